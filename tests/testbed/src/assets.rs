@@ -1,0 +1,229 @@
+//! Decides where each binary comes from: `KUBEBUILDER_ASSETS`, the cache, or a build from the pinned `cluster/go.mod`.
+//! It never downloads binaries and never writes into the source tree.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fmt::Write as _,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use sha2::{Digest as _, Sha256};
+
+use crate::{go_build, progress::say};
+
+/// The variable by which users of setup-envtest name the folder of their binaries.
+const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";
+
+/// A program that a cluster is made of, or is driven with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Binary {
+    /// The store behind the API server.
+    Etcd,
+    /// The API server.
+    KubeApiserver,
+    /// The command line client.
+    Kubectl,
+    /// The built-in controllers: namespaces, garbage collection, service accounts, workloads.
+    KubeControllerManager,
+    /// The scheduler, which binds pods to nodes.
+    KubeScheduler,
+}
+
+impl Binary {
+    /// The file name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::Kubectl => "kubectl",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::KubeScheduler => "kube-scheduler",
+        }
+    }
+
+    /// The Go package that `cluster/go.mod` pins.
+    pub(crate) fn package(self) -> &'static str {
+        match self {
+            Self::Etcd => "go.etcd.io/etcd/server/v3",
+            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
+            Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
+            Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+        }
+    }
+
+    /// How long a build takes on two cores, after the ones before it in this list, rounded up.
+    pub(crate) fn expected_minutes(self) -> u32 {
+        match self {
+            Self::Etcd | Self::Kubectl | Self::KubeScheduler => 1,
+            Self::KubeApiserver => 7,
+            Self::KubeControllerManager => 3,
+        }
+    }
+
+    /// Whether setup-envtest ships it.
+    fn is_in_envtest(self) -> bool {
+        match self {
+            Self::Etcd | Self::KubeApiserver | Self::Kubectl => true,
+            Self::KubeControllerManager | Self::KubeScheduler => false,
+        }
+    }
+}
+
+impl fmt::Display for Binary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where to find the binaries that were asked for. All of them exist.
+#[derive(Clone, Debug)]
+pub struct Assets {
+    paths: BTreeMap<Binary, PathBuf>,
+}
+
+impl Assets {
+    /// Finds the binaries, and builds those that are missing. Blocks, for minutes on the first run on a machine.
+    pub fn get(wanted: &[Binary]) -> Result<Self> {
+        let envtest = std::env::var_os(ASSETS_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let recipe = go_build::Recipe::read()?;
+        let cache = cache_dir(&recipe.key())?;
+        let mut paths = BTreeMap::new();
+        for &binary in wanted {
+            let path = match choose(binary, envtest.as_deref(), &cache, Path::is_file)? {
+                Choice::Found(path) => path,
+                Choice::Build(path) => {
+                    build_once(&recipe, binary, &cache, &path)?;
+                    path
+                }
+            };
+            paths.insert(binary, path);
+        }
+        Ok(Self { paths })
+    }
+
+    /// The path of a binary that was asked for.
+    pub fn path(&self, binary: Binary) -> Result<PathBuf> {
+        self.paths.get(&binary).cloned().ok_or_else(|| anyhow!("{binary} was not asked for in Assets::get"))
+    }
+}
+
+/// What to do about one binary.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    Found(PathBuf),
+    Build(PathBuf),
+}
+
+fn choose(binary: Binary, envtest: Option<&Path>, cache: &Path, exists: impl Fn(&Path) -> bool) -> Result<Choice> {
+    if let Some(folder) = envtest {
+        let path = folder.join(binary.name());
+        if exists(&path) {
+            return Ok(Choice::Found(path));
+        }
+        if binary.is_in_envtest() {
+            bail!(
+                "{ASSETS_VARIABLE} is set, but {} is not there: point it to a folder with etcd, kube-apiserver and \
+                 kubectl (setup-envtest prints one), or unset it to build them from source",
+                path.display()
+            );
+        }
+    }
+    let path = cache.join(binary.name());
+    Ok(if exists(&path) { Choice::Found(path) } else { Choice::Build(path) })
+}
+
+/// Builds under a lock, so that test programs that run at the same time build once and the others wait.
+fn build_once(recipe: &go_build::Recipe, binary: Binary, cache: &Path, path: &Path) -> Result<()> {
+    fs::create_dir_all(cache).with_context(|| format!("cannot create the cache folder {}", cache.display()))?;
+    let lock_path = cache.join("lock");
+    let lock = File::create(&lock_path).with_context(|| format!("cannot create {}", lock_path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            say(&format!("waiting for another process that builds {binary} or a binary before it"));
+            lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", lock_path.display()));
+        }
+    }
+    if path.is_file() {
+        return Ok(());
+    }
+    recipe.build(binary, path)
+}
+
+/// The folder for binaries of this recipe: never inside the source tree, where `git clean` or a container build copies it.
+fn cache_dir(key: &str) -> Result<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let root = absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .context("no place to cache the built binaries: set HOME or XDG_CACHE_HOME to an absolute path")?;
+    Ok(root.join("pcizone").join("testbed").join(key))
+}
+
+/// A short digest that changes with any of the parts.
+pub(crate) fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a String can not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CACHE: &str = "/cache/key";
+    const ENVTEST: &str = "/envtest";
+
+    fn chosen(binary: Binary, envtest: Option<&str>, files: &[&str]) -> Result<Choice> {
+        choose(binary, envtest.map(Path::new), Path::new(CACHE), |path| {
+            files.iter().any(|file| path == Path::new(file))
+        })
+    }
+
+    #[test]
+    fn envtest_binaries_win_over_the_cache() {
+        let choice = chosen(Binary::Etcd, Some(ENVTEST), &["/envtest/etcd", "/cache/key/etcd"]).unwrap();
+        assert_eq!(choice, Choice::Found("/envtest/etcd".into()));
+    }
+
+    #[test]
+    fn an_incomplete_envtest_folder_is_an_error_and_not_a_silent_build() {
+        let error = chosen(Binary::KubeApiserver, Some(ENVTEST), &["/cache/key/kube-apiserver"]).unwrap_err();
+        assert!(error.to_string().contains("/envtest/kube-apiserver"), "{error}");
+    }
+
+    #[test]
+    fn what_envtest_does_not_ship_comes_from_the_cache_or_a_build() {
+        for binary in [Binary::KubeControllerManager, Binary::KubeScheduler] {
+            let cached = format!("{CACHE}/{binary}");
+            assert_eq!(chosen(binary, Some(ENVTEST), &[&cached]).unwrap(), Choice::Found(cached.clone().into()));
+            assert_eq!(chosen(binary, Some(ENVTEST), &[]).unwrap(), Choice::Build(cached.into()));
+        }
+    }
+
+    #[test]
+    fn without_envtest_only_what_is_missing_is_built() {
+        let files = ["/cache/key/etcd"];
+        assert_eq!(chosen(Binary::Etcd, None, &files).unwrap(), Choice::Found("/cache/key/etcd".into()));
+        assert_eq!(chosen(Binary::Kubectl, None, &files).unwrap(), Choice::Build("/cache/key/kubectl".into()));
+    }
+
+    #[test]
+    fn the_digest_keeps_the_borders_between_parts() {
+        assert_ne!(short_digest(["ab", "c"]), short_digest(["a", "bc"]));
+        assert_eq!(short_digest(["ab", "c"]).len(), 16);
+    }
+}

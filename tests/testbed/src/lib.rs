@@ -1,0 +1,60 @@
+//! Starts real Kubernetes control planes on this machine, for tests and demos.
+//! It needs neither root nor Docker, and it runs no nodes: no kubelet, no containers, no network between pods.
+//!
+//! ```text
+//!  cluster/go.mod ──go build──▶ cache ─┐                ControlPlane (one temporary folder)
+//!                                      ├─▶ Assets ──▶  ┌──────────────────────────────────────────┐
+//!  KUBEBUILDER_ASSETS ─────────────────┘               │ etcd ◀─unix socket─ kube-apiserver       │
+//!                                                      │                      ▲    ▲   │          │
+//!                          kube-controller-manager ────┼──────────────────────┘    │   ▼          │
+//!                          kube-scheduler  (if asked) ─┼───────────────────────────┘  audit.log   │
+//!                                                      └────────────────────┬─────────────────────┘
+//!     Kubectl, kube::Config, your operator ────127.0.0.1, TLS, RBAC─────────┘
+//! ```
+//!
+//! What is true of such a cluster is what the API server, the controllers and the scheduler do: validation, admission,
+//! RBAC, garbage collection, binding. What is not: everything that happens on a node. [`create_node`] makes an API object
+//! with nothing behind it.
+//!
+//! Nothing outlives the program. Dropping a [`ControlPlane`] ends its processes and removes its folder; when the program
+//! itself is killed, the kernel ends them, and the next program that starts a cluster sweeps the folder. Set
+//! `PCIZONE_TESTBED_KEEP` to keep the folder with all logs.
+
+mod assets;
+mod audit;
+mod components;
+mod control_plane;
+mod go_build;
+mod kubeconfig;
+mod kubectl;
+mod node;
+mod pki;
+mod port;
+mod process;
+mod progress;
+mod workdir;
+
+pub use assets::{Assets, Binary};
+pub use audit::AuditEvent;
+pub use control_plane::{ControlPlane, Options};
+pub use kubeconfig::config_from;
+pub use kubectl::Kubectl;
+pub use node::create_node;
+pub use workdir::KEEP_VARIABLE;
+
+/// Resolves when the user (Ctrl-C) or the system (SIGTERM) asks this program to end.
+///
+/// Programs that hold a cluster wait on this and then drop the cluster. Without it a signal still leaves no process
+/// behind, but the folder stays until the next cluster is started.
+pub async fn interrupted() -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Reserves a port on the loopback address for an API server, for the whole life of a cluster.
+//! It never listens: until the server does, connections are refused.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use anyhow::{Context as _, Result};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// A port that nobody else is given while this value lives.
+///
+/// The socket is bound with `SO_REUSEPORT` and the API server binds with it too (`--permit-port-sharing`), which the
+/// kernel allows to processes of one user only. So no other program can take the port between choice and use, or while
+/// the API server is down, and there is nothing to retry. The kernel delivers connections to listening sockets only.
+pub(crate) struct Port {
+    _socket: Socket,
+    number: u16,
+}
+
+impl Port {
+    pub(crate) fn reserve() -> Result<Self> {
+        let reserve = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_port(true)?;
+            socket.bind(&SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).into())?;
+            let number = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
+            std::io::Result::Ok(Self { _socket: socket, number })
+        };
+        reserve().context("cannot reserve a port on 127.0.0.1")
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        io::ErrorKind,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_is_closed_and_taken() {
+        let port = Port::reserve().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, port.number());
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn reservations_differ() {
+        let ports: Vec<Port> = (0..200).map(|_| Port::reserve().unwrap()).collect();
+        assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), ports.len());
+    }
+}

@@ -1,0 +1,182 @@
+//! Starts and ends child processes so that none outlives this program.
+//! It knows nothing of what the programs do.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        mpsc::{Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal};
+
+use crate::assets::Binary;
+
+/// How many lines of a log are shown with an error.
+const TAIL: usize = 20;
+
+/// A program with its arguments, ready to be started, more than once if need be.
+pub(crate) struct Program {
+    pub(crate) binary: Binary,
+    pub(crate) path: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) folder: PathBuf,
+    pub(crate) log: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn start(&self) -> Result<Process> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .with_context(|| format!("cannot open the log file {}", self.log.display()))?;
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.args)
+            .current_dir(&self.folder)
+            // A proxy or a Go setting of the user must not change how a test cluster behaves.
+            .env_clear()
+            .env("HOME", &self.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("cannot share a log file")?)
+            .stderr(log)
+            // Ctrl-C in a terminal reaches this program only, which then ends the children in order.
+            .process_group(0);
+        let child = spawn(command).with_context(|| format!("cannot start {}", self.path.display()))?;
+        Ok(Process { binary: self.binary, child, log: self.log.clone() })
+    }
+}
+
+/// A running child. Dropping it kills it and waits for its end.
+pub(crate) struct Process {
+    binary: Binary,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    pub(crate) fn binary(&self) -> Binary {
+        self.binary
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error with the end of the log when the process is gone.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let ended = self.child.try_wait().with_context(|| format!("cannot ask for the state of {}", self.binary))?;
+        if let Some(status) = ended {
+            bail!("{} ended ({status})\n{}", self.binary, self.log_tail());
+        }
+        Ok(())
+    }
+
+    /// The last lines of the log, with its path.
+    pub(crate) fn log_tail(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n");
+        format!("end of {}:\n{last}", self.log.display())
+    }
+
+    /// Asks the process to end, and kills it if it has not within `grace`.
+    pub(crate) async fn stop(mut self, grace: Duration) -> Result<()> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // Fails when the process has ended already, which is what is wanted.
+            let _ = rustix::process::kill_process(pid, Signal::TERM);
+        }
+        let deadline = Instant::now() + grace;
+        while Instant::now() < deadline {
+            if self.child.try_wait().with_context(|| format!("cannot wait for {}", self.binary))?.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Drop kills it.
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when the process was reaped already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a command that the kernel kills when this program ends in whatever way.
+///
+/// Linux sends the parent-death signal when the *thread* that forked ends, so all children are forked by one thread that
+/// lives as long as the program. A test's own thread, or one of an async runtime, would end too early.
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
+    type Request = (Command, Sender<io::Result<Child>>);
+    static SPAWNER: OnceLock<Sender<Request>> = OnceLock::new();
+
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, requests) = channel::<Request>();
+        // When the thread can not be started, its end of the channel is gone, and the send below fails.
+        let _ = thread::Builder::new().name("testbed-spawner".to_owned()).spawn(move || {
+            for (mut command, reply) in requests {
+                die_with_parent(&mut command);
+                let spawned = command.spawn();
+                if let Err(unsent) = reply.send(spawned)
+                    && let Ok(mut child) = unsent.0
+                {
+                    // Nobody waits for this child any more.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                }
+            }
+        });
+        sender
+    });
+    let gone = || io::Error::other("the thread that starts processes is gone");
+    let (reply, answer) = channel();
+    spawner.send((command, reply)).map_err(|_| gone())?;
+    answer.recv().map_err(|_| gone())?
+}
+
+#[expect(unsafe_code, reason = "there is no safe way to run code between fork and exec")]
+fn die_with_parent(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    let prepare = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // The parent may have ended before the line above took effect.
+        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: the closure makes two plain system calls, allocates nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_outlives_the_thread_that_asked_for_it() {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let mut child = thread::spawn(|| spawn(command)).join().unwrap().unwrap();
+        thread::sleep(Duration::from_millis(200));
+        assert!(child.try_wait().unwrap().is_none(), "killed with its thread");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error() {
+        assert_eq!(spawn(Command::new("/nonexistent/program")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
