@@ -1,0 +1,147 @@
+//! Findings: what is violated or unproven, on which object, against which requirement, and what to do.
+//!
+//! Ids are stable API. Requirement numbers are those of PCI DSS v4.0.1.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Something that is violated or unproven.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// What was found; stable. Not an enum here, so that a status written by a newer version can be read.
+    pub id: String,
+    /// The object, as `Kind/name` or `Kind/namespace/name`.
+    pub subject: String,
+    /// Violated or Unproven.
+    pub state: FindingState,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Requirements of PCI DSS v4.0.1 that it speaks to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What was seen: the field, the manager, the date.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+    /// What to do about it.
+    pub remediation: String,
+    /// When it was first seen.
+    pub since: Time,
+}
+
+/// Whether something is shown to be wrong, or could not be shown to be right.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum FindingState {
+    /// Shown to be wrong.
+    Violated,
+    /// Not shown to be right.
+    Unproven,
+}
+
+/// Severity, worst first.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Severity {
+    /// The cardholder data environment is or was open.
+    Critical,
+    /// A requirement is missed.
+    High,
+    /// A requirement will be missed if nothing is done.
+    Medium,
+    /// Worth knowing.
+    Low,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $id:ident: $severity:ident, $state:ident, [$($requirement:literal),+], $remediation:literal;)+) => {
+        /// What can be found. Ids are stable: once shipped, an id keeps its meaning.
+        #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum FindingId {
+            $($(#[$doc])* $id,)+
+        }
+
+        impl FindingId {
+            /// Every id.
+            pub const ALL: &[FindingId] = &[$(FindingId::$id),+];
+
+            /// The spelling in status and metrics.
+            pub fn as_str(self) -> &'static str {
+                match self { $(FindingId::$id => stringify!($id),)+ }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(FindingId::$id => Severity::$severity,)+ }
+            }
+
+            /// Violated or unproven.
+            pub fn state(self) -> FindingState {
+                match self { $(FindingId::$id => FindingState::$state,)+ }
+            }
+
+            /// Requirements of PCI DSS v4.0.1.
+            pub fn requirements(self) -> &'static [&'static str] {
+                match self { $(FindingId::$id => &[$($requirement),+],)+ }
+            }
+
+            /// What to do about it.
+            pub fn remediation(self) -> &'static str {
+                match self { $(FindingId::$id => $remediation,)+ }
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// A member namespace has no default deny.
+    DefaultDenyMissing: Critical, Violated, ["1.3.1", "1.3.2"], "The operator restores it; if it stays away, look at the Ready condition.";
+    /// Something of ours was deleted or changed by somebody else and was put back.
+    ManagedObjectTampered: Critical, Violated, ["1.2.8", "11.5.2"], "Find out who did it and why; take the right away, or change the PciZone instead.";
+    /// A policy of ours differs from what the zone declares.
+    ManagedPolicyTampered: Critical, Violated, ["1.2.8", "11.5.2"], "The operator restores it; find out who changed it and take the right away.";
+    /// A foreign policy opens a member namespace to everybody.
+    PolicyAllowsWorld: Critical, Violated, ["1.2.5", "1.3.1", "1.3.2"], "Delete the policy, or declare the traffic as a flow.";
+    /// A foreign policy allows traffic in a member namespace; it was not compared with the flows.
+    PolicyUnmanagedWidens: High, Unproven, ["1.2.2", "1.2.5"], "Delete the policy, or declare its traffic as flows.";
+    /// A member namespace lacks the zone's label.
+    NamespaceUnlabelled: High, Violated, ["12.5.1", "1.3.1"], "The operator restores the label; find out who removed it.";
+    /// A namespace that no zone declares carries a zone's label or policies.
+    NamespaceNotDeclared: High, Violated, ["12.5.1", "12.5.2"], "Declare the namespace in the zone, or confirm that it leaves.";
+    /// Two zones declare the same namespace.
+    NamespaceClaimedTwice: High, Violated, ["12.5.1", "2.2.3"], "Remove the namespace from one of the zones.";
+    /// A declared namespace does not exist.
+    NamespaceMissing: Medium, Violated, ["12.5.1"], "Create it or remove it from the zone; whoever creates it later joins the zone.";
+    /// A node of the zone lacks the zone's taint.
+    NodeTaintMissing: Critical, Violated, ["2.2.3"], "The operator restores the taint; find out who removed it and drain foreign pods.";
+    /// A node of the zone lacks the zone's label.
+    NodeLabelMissing: High, Violated, ["2.2.3"], "The operator restores the label; find out who removed it.";
+    /// A node that the zone does not declare carries its label or taint.
+    NodeNotDeclared: Critical, Violated, ["2.2.3", "12.5.1"], "Declare the node in the zone, or confirm that it leaves.";
+    /// The node selector reads labels that kubelets may set on themselves.
+    NodeLabelUnprotected: High, Violated, ["2.2.3", "7.2.5"], "Select by a label below node-restriction.kubernetes.io/.";
+    /// Two zones declare the same node.
+    NodeSharedByZones: High, Violated, ["2.2.3"], "Give each zone nodes of its own.";
+    /// The zone declares nodes, but none exists.
+    ZoneHasNoNodes: High, Violated, ["2.2.3"], "Correct the selector or the names in spec.hosting.nodes.";
+    /// Whether only the zone's pods run on the zone's nodes was not judged.
+    PodPlacementUnproven: Medium, Unproven, ["2.2.3"], "This version keeps taints and labels; look at the pods on these nodes yourself.";
+    /// Whether the network plug-in enforces policies was not tested.
+    CniEnforcementUnproven: High, Unproven, ["11.4.5", "10.7.2"], "Test from a pod that a denied connection fails; this version does not.";
+    /// A flow has ended and is closed.
+    FlowExpired: High, Violated, ["1.2.7"], "Review the flow and set new dates, or remove it.";
+    /// A flow ends within 30 days.
+    FlowExpiringSoon: Low, Violated, ["1.2.7"], "Review the flow and set new dates, or let it close.";
+    /// A flow was not reviewed for six months.
+    FlowReviewOverdue: High, Violated, ["1.2.7"], "Review the flow and set reviewedAt.";
+    /// A flow's end does not exist, so the flow is closed.
+    FlowUnresolvable: Medium, Violated, ["1.2.5"], "Correct the flow's ends, or create what they name.";
+    /// One end lies in another zone that does not declare the same flow.
+    FlowBetweenZonesUndeclaredOneSide: High, Violated, ["1.2.5"], "Declare the flow in the other zone too; until then its policies deny it.";
+    /// Whether the network plug-in matches the API server by address was not tested.
+    FlowToApiServerUnproven: Medium, Unproven, ["1.2.5"], "Some plug-ins do not match nodes by address; test the connection.";
+    /// The operator lacks a right.
+    OperatorPermissionMissing: High, Violated, ["10.7.2"], "Apply the RBAC objects from deploy/.";
+}

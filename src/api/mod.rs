@@ -1,0 +1,23 @@
+//! The PciZone object as users write and read it.
+//!
+//! Shapes, limits and rules only: nothing here decides, and nothing here talks to a cluster.
+//! The field docs are user documentation: they become `kubectl explain pz`.
+
+mod conditions;
+mod crd;
+mod finding;
+mod hosting;
+pub mod names;
+mod segmentation;
+mod selector;
+mod status;
+mod zone;
+
+pub use conditions::{ConditionType, Reason};
+pub use crd::crd;
+pub use finding::{Finding, FindingId, FindingState, Severity};
+pub use hosting::{Hosting, Nodes, TaintEffect};
+pub use segmentation::{Dns, Flow, Peer, Port, Protocol, Segmentation};
+pub use selector::{Operator, Requirement, Selector};
+pub use status::{Change, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus};
+pub use zone::{Mode, NamespaceScope, PciZone, PciZoneSpec, Scope};

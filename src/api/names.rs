@@ -1,0 +1,54 @@
+//! Every name that pcizone writes into a cluster: labels, annotations, taints, managers, objects.
+//!
+//! These are API: once shipped, a name keeps its meaning.
+
+/// API group of the PciZone.
+pub const GROUP: &str = "pcizone.dev";
+
+/// Label of every object that is wholly ours, with the value [`MANAGED_BY_VALUE`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY`].
+pub const MANAGED_BY_VALUE: &str = "pcizone";
+
+/// Label on member namespaces and on our objects: the zone's name. On a namespace it means that the
+/// baseline policy was acknowledged by the API server before the label was written.
+pub const ZONE_LABEL: &str = "pcizone.dev/zone";
+/// Label on a flow policy: the flow's name.
+pub const FLOW_LABEL: &str = "pcizone.dev/flow";
+
+/// Label on zone nodes. Kubelets may not set labels under this prefix (admission plugin `NodeRestriction`).
+pub const NODE_LABEL: &str = "node-restriction.kubernetes.io/pcizone";
+/// Key of the taint on zone nodes; the value is the zone's name.
+pub const NODE_TAINT: &str = "pcizone.dev/zone";
+
+/// Annotation on a PciZone that confirms a change which opens something: the digest from `status.change`.
+pub const CONFIRM_CHANGE: &str = "pcizone.dev/confirm-change";
+/// Finalizer of a zone that protects something.
+pub const FINALIZER: &str = "pcizone.dev/protection";
+
+/// Name of the policy that denies by default, one in each member namespace.
+pub const BASELINE: &str = "pcizone-baseline";
+/// Start of the names of flow policies. Policies of these names belong to pcizone.
+pub const FLOW_PREFIX: &str = "pcizone-flow-";
+
+/// Label that the API server keeps on every namespace; nobody can forge it.
+pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// Namespace of the operator as shipped.
+pub const OPERATOR_NAMESPACE: &str = "pcizone-system";
+/// Name of the operator's Lease, ServiceAccount and Deployment.
+pub const OPERATOR: &str = "pcizone";
+
+/// Namespaces that are never members of a zone, besides the operator's own.
+pub const RESERVED_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];
+
+/// Field manager of namespace labels and of NetworkPolicies.
+pub const MANAGER_NAMESPACES: &str = "pcizone/namespaces";
+/// Field manager of node labels and taints.
+pub const MANAGER_NODES: &str = "pcizone/nodes";
+/// Field manager of the zone's finalizer.
+pub const MANAGER_ZONES: &str = "pcizone/zones";
+/// Field manager of the zone's status.
+pub const MANAGER_STATUS: &str = "pcizone/status";
+/// Start of every field manager of ours.
+pub const MANAGER_PREFIX: &str = "pcizone/";

@@ -1,0 +1,202 @@
+//! Declared flows: the only traffic that a zone allows.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::{Mode, Selector};
+
+/// Who may talk to whom. Every member namespace denies ingress and egress by default, except DNS.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Segmentation {
+    /// Overrides `spec.mode` for this topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+
+    /// The DNS servers that every pod of the zone may ask. The default is the cluster DNS of most clusters.
+    #[serde(default)]
+    pub dns: Dns,
+
+    /// Allowed traffic, at most 500 flows. A flow opens exactly its ports between exactly its ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
+    pub flows: Vec<Flow>,
+}
+
+/// The DNS servers of the cluster.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c) && cidr(c) == cidr(c).masked())")
+        .message("dns.cidrs: each entry is a network such as 169.254.20.10/32 or fd00::a/128, without host bits"),
+)]
+pub struct Dns {
+    /// Namespace of the DNS pods. Default: `kube-system`.
+    #[serde(default = "dns_namespace")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+    /// Labels of the DNS pods. Default: `matchLabels: {k8s-app: kube-dns}`. OpenShift: `{dns.operator.openshift.io/daemonset-dns: default}`.
+    #[serde(default = "dns_pods")]
+    pub pod_selector: Selector,
+    /// Ports on which the DNS pods listen, UDP and TCP. Default: `[53]`. OpenShift listens on 5353.
+    #[serde(default = "dns_ports")]
+    #[schemars(length(min = 1, max = 4), inner(range(min = 1, max = 65535)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub ports: Vec<i32>,
+    /// Further DNS servers that are no pods, for example NodeLocal DNSCache: `[169.254.20.10/32]`. At most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 43)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub cidrs: Vec<String>,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Dns { namespace: dns_namespace(), pod_selector: dns_pods(), ports: dns_ports(), cidrs: Vec::new() }
+    }
+}
+
+fn dns_namespace() -> String {
+    "kube-system".to_string()
+}
+
+fn dns_pods() -> Selector {
+    Selector { match_labels: [("k8s-app".to_string(), "kube-dns".to_string())].into(), ..Selector::default() }
+}
+
+fn dns_ports() -> Vec<i32> {
+    vec![53]
+}
+
+/// One allowed connection, with the reason for it. The reply traffic is always allowed.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.approvedBy != self.owner")
+        .message("flows: approvedBy must differ from owner; nobody approves their own opening (PCI DSS 1.2.2)"),
+    validation = Rule::new("self.expiresAt > self.reviewedAt")
+        .message("flows: expiresAt must be later than reviewedAt"),
+    validation = Rule::new("has(self.from.namespace) || has(self.from.zone) || has(self.to.namespace) || has(self.to.zone)")
+        .message("flows: at least one end must be pods (namespace or zone); between two outside ends there is nothing to allow"),
+    validation = Rule::new("!has(self.from.apiServer)")
+        .message("flows: apiServer can only be the destination (to)"),
+)]
+pub struct Flow {
+    /// Name of the flow, a DNS label; it becomes part of the names of its NetworkPolicies.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Why the business needs it, at least a sentence of 20 characters (PCI DSS 1.2.5).
+    #[schemars(length(min = 20, max = 1024))]
+    pub need: String,
+    /// Who answers for it: a team or a person.
+    #[schemars(length(min = 1, max = 253))]
+    pub owner: String,
+    /// Who approved it; not the owner (PCI DSS 1.2.2).
+    #[schemars(length(min = 1, max = 253))]
+    pub approved_by: String,
+    /// The change or ticket number under which it was approved (PCI DSS 1.2.2). Example: `PAY-1423`.
+    #[schemars(length(min = 1, max = 253))]
+    pub ticket: String,
+    /// When it was last reviewed, RFC 3339 with time zone. Older than six months is a finding (PCI DSS 1.2.7).
+    #[schemars(schema_with = "date_time")]
+    pub reviewed_at: Time,
+    /// When it ends, RFC 3339 with time zone. At this instant the flow closes.
+    #[schemars(schema_with = "date_time")]
+    pub expires_at: Time,
+    /// Who opens the connection.
+    pub from: Peer,
+    /// Who accepts it.
+    pub to: Peer,
+    /// On which ports, at most 20. A flow without ports would open all of them and is refused.
+    #[schemars(length(min = 1, max = 20))]
+    pub ports: Vec<Port>,
+}
+
+/// One end of a flow: exactly one of `namespace`, `zone`, `cidrs`, `internet` and `apiServer`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.namespace) ? 1 : 0) + (has(self.zone) ? 1 : 0) + (has(self.cidrs) ? 1 : 0) + (has(self.internet) ? 1 : 0) + (has(self.apiServer) ? 1 : 0) == 1")
+        .message("from, to: set exactly one of namespace, zone, cidrs, internet and apiServer"),
+    validation = Rule::new("!has(self.podSelector) || has(self.namespace)")
+        .message("from, to: podSelector goes with namespace"),
+    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c) && cidr(c) == cidr(c).masked())")
+        .message("cidrs: each entry is a network such as 203.0.113.0/28 or 2001:db8::/64, without host bits"),
+    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, !isCIDR(c) || cidr(c).prefixLength() > 0)")
+        .message("cidrs: 0.0.0.0/0 and ::/0 would take in the cluster itself; use internet: true"),
+    validation = Rule::new("(!has(self.internet) || self.internet) && (!has(self.apiServer) || self.apiServer)")
+        .message("internet, apiServer: the only value is true; leave the field out otherwise"),
+)]
+pub struct Peer {
+    /// Pods of this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: Option<String>,
+    /// Only the pods with these labels; without it all pods of `namespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_selector: Option<Selector>,
+    /// All pods of this zone, by its name; it may be the zone itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub zone: Option<String>,
+    /// Networks outside the cluster, IPv4 or IPv6, at most 64. Example: `[203.0.113.0/28]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 43)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub cidrs: Vec<String>,
+    /// Public addresses: everything except private, link-local and unique-local networks and the cluster's own
+    /// pods, services and nodes (PCI DSS 1.4.2). The only value is `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet: Option<bool>,
+    /// The API server: the addresses behind the `kubernetes` Service, followed as they change. The only value is `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<bool>,
+}
+
+/// One port of a flow.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Port {
+    /// Transport protocol. Default: `TCP`.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Port number at the destination pod, 1 to 65535 (the container's port, not the Service's).
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+}
+
+/// Transport protocol.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Protocol {
+    /// Transmission Control Protocol.
+    #[default]
+    TCP,
+    /// User Datagram Protocol.
+    UDP,
+    /// Stream Control Transmission Protocol.
+    SCTP,
+}
+
+impl Protocol {
+    /// The spelling of the Kubernetes API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::TCP => "TCP",
+            Protocol::UDP => "UDP",
+            Protocol::SCTP => "SCTP",
+        }
+    }
+}
+
+/// An RFC 3339 date-time: the `date-time` format alone would let other spellings through.
+fn date_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "date-time",
+        "maxLength": 35,
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+    })
+}

@@ -1,0 +1,135 @@
+//! What the operator says about a zone. Bounded: it stays below 32 KiB at any size of the zone.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+
+/// What the operator says about the zone. It is rebuilt from what is observed.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PciZoneStatus {
+    /// The generation that this status speaks of; -1 until the operator has seen the zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready, Compliant, ScopeResolved, NetworkSegmented and NodesDedicated always; Reconciling and Stalled while true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_string()]))]
+    pub conditions: Vec<Condition>,
+
+    /// What the zone consists of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeStatus>,
+
+    /// Open findings by severity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<FindingCounts>,
+
+    /// The worst findings, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".to_string(), "subject".to_string()]))]
+    pub top_findings: Vec<Finding>,
+
+    /// What has to be done by when, nearest first, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<Obligation>,
+
+    /// A change that would open something and waits for confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+
+    /// How many changes were confirmed and carried out. It is part of each digest, so that an old
+    /// confirmation never confirms a new change.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub confirmed_changes: i64,
+
+    /// What Enforce would write that is not there now. Only in Observe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+/// What the zone consists of.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopeStatus {
+    /// How many namespaces belong to the zone.
+    pub namespace_count: i64,
+    /// How many nodes belong to the zone.
+    pub node_count: i64,
+    /// Some of the namespaces, at most 20, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample_namespaces: Vec<String>,
+    /// Some of the nodes, at most 20, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample_nodes: Vec<String>,
+    /// SHA-256 over the names of all namespaces and nodes of the zone; it changes when the scope does (PCI DSS 12.5.2).
+    pub digest: String,
+}
+
+/// Open findings by severity; unproven ones are counted apart.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingCounts {
+    /// Violated, critical.
+    pub critical: i64,
+    /// Violated, high.
+    pub high: i64,
+    /// Violated, medium.
+    pub medium: i64,
+    /// Violated, low.
+    pub low: i64,
+    /// Unproven, of any severity.
+    pub unproven: i64,
+}
+
+/// Something that has to be done by a date.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Obligation {
+    /// Requirement of PCI DSS v4.0.1.
+    pub requirement: String,
+    /// What to do, with the name of the flow.
+    pub action: String,
+    /// Until when.
+    pub due: Time,
+}
+
+/// A change that would open something. It is carried out when the zone's annotation
+/// `pcizone.dev/confirm-change` equals the digest; until then the protection stays as it was.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Value for the annotation.
+    pub digest: String,
+    /// What would open, in a sentence.
+    pub message: String,
+    /// How many namespaces would lose their protection.
+    pub namespaces: i64,
+    /// How many nodes would be open to other pods.
+    pub nodes: i64,
+    /// Some of them, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<String>,
+}
+
+/// What Enforce would write.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Objects that would be created.
+    pub create: i64,
+    /// Objects, labels and taints that would be changed.
+    pub update: i64,
+    /// Objects, labels and taints that would be removed.
+    pub delete: i64,
+    /// Some of the writes, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<String>,
+}

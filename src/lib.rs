@@ -1,0 +1,13 @@
+//! PciZone: PCI DSS segmentation on Kubernetes that is true, not declared.
+//!
+//! ```text
+//!  API server ──watch──▶ hub ──┬─▶ repair path: event → key → engine::plan → compare → at most one write
+//!                              └─▶ judge path : tick → engine::evaluate(&Snapshot, now) → status, events, metrics
+//! ```
+//! The direction is `api ← engine ← controllers ← main`. Everything that talks to a cluster is behind the
+//! cargo feature `operator`.
+
+pub mod api;
+#[cfg(feature = "operator")]
+pub mod controllers;
+pub mod engine;

@@ -1,0 +1,78 @@
+//! The `pcizone` command: arguments and dispatch only.
+
+use clap::Parser;
+
+/// PCI DSS segmentation on Kubernetes that is true, not declared.
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    /// Print the CustomResourceDefinition as YAML.
+    Crd,
+    /// Run the operator until it is told to stop (SIGTERM or Ctrl-C).
+    #[cfg(feature = "operator")]
+    Operator(operator::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Crd => print!("{}", serde_saphyr::to_string(&pcizone::api::crd())?),
+        #[cfg(feature = "operator")]
+        Command::Operator(arguments) => operator::run(arguments)?,
+    }
+    Ok(())
+}
+
+#[cfg(feature = "operator")]
+mod operator {
+    use std::{io::IsTerminal, net::SocketAddr};
+
+    use anyhow::Context;
+    use pcizone::{api::names, controllers};
+    use tokio::signal::unix::{SignalKind, signal};
+    use tracing_subscriber::EnvFilter;
+
+    #[derive(clap::Args)]
+    pub(super) struct Arguments {
+        /// The operator's own namespace: its Lease lives there, and it is never a member of a zone.
+        #[arg(long, env = "POD_NAMESPACE", default_value = names::OPERATOR_NAMESPACE)]
+        namespace: String,
+        /// Name of this replica, as it stands in the Lease; each replica needs its own. Default: host name and process id.
+        #[arg(long, env = "POD_NAME")]
+        identity: Option<String>,
+        /// Where /metrics, /livez and /readyz are served.
+        #[arg(long, default_value = "0.0.0.0:8080")]
+        listen: SocketAddr,
+    }
+
+    #[tokio::main]
+    pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+        log();
+        let Arguments { namespace, identity, listen } = arguments;
+        let config = kube::Config::infer().await.context(
+            "cannot find an API server: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a ServiceAccount is there",
+        )?;
+        let listener =
+            tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
+        let identity = identity.unwrap_or_else(|| {
+            let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "pcizone".to_string());
+            format!("{host}-{}", std::process::id())
+        });
+        let settings = controllers::Settings { config, namespace, identity, listener };
+        controllers::run(settings, shutdown).await.context("the operator ended")
+    }
+
+    /// Text on a terminal, JSON lines elsewhere. `RUST_LOG` filters.
+    fn log() {
+        let filter =
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube_lease_manager=warn"));
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        if std::io::stderr().is_terminal() { log.init() } else { log.json().init() }
+    }
+}
