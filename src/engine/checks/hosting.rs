@@ -1,0 +1,54 @@
+//! Hosting: do the zone's nodes carry its label and taint, and do only they.
+
+use super::{Case, Found, scope::rival};
+use crate::{
+    api::{FindingId, names},
+    engine::{desired::node, ownership},
+};
+
+/// Labels below these prefixes cannot be set by a kubelet on its own node (admission plugin `NodeRestriction`).
+const PROTECTED: &str = "node-restriction.kubernetes.io/";
+
+pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
+    not_declared(case, found);
+    if case.declaration.nodes.is_none() {
+        return;
+    }
+    for name in &case.zone.nodes.declared {
+        let Some(node) = case.snapshot.nodes.get(name) else { continue };
+        let subject = format!("Node/{name}");
+        if !node::is_tainted(case.declaration, node) {
+            let message = "The node lacks the zone's taint, so pods of others may be placed there.";
+            found.push(Found::new(FindingId::NodeTaintMissing, &subject, message).with_evidence(rival(&node.metadata)));
+        }
+        if ownership::label(&node.metadata, names::NODE_LABEL) != Some(case.name) {
+            let message = "The node lacks the zone's label, so the zone's pods are not placed there.";
+            found.push(Found::new(FindingId::NodeLabelMissing, &subject, message).with_evidence(rival(&node.metadata)));
+        }
+    }
+    if case.zone.nodes.declared.is_empty() {
+        let message = "The zone declares nodes, but none exists.";
+        found.push(Found::new(FindingId::ZoneHasNoNodes, format!("PciZone/{}", case.name), message));
+    } else {
+        let message = "Which pods run on the zone's nodes, and where the zone's pods run, was not judged.";
+        found.push(Found::new(FindingId::PodPlacementUnproven, format!("PciZone/{}", case.name), message));
+    }
+    if let Some(key) = case.declaration.node_keys.iter().find(|key| !key.starts_with(PROTECTED)) {
+        let message = format!("The node selector reads {key}, which a kubelet may set on its own node.");
+        found.push(Found::new(FindingId::NodeLabelUnprotected, format!("PciZone/{}", case.name), message));
+    }
+}
+
+fn not_declared(case: &Case, found: &mut Vec<Found>) {
+    for (name, node) in &case.snapshot.nodes {
+        let labelled = ownership::label(&node.metadata, names::NODE_LABEL) == Some(case.name);
+        let tainted = node::our_taints(node).any(|taint| taint.value.as_deref() == Some(case.name));
+        if (labelled || tainted) && !case.zone.nodes.declared.contains(name) {
+            let message = "The node carries the zone's label or taint, but the zone does not declare it.";
+            found.push(
+                Found::new(FindingId::NodeNotDeclared, format!("Node/{name}"), message)
+                    .with_evidence(rival(&node.metadata)),
+            );
+        }
+    }
+}

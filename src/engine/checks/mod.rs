@@ -1,0 +1,185 @@
+//! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
+
+mod hosting;
+mod scope;
+pub mod segmentation;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::{
+    declaration::Declaration,
+    plan::{self, Stance, Write},
+    resolve::{Resolution, Zone},
+    snapshot::{Incident, Snapshot, Tampering},
+};
+use crate::api::FindingId;
+
+/// One zone and all that is needed to judge it.
+pub struct Case<'a> {
+    /// The cluster.
+    pub snapshot: &'a Snapshot,
+    /// Which zone each object belongs to.
+    pub resolution: &'a Resolution,
+    /// Name of the zone.
+    pub name: &'a str,
+    /// The zone.
+    pub zone: &'a Zone,
+    /// What it declares.
+    pub declaration: &'a Declaration,
+    /// What is to be written to its namespaces; in Observe what Enforce would write.
+    pub namespace_writes: Vec<Write>,
+    /// What is to be written to its nodes; in Observe what Enforce would write.
+    pub node_writes: Vec<Write>,
+    /// The moment of the judgement.
+    pub now: Timestamp,
+}
+
+/// A finding before it gets its date.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// What was found.
+    pub id: FindingId,
+    /// The object.
+    pub subject: String,
+    /// What is wrong.
+    pub message: String,
+    /// What was seen.
+    pub evidence: String,
+    /// When it happened, if that is known better than from the first judgement that saw it.
+    pub since: Option<Timestamp>,
+}
+
+impl Found {
+    pub(super) fn new(id: FindingId, subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Found { id, subject: subject.into(), message: message.into(), evidence: String::new(), since: None }
+    }
+
+    pub(super) fn with_evidence(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence = evidence.into();
+        self
+    }
+}
+
+/// The four topics, and what concerns all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Which objects belong to the zone.
+    Scope,
+    /// Network.
+    Segmentation,
+    /// Nodes.
+    Hosting,
+    /// The operator itself.
+    Operator,
+}
+
+/// The topic of a finding.
+pub fn topic(id: FindingId) -> Topic {
+    match id {
+        FindingId::NamespaceClaimedTwice
+        | FindingId::NamespaceMissing
+        | FindingId::NamespaceNotDeclared
+        | FindingId::NodeSharedByZones => Topic::Scope,
+        FindingId::DefaultDenyMissing
+        | FindingId::ManagedPolicyTampered
+        | FindingId::PolicyAllowsWorld
+        | FindingId::PolicyUnmanagedWidens
+        | FindingId::NamespaceUnlabelled
+        | FindingId::CniEnforcementUnproven
+        | FindingId::FlowExpired
+        | FindingId::FlowExpiringSoon
+        | FindingId::FlowReviewOverdue
+        | FindingId::FlowUnresolvable
+        | FindingId::FlowBetweenZonesUndeclaredOneSide
+        | FindingId::FlowToApiServerUnproven => Topic::Segmentation,
+        FindingId::NodeTaintMissing
+        | FindingId::NodeLabelMissing
+        | FindingId::NodeNotDeclared
+        | FindingId::NodeLabelUnprotected
+        | FindingId::ZoneHasNoNodes
+        | FindingId::PodPlacementUnproven => Topic::Hosting,
+        FindingId::ManagedObjectTampered | FindingId::OperatorPermissionMissing => Topic::Operator,
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Looks at everything that belongs to a zone.
+    pub fn new(
+        snapshot: &'a Snapshot,
+        resolution: &'a Resolution,
+        zone: &'a Zone,
+        declaration: &'a Declaration,
+        now: Timestamp,
+    ) -> Self {
+        let union =
+            |a: &'a std::collections::BTreeSet<String>, b: &'a std::collections::BTreeSet<String>| a.union(b).cloned();
+        let mut namespace_writes = Vec::new();
+        for name in union(&zone.namespaces.declared, &zone.namespaces.held) {
+            let Some(namespace) = snapshot.namespaces.get(&name) else { continue };
+            let live = snapshot.policies.get(&name).map(Vec::as_slice).unwrap_or_default();
+            let stance = plan::namespace_stance(resolution, &name);
+            namespace_writes.extend(plan::plan_namespace(stance, namespace, live, resolution, &snapshot.cluster, now));
+        }
+        let nodes = union(&zone.nodes.declared, &zone.nodes.held);
+        let node_writes = nodes.filter_map(|name| {
+            let node = snapshot.nodes.get(&name)?;
+            plan::plan_node(plan::node_stance(resolution, &name), node, resolution)
+        });
+        let node_writes = node_writes.collect();
+        Case { snapshot, resolution, name: &declaration.name, zone, declaration, namespace_writes, node_writes, now }
+    }
+
+    /// Writes that are to be made now, not only in Enforce.
+    pub fn due_writes(&self) -> usize {
+        let observed = |stance: Stance| matches!(stance, Stance::Observe(_));
+        let namespaces = self.namespace_writes.iter().filter(|write| {
+            !write.namespace().is_some_and(|name| observed(plan::namespace_stance(self.resolution, name)))
+        });
+        let nodes = self.node_writes.iter().filter(|write| match write {
+            Write::PatchNode { node, .. } => !observed(plan::node_stance(self.resolution, node)),
+            _ => true,
+        });
+        namespaces.count() + nodes.count()
+    }
+}
+
+/// Everything found about a zone, sorted by severity, then by id and subject.
+pub fn findings(case: &Case) -> Vec<Found> {
+    let mut found = Vec::new();
+    scope::check(case, &mut found);
+    segmentation::check(case, &mut found);
+    hosting::check(case, &mut found);
+    operator(case, &mut found);
+    sort(&mut found);
+    found
+}
+
+/// Worst first; one finding per id and subject.
+pub fn sort(found: &mut Vec<Found>) {
+    found.sort_by(|a, b| (a.id.state(), a.id.severity(), a).cmp(&(b.id.state(), b.id.severity(), b)));
+    found.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
+}
+
+fn operator(case: &Case, found: &mut Vec<Found>) {
+    for right in &case.snapshot.missing_rights {
+        let message = format!("The operator may not {right}.");
+        found.push(Found::new(FindingId::OperatorPermissionMissing, "Operator/pcizone", message));
+    }
+    found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
+}
+
+/// How long a repaired incident stays a finding.
+pub const INCIDENT_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+
+fn incident(incident: &Incident) -> Found {
+    let (done, manager) = match incident.tampering {
+        Tampering::Removed => {
+            ("deleted", "the object is gone and with it its field managers; the audit log names the user")
+        }
+        Tampering::Changed => ("changed", "the object names no field manager; the audit log names the user"),
+    };
+    let evidence = incident.manager.as_ref().map_or_else(|| manager.to_string(), |m| format!("field manager: {m}"));
+    let message = format!("Somebody {done} it; it was put back.");
+    let found = Found::new(FindingId::ManagedObjectTampered, &incident.subject, message).with_evidence(evidence);
+    Found { since: Some(incident.at), ..found }
+}

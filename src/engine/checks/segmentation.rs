@@ -1,0 +1,190 @@
+//! Segmentation: are the declared policies in place, does anything else open, and are the flows in order.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::{
+    api::networking::v1::{NetworkPolicy, NetworkPolicyPeer},
+    jiff::{SignedDuration, Timestamp},
+};
+
+use super::{Case, Found, scope::rival};
+use crate::{
+    api::{FindingId, Flow, Peer, names},
+    engine::{
+        desired::policies::{self, Unresolvable},
+        ownership,
+        plan::{Write, policy_subject},
+    },
+};
+
+/// A review is due every six months (PCI DSS 1.2.7).
+pub const REVIEW_INTERVAL: SignedDuration = SignedDuration::from_hours(183 * 24);
+/// How long before its end a flow is reported.
+pub const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
+    for write in &case.namespace_writes {
+        found.extend(not_in_place(write));
+    }
+    let members: BTreeSet<String> = case.zone.namespaces.declared.union(&case.zone.namespaces.held).cloned().collect();
+    for namespace in &members {
+        for policy in case.snapshot.policies.get(namespace).into_iter().flatten() {
+            found.extend(foreign(policy));
+        }
+    }
+    for flow in &case.declaration.flows {
+        dates(case, flow, found);
+        if flow.expires_at.0 > case.now {
+            resolves(case, flow, &members, found);
+            found.extend(mirrored(case, flow, &members));
+        }
+        if flow.to.api_server.is_some() {
+            let message =
+                "It is open by address; whether the network plug-in matches the API server by address was not tested.";
+            found.push(Found::new(FindingId::FlowToApiServerUnproven, subject(case, flow), message));
+        }
+    }
+    if !members.is_empty() {
+        let message = "The policies are in the API server; whether the network plug-in enforces them was not tested.";
+        found.push(Found::new(FindingId::CniEnforcementUnproven, format!("PciZone/{}", case.name), message));
+    }
+}
+
+/// A write that is still to be made shows what is missing.
+fn not_in_place(write: &Write) -> Option<Found> {
+    match write {
+        Write::CreatePolicy(policy) if policy.metadata.name.as_deref() == Some(names::BASELINE) => {
+            let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
+            let message = "Nothing denies traffic by default in this namespace.";
+            Some(Found::new(FindingId::DefaultDenyMissing, format!("Namespace/{namespace}"), message))
+        }
+        Write::ReplacePolicy { live, .. } => {
+            let rival = ownership::last_rival(&live.metadata)?;
+            let message = "It is not what the zone declares.";
+            Some(
+                Found::new(FindingId::ManagedPolicyTampered, write.subject(), message)
+                    .with_evidence(format!("field manager: {rival}")),
+            )
+        }
+        Write::LabelNamespace { namespace, .. } => {
+            let message = "The namespace lacks the zone's label, or somebody else wrote it.";
+            Some(Found::new(FindingId::NamespaceUnlabelled, format!("Namespace/{namespace}"), message))
+        }
+        Write::CreatePolicy(_) | Write::DeletePolicy(_) | Write::UnlabelNamespace { .. } | Write::PatchNode { .. } => {
+            None
+        }
+    }
+}
+
+/// Policies only add: one foreign policy can undo the default deny.
+fn foreign(policy: &NetworkPolicy) -> Option<Found> {
+    if ownership::is_managed(&policy.metadata) {
+        return None;
+    }
+    let spec = policy.spec.as_ref()?;
+    let ingress = spec.ingress.iter().flatten().map(|rule| rule.from.as_deref().unwrap_or_default());
+    let egress = spec.egress.iter().flatten().map(|rule| rule.to.as_deref().unwrap_or_default());
+    let rules: Vec<&[NetworkPolicyPeer]> = ingress.chain(egress).collect();
+    let evidence = rival(&policy.metadata);
+    if rules.iter().any(|peers| peers.is_empty() || peers.iter().any(is_everybody)) {
+        let message = "This policy, which no flow declares, opens the namespace to or from everybody.";
+        return Some(Found::new(FindingId::PolicyAllowsWorld, policy_subject(policy), message).with_evidence(evidence));
+    }
+    (!rules.is_empty()).then(|| {
+        let message = "This policy allows traffic and no flow declares it; it was not compared with the flows.";
+        Found::new(FindingId::PolicyUnmanagedWidens, policy_subject(policy), message).with_evidence(evidence)
+    })
+}
+
+fn is_everybody(peer: &NetworkPolicyPeer) -> bool {
+    let all = |selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector| {
+        selector.match_labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty)
+            && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
+    };
+    let any_namespace = peer.namespace_selector.as_ref().is_some_and(all) && peer.pod_selector.as_ref().is_none_or(all);
+    let block = peer.ip_block.as_ref().and_then(|block| block.cidr.parse::<ipnet::IpNet>().ok());
+    // Halves of everything count as everything.
+    any_namespace || block.is_some_and(|net| net.prefix_len() <= 1)
+}
+
+fn dates(case: &Case, flow: &Flow, found: &mut Vec<Found>) {
+    let (reviewed, expires) = (flow.reviewed_at.0, flow.expires_at.0);
+    if expires <= case.now {
+        let message = format!("It ended at {expires} and is closed.");
+        found.push(Found::new(FindingId::FlowExpired, subject(case, flow), message));
+        return;
+    }
+    if earlier(expires, EXPIRY_WARNING) <= case.now {
+        let message = format!("It ends at {expires} and closes at that instant.");
+        found.push(Found::new(FindingId::FlowExpiringSoon, subject(case, flow), message));
+    }
+    if later(reviewed, REVIEW_INTERVAL) <= case.now {
+        let message = format!("It was last reviewed at {reviewed}; a review is due every six months.");
+        found.push(Found::new(FindingId::FlowReviewOverdue, subject(case, flow), message));
+    }
+}
+
+/// An instant earlier by a duration; the first instant there is when that lies before it.
+pub fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+/// An instant later by a duration; the last instant there is when that lies after it.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn resolves(case: &Case, flow: &Flow, members: &BTreeSet<String>, found: &mut Vec<Found>) {
+    let reasons = policies::unresolvable(case.declaration, flow, members, case.resolution, &case.snapshot.cluster);
+    let Some(reason) = reasons.into_iter().next() else { return };
+    let message = match reason {
+        Unresolvable::NoNamespace(name) => format!("Namespace {name} does not exist, so the flow is closed."),
+        Unresolvable::EmptyZone(name) => {
+            format!("Zone {name} does not exist or has no namespace, so the flow is closed.")
+        }
+        Unresolvable::NoApiServer => {
+            "The addresses of the API server are not known, so the flow is closed.".to_string()
+        }
+        Unresolvable::Elsewhere => "Neither end lies in this zone, so nothing is written for the flow.".to_string(),
+    };
+    found.push(Found::new(FindingId::FlowUnresolvable, subject(case, flow), message));
+}
+
+/// A flow between two zones needs both: each zone writes only its own end.
+fn mirrored(case: &Case, flow: &Flow, members: &BTreeSet<String>) -> Option<Found> {
+    let other_zone = |peer: &Peer| {
+        if let Some(zone) = &peer.zone {
+            return (zone != case.name).then(|| zone.clone());
+        }
+        let namespace = peer.namespace.as_ref().filter(|name| !members.contains(*name))?;
+        case.resolution.namespace(namespace)?.zone.clone()
+    };
+    let zone = other_zone(&flow.from).or_else(|| other_zone(&flow.to))?;
+    let declaration = case.resolution.zone(&zone)?.declaration.as_deref()?;
+    let same = |theirs: &Flow| {
+        theirs.expires_at.0 > case.now
+            && same_end(&theirs.from, &flow.from, case)
+            && same_end(&theirs.to, &flow.to, case)
+            && flow.ports.iter().all(|port| theirs.ports.contains(port))
+    };
+    if declaration.flows.iter().any(same) {
+        return None;
+    }
+    let message = format!("The other end lies in zone {zone}, which does not declare this flow.");
+    Some(Found::new(FindingId::FlowBetweenZonesUndeclaredOneSide, subject(case, flow), message))
+}
+
+/// The two declarations mean the same pods, whether they name a namespace or its zone.
+fn same_end(theirs: &Peer, ours: &Peer, case: &Case) -> bool {
+    let namespaces = |peer: &Peer| policies::peer_namespaces(peer, case.resolution);
+    let covers = match (namespaces(theirs), namespaces(ours)) {
+        (Some(theirs), Some(ours)) => ours.is_subset(&theirs),
+        (None, None) => theirs == ours,
+        _ => false,
+    };
+    covers && (theirs.pod_selector.is_none() || theirs.pod_selector == ours.pod_selector)
+}
+
+fn subject(case: &Case, flow: &Flow) -> String {
+    format!("Flow/{}/{}", case.name, flow.name)
+}

@@ -1,0 +1,135 @@
+//! A PciZone, checked and made ready: what the rest of the engine reads instead of the raw object.
+//!
+//! Parsing happens here and nowhere else. What the API server's rules let through but makes no sense is
+//! left out here and reported by the checks; nothing here fails.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+    jiff::Timestamp,
+};
+use kube::core::{Selector as LabelMatcher, SelectorExt};
+
+use crate::api::{Dns, Flow, Mode, PciZone, Selector, TaintEffect, names};
+
+/// A zone as declared.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// Name of the zone.
+    pub name: String,
+    /// UID of the PciZone.
+    pub uid: String,
+    /// Generation of the PciZone.
+    pub generation: i64,
+    /// When the PciZone was created.
+    pub created: Timestamp,
+    /// The PciZone is being deleted.
+    pub deleting: bool,
+    /// The zone protects or protected something: it carries our finalizer.
+    pub armed: bool,
+    /// Value of the annotation that confirms a change.
+    pub confirmation: Option<String>,
+    /// How many confirmed changes were carried out so far.
+    pub confirmed_changes: i64,
+    /// Mode of the topic segmentation.
+    pub segmentation: Mode,
+    /// Mode of the topic hosting.
+    pub hosting: Mode,
+    /// Declared namespaces.
+    pub namespaces: Matcher,
+    /// Declared nodes; `None` when the topic is not declared.
+    pub nodes: Option<Matcher>,
+    /// Label keys that the node selector reads.
+    pub node_keys: Vec<String>,
+    /// Effects of the zone's taint, sorted.
+    pub taint_effects: Vec<TaintEffect>,
+    /// DNS servers.
+    pub dns: Dns,
+    /// Declared flows.
+    pub flows: Vec<Flow>,
+}
+
+/// Objects by name, by label, or both.
+#[derive(Clone, Debug, Default)]
+pub struct Matcher {
+    /// By name.
+    pub names: BTreeSet<String>,
+    selector: Option<LabelMatcher>,
+}
+
+impl Matcher {
+    fn new(names: &[String], selector: Option<&Selector>) -> Self {
+        // The schema admits only operators that parse; should one not, it matches nothing.
+        let selector = selector.and_then(|s| LabelMatcher::try_from(LabelSelector::from(s)).ok());
+        Matcher { names: names.iter().cloned().collect(), selector }
+    }
+
+    /// True when the object is meant.
+    pub fn matches(&self, metadata: &ObjectMeta) -> bool {
+        let named = metadata.name.as_ref().is_some_and(|name| self.names.contains(name));
+        named || self.matches_labels(metadata)
+    }
+
+    fn matches_labels(&self, metadata: &ObjectMeta) -> bool {
+        let empty = std::collections::BTreeMap::new();
+        self.selector.as_ref().is_some_and(|selector| selector.matches(metadata.labels.as_ref().unwrap_or(&empty)))
+    }
+}
+
+impl Declaration {
+    /// Reads a PciZone.
+    pub fn new(zone: &PciZone) -> Self {
+        let metadata = &zone.metadata;
+        let spec = &zone.spec;
+        let hosting = spec.hosting.as_ref();
+        let selector = hosting.and_then(|h| h.nodes.selector.as_ref());
+        let mut taint_effects = hosting.map(|h| h.taint_effects.clone()).unwrap_or_default();
+        taint_effects.sort();
+        taint_effects.dedup();
+        Declaration {
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+            created: metadata.creation_timestamp.as_ref().map(|t| t.0).unwrap_or_default(),
+            deleting: metadata.deletion_timestamp.is_some(),
+            armed: metadata.finalizers.iter().flatten().any(|f| f == names::FINALIZER),
+            confirmation: metadata.annotations.as_ref().and_then(|a| a.get(names::CONFIRM_CHANGE)).cloned(),
+            confirmed_changes: zone.status.as_ref().map(|s| s.confirmed_changes).unwrap_or_default(),
+            segmentation: spec.segmentation.mode.unwrap_or(spec.mode),
+            hosting: hosting.and_then(|h| h.mode).unwrap_or(spec.mode),
+            namespaces: Matcher::new(&spec.scope.namespaces.names, spec.scope.namespaces.selector.as_ref()),
+            nodes: hosting.map(|h| Matcher::new(&h.nodes.names, selector)),
+            node_keys: selector.map(|s| s.keys().map(str::to_string).collect()).unwrap_or_default(),
+            taint_effects,
+            dns: spec.segmentation.dns.clone(),
+            flows: spec.segmentation.flows.clone(),
+        }
+    }
+
+    /// True when the zone is to protect its namespaces.
+    pub fn segments(&self) -> bool {
+        self.segmentation == Mode::Enforce && !self.deleting
+    }
+
+    /// True when the zone is to dedicate its nodes.
+    pub fn dedicates(&self) -> bool {
+        self.hosting == Mode::Enforce && self.nodes.is_some() && !self.deleting
+    }
+
+    /// Flows that are open at `now`.
+    pub fn open_flows(&self, now: Timestamp) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().filter(move |flow| flow.expires_at.0 > now)
+    }
+
+    /// The next instant after `now` at which a flow closes.
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.open_flows(now).map(|flow| flow.expires_at.0).min()
+    }
+}
+
+/// Networks of a list of texts; what does not parse is left out (the API server's rules refuse it).
+pub fn networks(cidrs: &[String]) -> Vec<IpNet> {
+    cidrs.iter().filter_map(|cidr| cidr.parse::<IpNet>().ok()).map(|net| net.trunc()).collect()
+}

@@ -1,0 +1,51 @@
+//! Which writes repair what somebody else did, and which follow a change of the declaration.
+
+use k8s_openapi::api::{core::v1::Namespace, networking::v1::NetworkPolicy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{
+    ownership,
+    plan::{Write, is_labelled},
+    snapshot::Tampering,
+};
+use crate::api::names;
+
+/// What somebody else did to an object of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The object.
+    pub subject: String,
+    /// What was done.
+    pub tampering: Tampering,
+    /// The field manager that wrote last, where the object tells; a deletion leaves none.
+    pub manager: Option<String>,
+}
+
+/// What somebody else did, if this write repairs it. `owner` is the metadata of the namespace or node.
+/// `settled` says that the object was seen in place with the same declaration before: then every write
+/// repairs. Otherwise only what the objects themselves show counts.
+pub fn drift(write: &Write, owner: &ObjectMeta, settled: bool) -> Option<Drift> {
+    let (tampering, manager, certain) = match write {
+        Write::CreatePolicy(policy) => (Tampering::Removed, None, was_acknowledged(policy, owner)),
+        Write::ReplacePolicy { live, .. } => {
+            let rival = ownership::last_rival(&live.metadata);
+            (Tampering::Changed, rival, rival.is_some())
+        }
+        Write::DeletePolicy(live) => {
+            // A policy that carries our labels but was never written by us was slipped in.
+            (Tampering::Changed, ownership::last_rival(&live.metadata), !ownership::wrote(&live.metadata))
+        }
+        Write::LabelNamespace { .. } | Write::PatchNode { label: Some(_), .. } => {
+            (Tampering::Changed, ownership::last_rival(owner), false)
+        }
+        Write::UnlabelNamespace { .. } | Write::PatchNode { label: None, .. } => return None,
+    };
+    (certain || settled).then(|| Drift { subject: write.subject(), tampering, manager: manager.map(str::to_string) })
+}
+
+/// The label of a namespace is written only after its baseline was acknowledged.
+fn was_acknowledged(policy: &NetworkPolicy, owner: &ObjectMeta) -> bool {
+    let zone = ownership::managed_zone(&policy.metadata).unwrap_or_default();
+    let namespace = Namespace { metadata: owner.clone(), ..Namespace::default() };
+    policy.metadata.name.as_deref() == Some(names::BASELINE) && is_labelled(&namespace, zone)
+}

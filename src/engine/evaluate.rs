@@ -1,0 +1,97 @@
+//! Judges every zone of a snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    checks::{self, Case, Found, INCIDENT_MEMORY, segmentation},
+    declaration::Declaration,
+    resolve::Resolution,
+    snapshot::{Incident, Snapshot, ZoneRecord},
+    status,
+};
+use crate::api::{FindingId, PciZoneStatus, Reason};
+
+/// The judgement of one zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// What its status must be.
+    pub status: PciZoneStatus,
+    /// Everything that was found, worst first.
+    pub findings: Vec<Found>,
+    /// When the judgement changes by the clock alone.
+    pub next: Option<Timestamp>,
+}
+
+/// Judges every zone.
+pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
+    let judge = |record: &ZoneRecord| {
+        let name = record.name();
+        let evaluation = match resolution.zone(name).and_then(|zone| Some((zone, zone.declaration.as_deref()?))) {
+            Some((zone, declaration)) => {
+                let case = Case::new(snapshot, resolution, zone, declaration, now);
+                let mut found = checks::findings(&case);
+                remember(&mut found, record.status(), now);
+                let next = next(declaration, &found, now);
+                Evaluation { status: status::status(&case, &found, record.status()), findings: found, next }
+            }
+            None => unreadable(record, now),
+        };
+        (name.to_string(), evaluation)
+    };
+    snapshot.zones.iter().map(judge).collect()
+}
+
+/// Says of every zone that nothing can be judged, because rights are missing to look.
+pub fn blind(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<String, Evaluation> {
+    let message = format!("The operator may not {}; nothing can be judged.", snapshot.missing_rights.join(", "));
+    let judge = |record: &ZoneRecord| {
+        let generation = record.metadata().generation.unwrap_or_default();
+        let status = status::blocked(generation, Reason::MissingRights, &message, record.status(), now);
+        (record.name().to_string(), Evaluation { status, findings: Vec::new(), next: None })
+    };
+    snapshot.zones.iter().map(judge).collect()
+}
+
+fn unreadable(record: &ZoneRecord, now: Timestamp) -> Evaluation {
+    let error = match record {
+        ZoneRecord::Readable(_) => "",
+        ZoneRecord::Unreadable { error, .. } => error,
+    };
+    let message = format!("The spec cannot be read; what it protected stays as it is, but is not repaired. {error}");
+    let generation = record.metadata().generation.unwrap_or_default();
+    let status = status::blocked(generation, Reason::SpecInvalid, &message, record.status(), now);
+    Evaluation { status, findings: Vec::new(), next: None }
+}
+
+/// Keeps incidents that an earlier run of the operator reported for their full time.
+fn remember(found: &mut Vec<Found>, previous: Option<&PciZoneStatus>, now: Timestamp) {
+    let id = FindingId::ManagedObjectTampered;
+    let known: BTreeSet<String> = found.iter().filter(|f| f.id == id).map(|f| f.subject.clone()).collect();
+    let earlier = previous.into_iter().flat_map(|status| &status.top_findings);
+    let earlier = earlier.filter(|f| f.id == id.as_str() && !known.contains(&f.subject));
+    found.extend(earlier.filter(|f| segmentation::later(f.since.0, INCIDENT_MEMORY) > now).map(|f| Found {
+        id,
+        subject: f.subject.clone(),
+        message: f.message.clone(),
+        evidence: f.evidence.clone(),
+        since: Some(f.since.0),
+    }));
+    checks::sort(found);
+}
+
+/// Incidents that are still to be reported.
+pub fn recent(incidents: &[Incident], now: Timestamp) -> impl Iterator<Item = &Incident> {
+    incidents.iter().filter(move |incident| segmentation::later(incident.at, INCIDENT_MEMORY) > now)
+}
+
+fn next(declaration: &Declaration, found: &[Found], now: Timestamp) -> Option<Timestamp> {
+    let flows = declaration.flows.iter().flat_map(|flow| {
+        let expires = flow.expires_at.0;
+        let review = segmentation::later(flow.reviewed_at.0, segmentation::REVIEW_INTERVAL);
+        [expires, segmentation::earlier(expires, segmentation::EXPIRY_WARNING), review]
+    });
+    let incidents = found.iter().filter_map(|f| Some(segmentation::later(f.since?, INCIDENT_MEMORY)));
+    flows.chain(incidents).filter(|at| *at > now).min()
+}

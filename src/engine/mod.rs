@@ -1,0 +1,25 @@
+//! The engine: what must be there, what is missing, and what is true. Values in, values out.
+//!
+//! ```text
+//!  Snapshot ──resolve──▶ Resolution ──plan──▶ Writes          (repair: one namespace or node at a time)
+//!      │                     │
+//!      └─────────evaluate────┴──────────────▶ Evaluations     (judgement: all zones together)
+//! ```
+//! No clock, no environment, no I/O: `now` is an argument. Total: every input has an answer. Equal input
+//! gives byte-equal output.
+
+pub mod change;
+pub mod checks;
+pub mod declaration;
+pub mod desired;
+pub mod drift;
+mod evaluate;
+pub mod ownership;
+pub mod plan;
+pub mod resolve;
+pub mod snapshot;
+pub mod status;
+
+pub use evaluate::{Evaluation, blind, evaluate, recent};
+pub use resolve::{Resolution, resolve};
+pub use snapshot::Snapshot;

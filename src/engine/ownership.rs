@@ -1,0 +1,60 @@
+//! Who wrote what: read from an object's managed fields.
+//!
+//! Field managers are names that clients give themselves. They tell honest mistakes apart from our own
+//! writes; they do not stop somebody who lies, and nothing is opened on their word alone.
+
+use k8s_openapi::{
+    api::core::v1::Namespace,
+    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
+};
+
+use crate::api::names;
+
+fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref().is_some_and(|manager| manager.starts_with(names::MANAGER_PREFIX))
+}
+
+/// True when one of our managers owns the label.
+pub fn owns_label(metadata: &ObjectMeta, label: &str) -> bool {
+    let field = format!("f:{label}");
+    metadata.managed_fields.iter().flatten().filter(|entry| is_ours(entry)).any(|entry| {
+        let labels = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:metadata")?.get("f:labels"));
+        labels.is_some_and(|labels| labels.get(&field).is_some())
+    })
+}
+
+/// True when one of our managers wrote the object or a part of it.
+pub fn wrote(metadata: &ObjectMeta) -> bool {
+    metadata.managed_fields.iter().flatten().any(is_ours)
+}
+
+/// The manager of the latest write that was not ours, unless we wrote later. Writes of status do not count.
+pub fn last_rival(metadata: &ObjectMeta) -> Option<&str> {
+    let entries = || metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
+    let time = |entry: &&ManagedFieldsEntry| entry.time.as_ref().map(|t| t.0);
+    let rival = entries().filter(|entry| !is_ours(entry)).max_by_key(time)?;
+    let ours = entries().filter(|entry| is_ours(entry)).max_by_key(time);
+    // Times are whole seconds: in the same second the rival is the one who changed something.
+    let later = ours.is_none_or(|ours| time(&rival) >= time(&ours));
+    if later { rival.manager.as_deref() } else { None }
+}
+
+/// The zone that a namespace says it belongs to.
+pub fn zone_label(namespace: &Namespace) -> Option<&str> {
+    label(&namespace.metadata, names::ZONE_LABEL)
+}
+
+/// Value of a label.
+pub fn label<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+/// True when the object says that it is wholly ours.
+pub fn is_managed(metadata: &ObjectMeta) -> bool {
+    label(metadata, names::MANAGED_BY) == Some(names::MANAGED_BY_VALUE)
+}
+
+/// The zone of an object that is wholly ours.
+pub fn managed_zone(metadata: &ObjectMeta) -> Option<&str> {
+    is_managed(metadata).then(|| label(metadata, names::ZONE_LABEL)).flatten()
+}

@@ -1,0 +1,284 @@
+//! From what is there to what must be there: the writes, in order.
+//!
+//! Pure: a plan says what to write and does not write. An empty plan means "in place". Each write is one
+//! request; whoever carries it out reads the live object again before anything protective is removed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::{
+    api::{
+        core::v1::{Namespace, Node, Taint},
+        networking::v1::NetworkPolicy,
+    },
+    jiff::Timestamp,
+};
+
+use super::{
+    declaration::Declaration,
+    desired::{node, policies},
+    ownership,
+    resolve::{Claim, Resolution, Zone},
+    snapshot::Cluster,
+};
+use crate::api::names;
+
+/// What is to be done about an object.
+#[derive(Clone, Copy, Debug)]
+pub enum Stance<'a> {
+    /// Keep the zone's protection on it.
+    Protect(&'a Declaration),
+    /// Take the zone's protection from it; the user confirmed that.
+    Release(&'a Declaration),
+    /// The zone only observes: nothing is written; the plan says what Enforce would write.
+    Observe(&'a Declaration),
+    /// Nothing to do: no zone answers for it, or its zone cannot be read.
+    Leave,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Create a policy.
+    CreatePolicy(Box<NetworkPolicy>),
+    /// Put labels and spec of a policy right, keeping the rest of its metadata.
+    ReplacePolicy {
+        /// As it is.
+        live: Arc<NetworkPolicy>,
+        /// As it must be.
+        desired: Box<NetworkPolicy>,
+    },
+    /// Delete a policy of ours.
+    DeletePolicy(Arc<NetworkPolicy>),
+    /// Set the zone label of a namespace.
+    LabelNamespace {
+        /// Name of the namespace.
+        namespace: String,
+        /// Value of the label.
+        zone: String,
+    },
+    /// Remove the zone label of a namespace.
+    UnlabelNamespace {
+        /// Name of the namespace.
+        namespace: String,
+        /// Value that the label has.
+        zone: String,
+    },
+    /// Set label and taints of a node together.
+    PatchNode {
+        /// Name of the node.
+        node: String,
+        /// Value of the label; `None` removes it.
+        label: Option<String>,
+        /// All taints of the node as they must be.
+        taints: Vec<Taint>,
+        /// Version of the node that the taints were computed from.
+        resource_version: String,
+    },
+}
+
+impl Write {
+    /// The object, as `Kind/name` or `Kind/namespace/name`.
+    pub fn subject(&self) -> String {
+        match self {
+            Write::CreatePolicy(policy) => policy_subject(policy),
+            Write::ReplacePolicy { live, .. } | Write::DeletePolicy(live) => policy_subject(live),
+            Write::LabelNamespace { namespace, .. } | Write::UnlabelNamespace { namespace, .. } => {
+                namespace_subject(namespace)
+            }
+            Write::PatchNode { node, .. } => node_subject(node),
+        }
+    }
+
+    /// The namespace that is written to.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Write::CreatePolicy(policy) => policy.metadata.namespace.as_deref(),
+            Write::ReplacePolicy { live, .. } | Write::DeletePolicy(live) => live.metadata.namespace.as_deref(),
+            Write::LabelNamespace { namespace, .. } | Write::UnlabelNamespace { namespace, .. } => Some(namespace),
+            Write::PatchNode { .. } => None,
+        }
+    }
+
+    /// What is done, for people.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Write::CreatePolicy(_) => "create",
+            Write::ReplacePolicy { .. } => "restore",
+            Write::DeletePolicy(_) => "delete",
+            Write::LabelNamespace { .. } => "label",
+            Write::UnlabelNamespace { .. } => "unlabel",
+            Write::PatchNode { label: Some(_), .. } => "label and taint",
+            Write::PatchNode { label: None, .. } => "unlabel and untaint",
+        }
+    }
+}
+
+/// Subject of a policy.
+pub fn policy_subject(policy: &NetworkPolicy) -> String {
+    let metadata = &policy.metadata;
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    format!("NetworkPolicy/{namespace}/{}", metadata.name.as_deref().unwrap_or_default())
+}
+
+/// Subject of a namespace.
+pub fn namespace_subject(name: &str) -> String {
+    format!("Namespace/{name}")
+}
+
+/// Subject of a node.
+pub fn node_subject(name: &str) -> String {
+    format!("Node/{name}")
+}
+
+/// What is to be done about a namespace.
+pub fn namespace_stance<'a>(resolution: &'a Resolution, name: &str) -> Stance<'a> {
+    stance(resolution, resolution.namespace(name), |zone| zone.wanted_namespaces().is_some())
+}
+
+/// What is to be done about a node.
+pub fn node_stance<'a>(resolution: &'a Resolution, name: &str) -> Stance<'a> {
+    stance(resolution, resolution.node(name), |zone| zone.wanted_nodes().is_some())
+}
+
+fn stance<'a>(resolution: &'a Resolution, claim: Option<&Claim>, enforces: impl Fn(&Zone) -> bool) -> Stance<'a> {
+    let Some((claim, zone)) = claim.and_then(|claim| Some((claim, resolution.zone(claim.zone.as_deref()?)?))) else {
+        return Stance::Leave;
+    };
+    let Some(declaration) = zone.declaration.as_deref() else {
+        return Stance::Leave;
+    };
+    match (claim.declared && enforces(zone), claim.held) {
+        (false, true) if zone.is_confirmed() => Stance::Release(declaration),
+        (true, _) | (_, true) => Stance::Protect(declaration),
+        (false, false) => Stance::Observe(declaration),
+    }
+}
+
+/// The writes that bring a namespace to what its zone declares.
+pub fn plan_namespace(
+    stance: Stance,
+    namespace: &Namespace,
+    live: &[Arc<NetworkPolicy>],
+    resolution: &Resolution,
+    cluster: &Cluster,
+    now: Timestamp,
+) -> Vec<Write> {
+    if is_terminating(namespace) {
+        // Nothing may be created there, and its policies stay until the pods are gone (KEP-5080).
+        return Vec::new();
+    }
+    let name = namespace.metadata.name.as_deref().unwrap_or_default();
+    match stance {
+        Stance::Protect(zone) | Stance::Observe(zone) => {
+            let desired = policies::desired(zone, name, resolution, cluster, now);
+            let mut writes = policy_writes(desired, live);
+            // A namespace that is held by its policies alone may be somebody's forgery: it gets no label.
+            let is_member = resolution.namespace(name).is_some_and(|claim| claim.declared || claim.labelled);
+            if is_member && !is_labelled(namespace, &zone.name) {
+                writes.push(Write::LabelNamespace { namespace: name.to_string(), zone: zone.name.clone() });
+            }
+            writes
+        }
+        Stance::Release(zone) => release(zone, namespace, live),
+        Stance::Leave => forged_label(namespace, live, resolution),
+    }
+}
+
+fn policy_writes(mut desired: BTreeMap<String, NetworkPolicy>, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
+    let mut writes = Vec::new();
+    let mut surplus = Vec::new();
+    for policy in live {
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
+        match desired.remove(name) {
+            Some(wanted) if policy_matches(policy, &wanted) => {}
+            Some(wanted) => writes.push(Write::ReplacePolicy { live: Arc::clone(policy), desired: Box::new(wanted) }),
+            None if ownership::is_managed(&policy.metadata) => surplus.push(Write::DeletePolicy(Arc::clone(policy))),
+            None => {}
+        }
+    }
+    writes.extend(desired.into_values().map(|policy| Write::CreatePolicy(Box::new(policy))));
+    // The default deny first: one write protects a namespace.
+    writes.sort_by_key(|write| (!write.subject().ends_with(names::BASELINE), write.subject()));
+    surplus.sort_by_key(Write::subject);
+    writes.extend(surplus);
+    writes
+}
+
+/// The live policy is what is desired; what others added to its metadata does not matter.
+pub fn policy_matches(live: &NetworkPolicy, desired: &NetworkPolicy) -> bool {
+    let labels = desired.metadata.labels.iter().flatten();
+    let labelled = labels.clone().all(|(key, value)| ownership::label(&live.metadata, key) == Some(value));
+    let claims_flow = ownership::label(&live.metadata, names::FLOW_LABEL).is_some();
+    let is_flow = ownership::label(&desired.metadata, names::FLOW_LABEL).is_some();
+    labelled && claims_flow == is_flow && live.spec == desired.spec
+}
+
+/// Label first, because it says that the namespace is protected; the default deny last.
+fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if ownership::zone_label(namespace) == Some(zone.name.as_str()) {
+        let namespace = namespace.metadata.name.clone().unwrap_or_default();
+        writes.push(Write::UnlabelNamespace { namespace, zone: zone.name.clone() });
+    }
+    let ours = live.iter().filter(|p| ownership::managed_zone(&p.metadata) == Some(zone.name.as_str()));
+    let mut deletes: Vec<_> = ours.map(|policy| Write::DeletePolicy(Arc::clone(policy))).collect();
+    deletes.sort_by_key(|write| (write.subject().ends_with(names::BASELINE), write.subject()));
+    writes.extend(deletes);
+    writes
+}
+
+/// A zone label that somebody else put on a namespace that was never protected: guards would believe it.
+fn forged_label(namespace: &Namespace, live: &[Arc<NetworkPolicy>], resolution: &Resolution) -> Vec<Write> {
+    let Some(zone) = ownership::zone_label(namespace) else { return Vec::new() };
+    let protected = live.iter().any(|policy| ownership::managed_zone(&policy.metadata) == Some(zone));
+    let enforced = resolution.zone(zone).is_some_and(|zone| zone.wanted_namespaces().is_some());
+    if protected || !enforced {
+        return Vec::new();
+    }
+    let name = namespace.metadata.name.clone().unwrap_or_default();
+    vec![Write::UnlabelNamespace { namespace: name, zone: zone.to_string() }]
+}
+
+/// The namespace carries the zone's label, and we wrote it.
+pub fn is_labelled(namespace: &Namespace, zone: &str) -> bool {
+    ownership::zone_label(namespace) == Some(zone) && ownership::owns_label(&namespace.metadata, names::ZONE_LABEL)
+}
+
+/// The namespace is being deleted.
+pub fn is_terminating(namespace: &Namespace) -> bool {
+    namespace.metadata.deletion_timestamp.is_some()
+        || namespace.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Terminating"))
+}
+
+/// The write that brings a node to what its zone declares. Label and taints go together in one request, so
+/// there is no moment with the one and without the other.
+pub fn plan_node(stance: Stance, node: &Node, resolution: &Resolution) -> Option<Write> {
+    if node.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let label = ownership::label(&node.metadata, names::NODE_LABEL);
+    let patch = |label: Option<&str>, taints: Vec<Taint>| Write::PatchNode {
+        node: node.metadata.name.clone().unwrap_or_default(),
+        label: label.map(str::to_string),
+        taints,
+        resource_version: node.metadata.resource_version.clone().unwrap_or_default(),
+    };
+    match stance {
+        Stance::Protect(zone) | Stance::Observe(zone) => {
+            let labelled =
+                label == Some(zone.name.as_str()) && ownership::owns_label(&node.metadata, names::NODE_LABEL);
+            let in_place = labelled && node::is_tainted(zone, node);
+            (!in_place).then(|| patch(Some(&zone.name), node::desired_taints(zone, node)))
+        }
+        Stance::Release(_) => {
+            let clean = label.is_none() && node::our_taints(node).next().is_none();
+            (!clean).then(|| patch(None, node::foreign_taints(node)))
+        }
+        Stance::Leave => {
+            // A label that somebody else put there would draw the zone's pods to a foreign node.
+            let forged = label.and_then(|zone| resolution.zone(zone)).is_some_and(|zone| zone.wanted_nodes().is_some());
+            let untainted = node::our_taints(node).next().is_none();
+            (forged && untainted).then(|| patch(None, node::foreign_taints(node)))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the engine sees of a cluster: values only, taken at one moment.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+use k8s_openapi::{
+    api::{
+        core::v1::{Namespace, Node},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    jiff::Timestamp,
+};
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use crate::api::{PciZone, PciZoneStatus};
+
+/// The objects of a cluster that decide about zones.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Every PciZone.
+    pub zones: Vec<ZoneRecord>,
+    /// Every namespace by name.
+    pub namespaces: BTreeMap<String, Arc<Namespace>>,
+    /// Every node by name.
+    pub nodes: BTreeMap<String, Arc<Node>>,
+    /// Every NetworkPolicy by namespace, ours and others'.
+    pub policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>>,
+    /// What is not an object of a zone but flows depend on.
+    pub cluster: Cluster,
+    /// Rights that the operator lacks, in words.
+    pub missing_rights: Vec<String>,
+    /// What somebody else did to our objects lately.
+    pub incidents: Vec<Incident>,
+}
+
+/// A PciZone as it was read.
+#[derive(Clone, Debug)]
+pub enum ZoneRecord {
+    /// It parses.
+    Readable(Arc<PciZone>),
+    /// It was stored by another version and does not parse. What it protects stays as it is.
+    Unreadable {
+        /// Its metadata.
+        metadata: Box<ObjectMeta>,
+        /// Its status, if that parses.
+        status: Option<Box<PciZoneStatus>>,
+        /// Where it does not parse.
+        error: String,
+    },
+}
+
+impl ZoneRecord {
+    /// Reads a PciZone of any version. A status that does not parse is left out: it is rebuilt anyway.
+    pub fn read(object: DynamicObject) -> Self {
+        let DynamicObject { types, metadata, mut data } = object;
+        let status = data.get_mut("status").map(Value::take).and_then(|status| serde_json::from_value(status).ok());
+        match data.get_mut("spec").map(Value::take).map(serde_json::from_value) {
+            Some(Ok(spec)) => ZoneRecord::Readable(Arc::new(PciZone { metadata, spec, status })),
+            Some(Err(error)) => {
+                let error = format!("spec ({}): {error}", types.map(|t| t.api_version).unwrap_or_default());
+                ZoneRecord::Unreadable { metadata: Box::new(metadata), status: status.map(Box::new), error }
+            }
+            None => {
+                let error = "the object has no spec".to_string();
+                ZoneRecord::Unreadable { metadata: Box::new(metadata), status: status.map(Box::new), error }
+            }
+        }
+    }
+
+    /// Status of the zone, if it has one that parses.
+    pub fn status(&self) -> Option<&PciZoneStatus> {
+        match self {
+            ZoneRecord::Readable(zone) => zone.status.as_ref(),
+            ZoneRecord::Unreadable { status, .. } => status.as_deref(),
+        }
+    }
+
+    /// Metadata of the zone.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            ZoneRecord::Readable(zone) => &zone.metadata,
+            ZoneRecord::Unreadable { metadata, .. } => metadata,
+        }
+    }
+
+    /// Name of the zone.
+    pub fn name(&self) -> &str {
+        self.metadata().name.as_deref().unwrap_or_default()
+    }
+}
+
+/// Facts about the cluster that flows depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Namespace that the operator runs in; never a member of a zone.
+    pub operator_namespace: String,
+    /// Addresses behind the `kubernetes` Service.
+    pub api_server: Vec<IpAddr>,
+    /// Ranges of Service addresses.
+    pub services: Vec<IpNet>,
+    /// Ranges of pods and addresses of nodes, as the nodes tell them.
+    pub nodes: Vec<IpNet>,
+}
+
+/// Somebody else deleted or changed an object of ours, and it was put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// The zone.
+    pub zone: String,
+    /// The object, as `Kind/name` or `Kind/namespace/name`.
+    pub subject: String,
+    /// What was done to it.
+    pub tampering: Tampering,
+    /// The field manager that wrote last, where the object tells.
+    pub manager: Option<String>,
+    /// When it was seen.
+    pub at: Timestamp,
+}
+
+/// What was done to an object of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tampering {
+    /// It was deleted or removed.
+    Removed,
+    /// It was changed.
+    Changed,
+}
+
+/// Pod ranges and addresses that a node tells, as networks.
+pub fn node_ranges(node: &Node) -> Vec<IpNet> {
+    let pods = node.spec.iter().flat_map(|spec| {
+        let one = spec.pod_cidr.iter();
+        one.chain(spec.pod_cidrs.iter().flatten()).filter_map(|cidr| cidr.parse::<IpNet>().ok())
+    });
+    let own = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+    let own = own.filter_map(|address| address.address.parse::<IpAddr>().ok()).map(IpNet::from);
+    let mut ranges: Vec<IpNet> = pods.chain(own).map(|net| net.trunc()).collect();
+    ranges.sort();
+    ranges.dedup();
+    ranges
+}

@@ -1,0 +1,314 @@
+//! Directory per case: `golden/<case>/input.yaml` in, `expected/` out. The same machinery writes the whole
+//! PciZones of `gitops/phases/`, which a test in Go reads with the libraries of GitOps tools.
+//!
+//! `PCIZONE_BLESS=1 cargo test --test golden` writes what is computed; look at the diff before you commit it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::format_collect,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod engine_support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use engine_support::{Model, Planned, subject};
+use k8s_openapi::jiff::Timestamp;
+use pcizone::{
+    api::{crd, names},
+    engine::plan::Write,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The first document of an `input.yaml`. The others are Kubernetes objects.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Case {
+    /// What the case shows, in a sentence.
+    #[serde(rename = "case")]
+    _sentence: String,
+    #[serde(default = "eight")]
+    now: Timestamp,
+    /// Let the operator put the objects in place first, at 07:00.
+    #[serde(default)]
+    settled: bool,
+    #[serde(default)]
+    api_server: Vec<std::net::IpAddr>,
+    #[serde(default)]
+    services: Vec<String>,
+    #[serde(default)]
+    missing_rights: Vec<String>,
+    /// Namespaces that are made rather than listed.
+    #[serde(default)]
+    generate: Option<Generate>,
+    /// What happens then.
+    #[serde(default)]
+    then: Vec<Step>,
+    /// Show only the writes to these namespaces and nodes.
+    #[serde(default)]
+    only: BTreeSet<String>,
+    /// Name of the file below `gitops/phases` that shows the zone `cde`.
+    #[serde(default)]
+    phase: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Generate {
+    prefix: String,
+    count: usize,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum Step {
+    /// Somebody edits an object.
+    Edit { by: String, subject: String, patch: Value },
+    /// Somebody creates an object.
+    Create { by: String, object: Value },
+    /// Somebody deletes an object.
+    Delete(String),
+    /// The user copies the digest from the status of the zone into the annotation.
+    Confirm(String),
+    /// The operator runs until nothing is left to do.
+    Settle,
+}
+
+fn eight() -> Timestamp {
+    at("2026-11-24T08:00:00Z")
+}
+
+fn at(time: &str) -> Timestamp {
+    time.parse().expect("a time")
+}
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+#[test]
+fn every_case_is_as_expected() {
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for folder in folders(&tests().join("golden")) {
+        cases += 1;
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let input = fs::read_to_string(folder.join("input.yaml")).expect("each case has an input.yaml");
+        let (files, phase) = run(&name, &input);
+        wrong.extend(compare(&folder.join("expected"), &files));
+        if let Some((phase, text)) = phase {
+            wrong.extend(compare_file(&tests().join("gitops/phases").join(format!("{phase}.yaml")), &text));
+        }
+    }
+    assert!(cases >= 35, "only {cases} cases were found");
+    assert!(wrong.is_empty(), "{}\nPCIZONE_BLESS=1 writes what is computed.", wrong.join("\n"));
+}
+
+#[test]
+fn a_zone_that_nobody_has_seen_has_the_status_of_the_schema() {
+    let mut model = Model { now: eight(), ..Model::default() };
+    model.put(zone());
+    let schema = crd().spec.versions[0].schema.clone().expect("a schema").open_api_v3_schema.expect("a schema");
+    let default = schema.properties.expect("properties")["status"].default.clone().expect("a default");
+    let mut zone = model.objects["PciZone/cde"].clone();
+    zone["status"] = default.0;
+    assert_eq!(zone["status"], json!({ "observedGeneration": -1 }));
+    check_phase("applied-unseen", &zone);
+}
+
+#[test]
+fn a_spec_that_nobody_has_seen_has_the_status_of_the_spec_before() {
+    let mut model = Model { now: eight(), ..Model::default() };
+    model.put(zone());
+    for namespace in ["checkout", "vault"] {
+        model.put(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
+    }
+    model.settle(|_, _| {}).expect("it settles");
+    model.edit(
+        "argocd-controller",
+        "PciZone/cde",
+        &json!({ "spec": { "scope": { "namespaces": { "names": ["checkout", "vault", "ledger"] } } } }),
+    );
+    let zone = &model.objects["PciZone/cde"];
+    assert_eq!((&zone["metadata"]["generation"], &zone["status"]["observedGeneration"]), (&json!(2), &json!(1)));
+    check_phase("stale-generation", zone);
+}
+
+fn zone() -> Value {
+    json!({
+        "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone",
+        "metadata": { "name": "cde", "uid": "1", "generation": 1, "creationTimestamp": "2026-10-01T00:00:00Z" },
+        "spec": { "mode": "Enforce", "scope": { "namespaces": { "names": ["checkout", "vault"] } } },
+    })
+}
+
+fn check_phase(phase: &str, zone: &Value) {
+    let wrong = compare_file(&tests().join("gitops/phases").join(format!("{phase}.yaml")), &phase_text(zone));
+    assert_eq!(wrong, None);
+}
+
+/// Runs a case: the expected files by name, and the phase that it shows.
+fn run(name: &str, input: &str) -> (BTreeMap<String, String>, Option<(String, String)>) {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(input).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (case, objects) = documents.split_first().expect("a case and objects");
+    let case: Case = serde_json::from_value(case.clone()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let mut model = Model { now: at("2026-11-24T07:00:00Z"), ..Model::default() };
+    model.around.cluster.operator_namespace = names::OPERATOR_NAMESPACE.to_string();
+    model.around.cluster.api_server = case.api_server;
+    model.around.cluster.services = case.services.iter().map(|net| net.parse().expect("a network")).collect();
+    for object in objects {
+        model.put(object.clone());
+    }
+    for number in 0..case.generate.as_ref().map_or(0, |generate| generate.count) {
+        let Generate { prefix, labels, .. } = case.generate.as_ref().expect("it counts");
+        let metadata = json!({ "name": format!("{prefix}{number:04}"), "labels": labels });
+        model.put(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata }));
+    }
+    let settle = |model: &mut Model| model.settle(|_, _| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
+    if case.settled {
+        settle(&mut model);
+    }
+    model.now = case.now;
+    for step in case.then {
+        match step {
+            Step::Edit { by, subject, patch } => model.edit(&by, &subject, &patch),
+            Step::Create { by, object } => model.create(&by, object),
+            Step::Delete(subject) => model.delete(&subject),
+            Step::Confirm(zone) => confirm(&mut model, &zone),
+            Step::Settle => settle(&mut model),
+        }
+    }
+    model.around.missing_rights = case.missing_rights;
+    let planned = model.plan();
+    let shown = planned.iter().filter(|planned| {
+        let (Planned::Due(write) | Planned::Observed(write)) = planned;
+        case.only.is_empty() || write.namespace().is_some_and(|namespace| case.only.contains(namespace))
+    });
+    let mut files = BTreeMap::from([("writes.yaml".to_string(), yaml(&shown.map(shown_write).collect()))]);
+    model.judge();
+    for zone in model.objects.values().filter(|object| object["kind"] == "PciZone") {
+        let name = zone["metadata"]["name"].as_str().expect("a name");
+        files.insert(format!("status-{name}.yaml"), yaml(&zone["status"]));
+    }
+    let phase = case.phase.map(|phase| (phase, phase_text(&model.objects["PciZone/cde"])));
+    (files, phase)
+}
+
+fn confirm(model: &mut Model, zone: &str) {
+    model.judge();
+    let digest = model.objects[&format!("PciZone/{zone}")]["status"]["change"]["digest"].clone();
+    assert!(digest.is_string(), "nothing waits for confirmation in {zone}");
+    let patch = json!({ "metadata": { "annotations": { names::CONFIRM_CHANGE: digest } } });
+    model.edit("kubectl-annotate", &format!("PciZone/{zone}"), &patch);
+}
+
+fn shown_write(planned: &Planned) -> Value {
+    let (when, write) = match planned {
+        Planned::Due(write) => ("due", write),
+        Planned::Observed(write) => ("inEnforce", write),
+    };
+    let mut shown = json!({ when: format!("{} {}", write.verb(), write.subject()) });
+    match write {
+        Write::CreatePolicy(policy) | Write::ReplacePolicy { desired: policy, .. } => {
+            shown["labels"] = json!(policy.metadata.labels);
+            shown["spec"] = json!(policy.spec);
+        }
+        Write::LabelNamespace { zone, .. } | Write::UnlabelNamespace { zone, .. } => shown["zone"] = json!(zone),
+        Write::PatchNode { label, taints, .. } => {
+            shown["zone"] = json!(label);
+            shown["taints"] = json!(taints);
+        }
+        Write::DeletePolicy(_) => {}
+    }
+    shown
+}
+
+fn phase_text(zone: &Value) -> String {
+    let mut zone = zone.clone();
+    let metadata = zone["metadata"].as_object_mut().expect("metadata");
+    metadata.remove("managedFields");
+    metadata.remove("resourceVersion");
+    yaml(&zone)
+}
+
+fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(value).expect("it is YAML")
+}
+
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).expect("the cases");
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// Each file as computed, none missing and none too many.
+fn compare(folder: &Path, files: &BTreeMap<String, String>) -> Vec<String> {
+    let mut wrong: Vec<String> =
+        files.iter().filter_map(|(name, text)| compare_file(&folder.join(name), text)).collect();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if files.contains_key(&*path.file_name().expect("a name").to_string_lossy()) {
+            continue;
+        }
+        if blessing() {
+            fs::remove_file(&path).expect("it can be removed");
+        } else {
+            wrong.push(format!("{} is expected but not computed any more", path.display()));
+        }
+    }
+    wrong
+}
+
+fn compare_file(path: &Path, computed: &str) -> Option<String> {
+    if blessing() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        fs::write(path, computed).expect("it can be written");
+        return None;
+    }
+    let Ok(expected) = fs::read_to_string(path) else { return Some(format!("{} is missing", path.display())) };
+    (expected != computed).then(|| format!("{} differs:\n{}", path.display(), difference(&expected, computed)))
+}
+
+fn blessing() -> bool {
+    env::var_os("PCIZONE_BLESS").is_some()
+}
+
+/// What lies between the common beginning and the common end, with three lines around.
+fn difference(expected: &str, computed: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), computed.lines().collect());
+    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let rest = old.len().min(new.len()) - start;
+    let end = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+    let lines = |mark: char, lines: &[&str]| lines.iter().map(|line| format!("  {mark} {line}\n")).collect::<String>();
+    [
+        lines(' ', &old[start.saturating_sub(3)..start]),
+        lines('-', &old[start..old.len() - end]),
+        lines('+', &new[start..new.len() - end]),
+        lines(' ', &old[old.len() - end..old.len().min(old.len() - end + 3)]),
+    ]
+    .concat()
+}
+
+/// The plan and the machinery agree about names; otherwise a case would compare nothing.
+#[test]
+fn a_subject_is_spelled_as_the_engine_spells_it() {
+    let mut model = Model { now: eight(), ..Model::default() };
+    model.put(zone());
+    model.put(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "vault" } }));
+    model.settle(|_, _| {}).expect("it settles");
+    for (key, object) in &model.objects {
+        assert_eq!(key, &subject(object));
+    }
+    assert!(model.objects.contains_key("NetworkPolicy/vault/pcizone-baseline"));
+}
