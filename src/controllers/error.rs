@@ -1,0 +1,94 @@
+//! What can go wrong between us and the cluster, in words that name the act and the object.
+
+use std::time::Duration;
+
+/// A failed act.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or did not answer properly.
+    #[error("cannot {act} {object}")]
+    Api {
+        /// What was to be done.
+        act: &'static str,
+        /// On which object.
+        object: String,
+        /// Why not.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time; whether the write happened is not known.
+    #[error("cannot {act} {object}: no answer within {} s", limit.as_secs())]
+    Timeout {
+        /// What was to be done.
+        act: &'static str,
+        /// On which object.
+        object: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// Another replica leads, or this one cannot renew its lease.
+    #[error("this replica does not lead; nothing was written")]
+    NotLeading,
+    /// The object kept changing under us.
+    #[error("cannot {act} {object}: it changed {tries} times meanwhile; trying again later")]
+    Contended {
+        /// What was to be done.
+        act: &'static str,
+        /// On which object.
+        object: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// Leader election could not be set up.
+    #[error("cannot set up leader election with Lease {namespace}/{name}")]
+    Lease {
+        /// Namespace of the Lease.
+        namespace: String,
+        /// Name of the Lease.
+        name: String,
+        /// Why not.
+        #[source]
+        source: Box<kube_lease_manager::LeaseManagerError>,
+    },
+    /// The client could not be set up.
+    #[error("cannot set up the client for the API server")]
+    Client(#[source] Box<kube::Error>),
+    /// The HTTP server ended.
+    #[error("cannot serve metrics and health")]
+    Serve(#[source] std::io::Error),
+    /// A part of the operator ended although it should run for ever.
+    #[error("{0} ended unexpectedly")]
+    Ended(&'static str),
+}
+
+impl Error {
+    /// A stable word for metrics.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Error::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.is_forbidden() => "forbidden",
+                kube::Error::Api(status) if status.is_conflict() => "conflict",
+                kube::Error::Api(_) => "refused",
+                _ => "unreachable",
+            },
+            Error::Timeout { .. } => "timeout",
+            Error::NotLeading => "not_leading",
+            Error::Contended { .. } => "contended",
+            Error::Lease { .. } => "lease",
+            Error::Client(_) => "client",
+            Error::Serve(_) => "serve",
+            Error::Ended(_) => "ended",
+        }
+    }
+
+    /// The error and its causes in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}

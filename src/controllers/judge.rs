@@ -1,0 +1,186 @@
+//! The judgement path: everything at one moment → the engine → status, events, metrics.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    apply::Applier,
+    error::Error,
+    hub::{Hub, zone_resource},
+    memory::Incidents,
+    metrics::Metrics,
+};
+use crate::{
+    api::{FindingId, PciZoneStatus},
+    engine::{self, Evaluation, Snapshot, snapshot::ZoneRecord},
+};
+
+/// Changes that come within this time are judged together.
+const SETTLE: Duration = Duration::from_millis(50);
+/// Two judgements are at least this far apart.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A judgement even when nothing asks for it.
+const SAFETY_NET: Duration = Duration::from_secs(300);
+/// How long the publication of an event may take.
+const EVENT: Duration = Duration::from_secs(5);
+
+/// Judges all zones.
+pub struct Judge {
+    /// What is known.
+    pub hub: Arc<Hub>,
+    /// What writes.
+    pub applier: Applier,
+    /// What counts.
+    pub metrics: Arc<Metrics>,
+    /// What somebody else did.
+    pub incidents: Arc<Incidents>,
+    /// Rights that are missing.
+    pub missing_rights: watch::Receiver<Vec<String>>,
+    recorder: Recorder,
+}
+
+impl Judge {
+    /// A judge that publishes events through this client.
+    pub fn new(
+        client: Client,
+        identity: &str,
+        hub: Arc<Hub>,
+        applier: Applier,
+        metrics: Arc<Metrics>,
+        incidents: Arc<Incidents>,
+        missing_rights: watch::Receiver<Vec<String>>,
+    ) -> Self {
+        let reporter = Reporter { controller: "pcizone".into(), instance: Some(identity.to_string()) };
+        let recorder = Recorder::new(client, reporter);
+        Judge { hub, applier, metrics, incidents, missing_rights, recorder }
+    }
+
+    /// Judges after every change, until dropped.
+    pub async fn run(mut self) -> Error {
+        let mut ticks = self.hub.ticks();
+        ticks.mark_changed();
+        let mut next = SAFETY_NET;
+        loop {
+            tokio::select! {
+                changed = ticks.changed() => if changed.is_err() { return Error::Ended("the judge") },
+                changed = self.missing_rights.changed() => if changed.is_err() { return Error::Ended("the judge") },
+                () = sleep(next) => {}
+            }
+            sleep(SETTLE).await;
+            ticks.mark_unchanged();
+            next = if self.applier.may_write() { self.judge().await } else { SAFETY_NET };
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Judges once; returns how long the judgement holds by itself.
+    async fn judge(&mut self) -> Duration {
+        let now = Timestamp::now();
+        let missing = self.missing_rights.borrow_and_update().clone();
+        let snapshot = self.hub.snapshot(missing, self.incidents.recent(now));
+        let synced = self.hub.is_synced();
+        let started = Instant::now();
+        let judged = tokio::task::spawn_blocking(move || {
+            let evaluations = evaluate(&snapshot, synced, now);
+            (snapshot, evaluations)
+        });
+        let Ok((snapshot, evaluations)) = judged.await else { return PAUSE };
+        self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
+        let mut failed = false;
+        for record in &snapshot.zones {
+            if let Some(evaluation) = evaluations.get(record.name()) {
+                failed |= self.publish(record, evaluation).await.is_err();
+            }
+        }
+        let next = evaluations.values().filter_map(|evaluation| evaluation.next).min();
+        let until = next.and_then(|at| Duration::try_from(Timestamp::now().duration_until(at)).ok());
+        if failed { PAUSE } else { until.map_or(SAFETY_NET, |until| until.min(SAFETY_NET)) }
+    }
+
+    async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(), Error> {
+        let zone = record.name();
+        if record.status() == Some(&evaluation.status) {
+            return Ok(());
+        }
+        if let Err(error) = self.applier.set_status(zone, &evaluation.status).await {
+            if !matches!(error, Error::NotLeading) {
+                self.metrics.count_error("judge", error.category());
+                tracing::warn!(zone, error = error.chain(), "the status could not be written");
+            }
+            return Err(error);
+        }
+        for event in events(record.status(), &evaluation.status) {
+            let reference = ObjectReference {
+                api_version: Some(zone_resource().api_version),
+                kind: Some(zone_resource().kind),
+                name: Some(zone.to_string()),
+                uid: record.metadata().uid.clone(),
+                ..ObjectReference::default()
+            };
+            // Events are for people who look; they never hold the operator up.
+            match timeout(EVENT, self.recorder.publish(&event, &reference)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(zone, %error, "an event was not published"),
+                Err(_) => tracing::debug!(zone, "an event was not published in time"),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn evaluate(snapshot: &Snapshot, synced: bool, now: Timestamp) -> BTreeMap<String, Evaluation> {
+    if synced {
+        return engine::evaluate(snapshot, &engine::resolve(snapshot), now);
+    }
+    // Nothing is known of the cluster; only what keeps it from being known can be said.
+    if snapshot.missing_rights.is_empty() { BTreeMap::new() } else { engine::blind(snapshot, now) }
+}
+
+/// What changed between two statuses and is worth an event.
+fn events(before: Option<&PciZoneStatus>, after: &PciZoneStatus) -> Vec<Event> {
+    let known = |kind: &str| before?.conditions.iter().find(|c| c.type_ == kind);
+    let mut events = Vec::new();
+    for condition in &after.conditions {
+        let same =
+            known(&condition.type_).is_some_and(|c| c.status == condition.status && c.reason == condition.reason);
+        if same {
+            continue;
+        }
+        let good = condition.status == "True" && condition.type_ != "Stalled" || condition.type_ == "Reconciling";
+        events.push(Event {
+            type_: if good || condition.status == "Unknown" { EventType::Normal } else { EventType::Warning },
+            reason: condition.reason.clone(),
+            note: Some(format!("{} is {}: {}", condition.type_, condition.status, condition.message)),
+            action: condition.type_.clone(),
+            secondary: None,
+        });
+    }
+    let tampered = FindingId::ManagedObjectTampered.as_str();
+    let known = |finding: &&crate::api::Finding| {
+        before.is_some_and(|status| {
+            status
+                .top_findings
+                .iter()
+                .any(|f| (&f.id, &f.subject, &f.since) == (&finding.id, &finding.subject, &finding.since))
+        })
+    };
+    for finding in after.top_findings.iter().filter(|f| f.id == tampered).filter(|f| !known(f)) {
+        events.push(Event {
+            type_: EventType::Warning,
+            reason: finding.id.clone(),
+            note: Some(format!("{}: {} ({})", finding.subject, finding.message, finding.evidence)),
+            action: "Restored".to_string(),
+            secondary: None,
+        });
+    }
+    events
+}

@@ -1,0 +1,192 @@
+//! Metrics in OpenMetrics text. Labels are bounded: zones, kinds, ids, never namespaces or pods.
+
+use std::{collections::BTreeMap, fmt, sync::atomic::AtomicI64};
+
+use http::Method;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::{api::FindingState, engine::Evaluation};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    method: String,
+    resource: String,
+    code: i64,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WriteLabels {
+    controller: &'static str,
+    verb: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ErrorLabels {
+    controller: &'static str,
+    category: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ZoneLabels {
+    zone: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FindingLabels {
+    zone: String,
+    id: &'static str,
+    severity: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ConditionLabels {
+    zone: String,
+    condition: String,
+    status: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WatchLabels {
+    resource: &'static str,
+}
+
+/// Every metric of the operator.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    writes: Family<WriteLabels, Counter>,
+    errors: Family<ErrorLabels, Counter>,
+    incidents: Family<ZoneLabels, Counter>,
+    findings: Family<FindingLabels, Gauge>,
+    conditions: Family<ConditionLabels, Gauge>,
+    silence: Family<WatchLabels, Gauge>,
+    leading: Gauge<i64, AtomicI64>,
+    judgement: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("pcizone"),
+            requests: Family::default(),
+            writes: Family::default(),
+            errors: Family::default(),
+            incidents: Family::default(),
+            findings: Family::default(),
+            conditions: Family::default(),
+            silence: Family::default(),
+            leading: Gauge::default(),
+            judgement: Histogram::new([0.001, 0.01, 0.1, 1.0, 10.0]),
+        };
+        let Metrics {
+            registry,
+            requests,
+            writes,
+            errors,
+            incidents,
+            findings,
+            conditions,
+            silence,
+            leading,
+            judgement,
+        } = &mut metrics;
+        registry.register("api_requests", "Requests to the API server; code 0 means no answer", requests.clone());
+        registry.register("writes", "Writes carried out", writes.clone());
+        registry.register("reconcile_errors", "Failed reconciliations", errors.clone());
+        registry.register(
+            "incidents",
+            "Objects of ours that somebody else changed and that were put back",
+            incidents.clone(),
+        );
+        registry.register("findings", "Open findings by id", findings.clone());
+        registry.register("zone_condition", "1 for the status that a condition has", conditions.clone());
+        registry.register("watch_silence_seconds", "Seconds since a watch was last heard", silence.clone());
+        registry.register("leading", "1 when this replica writes", leading.clone());
+        registry.register("judgement_seconds", "Time to judge all zones", judgement.clone());
+        metrics
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// Counts a request.
+    pub fn count_request(&self, method: &Method, resource: &str, code: u16) {
+        let labels = Request { method: method.to_string(), resource: resource.to_string(), code: i64::from(code) };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a write that was carried out.
+    pub fn count_write(&self, controller: &'static str, verb: &'static str) {
+        self.writes.get_or_create(&WriteLabels { controller, verb }).inc();
+    }
+
+    /// Counts a failed reconciliation.
+    pub fn count_error(&self, controller: &'static str, category: &'static str) {
+        self.errors.get_or_create(&ErrorLabels { controller, category }).inc();
+    }
+
+    /// Counts an incident.
+    pub fn count_incident(&self, zone: &str) {
+        self.incidents.get_or_create(&ZoneLabels { zone: zone.to_string() }).inc();
+    }
+
+    /// Notes whether this replica leads. One that does not has nothing to say about zones.
+    pub fn set_leading(&self, leading: bool) {
+        self.leading.set(i64::from(leading));
+        if !leading {
+            self.findings.clear();
+            self.conditions.clear();
+        }
+    }
+
+    /// Notes how long a watch has been silent.
+    pub fn set_silence(&self, resource: &'static str, seconds: i64) {
+        self.silence.get_or_create(&WatchLabels { resource }).set(seconds);
+    }
+
+    /// Notes a judgement of all zones.
+    pub fn set_judgement(&self, seconds: f64, evaluations: &BTreeMap<String, Evaluation>) {
+        self.judgement.observe(seconds);
+        self.findings.clear();
+        self.conditions.clear();
+        for (zone, evaluation) in evaluations {
+            for found in &evaluation.findings {
+                let labels = FindingLabels {
+                    zone: zone.clone(),
+                    id: found.id.as_str(),
+                    severity: format!("{:?}", found.id.severity()).to_lowercase(),
+                    state: match found.id.state() {
+                        FindingState::Violated => "violated",
+                        FindingState::Unproven => "unproven",
+                    },
+                };
+                self.findings.get_or_create(&labels).inc();
+            }
+            for condition in &evaluation.status.conditions {
+                let labels = ConditionLabels {
+                    zone: zone.clone(),
+                    condition: condition.type_.clone(),
+                    status: condition.status.clone(),
+                };
+                self.conditions.get_or_create(&labels).set(1);
+            }
+        }
+    }
+
+    /// All metrics as text.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}

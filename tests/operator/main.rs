@@ -1,0 +1,14 @@
+//! The operator against a real API server, under its own ServiceAccount with the rights of `deploy/`.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod changes;
+mod lifecycle;
+mod rights;
+mod support;
+mod zones;

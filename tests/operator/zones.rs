@@ -1,0 +1,177 @@
+//! A zone from `kubectl apply` to status, and what keeps it.
+
+use k8s_openapi::{
+    api::networking::v1::NetworkPolicy,
+    jiff::{SignedDuration, Timestamp},
+};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::support::{Bed, evidence, is, is_current, zone};
+
+const TAMPERED: &str = "ManagedObjectTampered";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_is_protected_with_the_fewest_writes() {
+    let mut bed = Bed::start().await;
+    bed.shop().await;
+    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
+    let ready = bed.until_ready("cde").await;
+    assert!(is(&ready, "NetworkSegmented", "True") && is(&ready, "NodesDedicated", "True"));
+    assert!(is(&ready, "Compliant", "Unknown"), "nothing was tested on the network, so nothing is proven");
+
+    let baseline = bed.policies("vault").get("pcizone-baseline").await.unwrap();
+    let expected = json!({
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [{
+            "to": [{
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }],
+            "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+        }],
+    });
+    assert_eq!(serde_json::to_value(baseline.spec).unwrap(), expected);
+    assert_eq!(bed.policy_names("checkout").await, ["pcizone-baseline", "pcizone-flow-checkout-to-vault-egress"]);
+    assert_eq!(bed.policy_names("vault").await, ["pcizone-baseline", "pcizone-flow-checkout-to-vault-ingress"]);
+    assert!(bed.policy_names("storefront").await.is_empty());
+    assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "cde");
+    assert!(!bed.namespace("storefront").await.labels().contains_key("pcizone.dev/zone"));
+    let node = bed.node("pci-1").await;
+    assert_eq!(node.labels()["node-restriction.kubernetes.io/pcizone"], "cde");
+    let taints = node.spec.unwrap().taints.unwrap();
+    assert!(
+        taints
+            .iter()
+            .any(|t| t.key == "pcizone.dev/zone" && t.value.as_deref() == Some("cde") && t.effect == "NoSchedule")
+    );
+    assert!(!bed.node("node-1").await.labels().contains_key("node-restriction.kubernetes.io/pcizone"));
+
+    bed.stop_operator().await;
+    let mut writes = bed.writes();
+    writes.sort();
+    let expected = [
+        "create networkpolicies/checkout/pcizone-baseline",
+        "create networkpolicies/checkout/pcizone-flow-checkout-to-vault-egress",
+        "create networkpolicies/vault/pcizone-baseline",
+        "create networkpolicies/vault/pcizone-flow-checkout-to-vault-ingress",
+        "patch namespaces/checkout/checkout",
+        "patch namespaces/vault/vault",
+        "patch nodes//pci-1",
+        "patch pcizones//cde",
+    ];
+    assert_eq!(writes, expected);
+    let refused: Vec<_> = bed.requests().into_iter().filter(|event| event.code == 403).collect();
+    assert!(refused.is_empty(), "the rights of deploy/ are too few: {refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_breaks_is_put_back_and_named() {
+    let bed = Bed::start().await;
+    bed.shop().await;
+    bed.kubectl(&["taint", "node", "pci-1", "example.com/other=kept:NoSchedule"]).await;
+    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
+    bed.until_ready("cde").await;
+    let declared = bed.policies("vault").get("pcizone-flow-checkout-to-vault-ingress").await.unwrap();
+
+    let old = bed.policies("vault").get("pcizone-baseline").await.unwrap().uid();
+    bed.kubectl(&["delete", "networkpolicy", "--namespace=vault", "pcizone-baseline"]).await;
+    let anew = |policy: Option<&NetworkPolicy>| policy.is_some_and(|policy| policy.uid() != old);
+    bed.until("the baseline is back", bed.policies("vault"), "pcizone-baseline", anew).await;
+    let known = |subject: &'static str, who: &'static str| {
+        move |zone: &pcizone::api::PciZone| evidence(zone, TAMPERED, subject).is_some_and(|text| text.contains(who))
+    };
+    bed.until_zone("cde", "the deletion is reported", known("NetworkPolicy/vault/pcizone-baseline", "audit log")).await;
+
+    let flow = "pcizone-flow-checkout-to-vault-ingress";
+    let open = r#"--patch=[{"op":"remove","path":"/spec/ingress/0/from"}]"#;
+    bed.kubectl(&["patch", "networkpolicy", "--namespace=vault", flow, "--type=json", open]).await;
+    let same = |policy: Option<&NetworkPolicy>| policy.is_some_and(|policy| policy.spec == declared.spec);
+    bed.until("the flow is as declared", bed.policies("vault"), flow, same).await;
+    let subject = "NetworkPolicy/vault/pcizone-flow-checkout-to-vault-ingress";
+    bed.until_zone("cde", "the patch is reported", known(subject, "kubectl-patch")).await;
+
+    bed.kubectl(&["label", "namespace", "vault", "pcizone.dev/zone-"]).await;
+    bed.until_zone("cde", "the label's loss is reported", known("Namespace/vault", "kubectl")).await;
+    assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "cde");
+
+    bed.kubectl(&["label", "node", "pci-1", "node-restriction.kubernetes.io/pcizone=none", "--overwrite"]).await;
+    bed.until_zone("cde", "the node label is reported", known("Node/pci-1", "kubectl-label")).await;
+    bed.kubectl(&["taint", "node", "pci-1", "pcizone.dev/zone-"]).await;
+    let tainted = |node: Option<&k8s_openapi::api::core::v1::Node>| {
+        let taints = node.and_then(|node| node.spec.as_ref()?.taints.clone()).unwrap_or_default();
+        let labelled = node.is_some_and(|node| {
+            node.labels().get("node-restriction.kubernetes.io/pcizone").is_some_and(|v| v == "cde")
+        });
+        labelled
+            && ["pcizone.dev/zone", "example.com/other"].iter().all(|key| taints.iter().any(|taint| taint.key == *key))
+    };
+    bed.until("taint and label are back, others' kept", Api::all(bed.client.clone()), "pci-1", tainted).await;
+    bed.until_ready("cde").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_closes_at_its_end() {
+    let bed = Bed::start().await;
+    bed.shop().await;
+    let ends = Timestamp::now().checked_add(SignedDuration::from_secs(8)).unwrap();
+    let ends = ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    bed.apply(&zone("cde", "Enforce", "[checkout, vault]").replace("2099-04-01T00:00:00Z", &ends)).await;
+    bed.until_zone("cde", "the flow's end is reported", |zone| {
+        evidence(zone, "FlowExpired", "Flow/cde/checkout-to-vault").is_some() && is(zone, "Ready", "True")
+    })
+    .await;
+    assert_eq!(bed.policy_names("vault").await, ["pcizone-baseline"]);
+    assert_eq!(bed.policy_names("checkout").await, ["pcizone-baseline"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn observe_writes_nothing_and_says_what_enforce_would_write() {
+    let mut bed = Bed::start().await;
+    bed.shop().await;
+    bed.apply(&zone("cde", "Observe", "[checkout, vault]")).await;
+    let zone = bed.until_ready("cde").await;
+    let plan = zone.status.unwrap().plan.expect("a plan");
+    assert_eq!((plan.create, plan.update, plan.delete), (4, 3, 0));
+    bed.stop_operator().await;
+    assert!(bed.writes().is_empty(), "{:?}", bed.writes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_two_zones_want_stays_with_the_first() {
+    let bed = Bed::start().await;
+    bed.shop().await;
+    bed.apply(&zone("first", "Enforce", "[checkout, vault]")).await;
+    bed.until_ready("first").await;
+    bed.apply(&zone("second", "Enforce", "[vault, storefront]")).await;
+    let second = bed
+        .until_zone("second", "the second zone is refused", |zone| {
+            is_current(zone) && is(zone, "Stalled", "ClaimedTwice")
+        })
+        .await;
+    assert!(evidence(&second, "NamespaceClaimedTwice", "Namespace/vault").is_some());
+    assert!(evidence(&second, "NodeSharedByZones", "Node/pci-1").is_some());
+    let baseline = |policy: Option<&NetworkPolicy>| policy.is_some();
+    bed.until("what is its own is protected", bed.policies("storefront"), "pcizone-baseline", baseline).await;
+    assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "first");
+    assert!(is(&bed.zone("first").await, "Ready", "True"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_comes_later_joins_and_reserved_ones_never_do() {
+    let bed = Bed::start().await;
+    bed.kubectl(&["label", "namespace", "kube-system", "team=payments"]).await;
+    let manifest = zone("cde", "Enforce", "[later]")
+        .replace("{names: [later]}", "{names: [later], selector: {matchLabels: {team: payments}}}");
+    bed.apply(&manifest).await;
+    bed.until_zone("cde", "the namespace is missed", |zone| is(zone, "ScopeResolved", "Missing")).await;
+    bed.kubectl(&["create", "namespace", "later"]).await;
+    let zone = bed
+        .until_zone("cde", "it has joined", |zone| is(zone, "ScopeResolved", "LeftOut") && is(zone, "Ready", "True"))
+        .await;
+    let scope = zone.status.unwrap().conditions.into_iter().find(|c| c.type_ == "ScopeResolved").unwrap();
+    assert!(scope.message.contains("kube-system"), "{}", scope.message);
+    assert_eq!(bed.policy_names("later").await, ["pcizone-baseline"]);
+    assert!(bed.policy_names("kube-system").await.is_empty());
+}
