@@ -1,0 +1,39 @@
+//! The commands of this repository.
+
+mod demo;
+mod generate;
+mod test;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// The commands of this repository.
+#[derive(Parser)]
+enum Command {
+    /// Everything CI runs: format, lints, generated files, all tests.
+    Test,
+    /// Show a zone at work on a local control plane; stays up until Ctrl-C.
+    Demo {
+        /// End by itself; exit code 0 only if everything happened.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Write the generated files (crds/).
+    Generate,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Test => test::run(),
+        Command::Demo { once } => demo::run(once).await,
+        Command::Generate => generate::run(),
+    }
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(PathBuf::from).unwrap_or(here)
+}

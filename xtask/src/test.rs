@@ -1,0 +1,116 @@
+//! Everything CI runs, step by step, with the minutes that each step takes.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use testbed::{Assets, Binary};
+
+struct Step {
+    name: &'static str,
+    program: &'static str,
+    args: &'static [&'static str],
+    folder: &'static str,
+}
+
+const fn cargo(name: &'static str, args: &'static [&'static str]) -> Step {
+    Step { name, program: "cargo", args, folder: "." }
+}
+
+/// Cheap steps first. Warnings are errors in all of them.
+const STEPS: &[Step] = &[
+    cargo("format", &["fmt", "--all", "--check"]),
+    cargo(
+        "lints, API and engine alone",
+        &["clippy", "--no-default-features", "--all-targets", "--", "--deny", "warnings"],
+    ),
+    cargo("lints, everything", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    cargo("tests", &["test", "--workspace"]),
+    Step { name: "GitOps tools", program: "go", args: &["test", "./..."], folder: "tests/gitops" },
+];
+
+/// Crates that the API and the engine must do without.
+const BEHIND_THE_WALL: [&str; 3] = ["kube-client", "kube-runtime", "tokio"];
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut times = Vec::new();
+    let mut timed = |name: &str, step: &dyn Fn() -> anyhow::Result<()>| {
+        println!("\n── {name}");
+        let started = Instant::now();
+        let result = step();
+        times.push((name.to_string(), started.elapsed()));
+        if result.is_err() {
+            report(&times);
+        }
+        result
+    };
+    timed("the wall", &wall)?;
+    timed("licences and advisories", &deny)?;
+    timed("test cluster", &cluster)?;
+    for step in STEPS {
+        timed(step.name, &|| step.run())?;
+    }
+    report(&times);
+    println!("everything passed");
+    Ok(())
+}
+
+fn report(times: &[(String, Duration)]) {
+    println!("\nMinutes of each step");
+    for (name, time) in times {
+        println!("  {:>6.1}  {name}", time.as_secs_f64() / 60.0);
+    }
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    println!("  {:>6.1}  in all", total.as_secs_f64() / 60.0);
+}
+
+impl Step {
+    fn run(&self) -> anyhow::Result<()> {
+        let folder = crate::root().join(self.folder);
+        let status = Command::new(self.program).args(self.args).current_dir(folder).status();
+        let status = status.with_context(|| format!("cannot run {}; is it installed?", self.program))?;
+        if !status.success() {
+            bail!("{} failed: {} {}", self.name, self.program, self.args.join(" "));
+        }
+        Ok(())
+    }
+}
+
+/// Builds the programs of the test cluster, so that no test has to.
+fn cluster() -> anyhow::Result<()> {
+    let all =
+        [Binary::Etcd, Binary::KubeApiserver, Binary::Kubectl, Binary::KubeControllerManager, Binary::KubeScheduler];
+    Assets::get(&all).map(drop)
+}
+
+/// Without the feature `operator` nothing may talk to a cluster.
+fn wall() -> anyhow::Result<()> {
+    let args = ["tree", "--package", "pcizone", "--no-default-features", "--edges", "normal", "--prefix", "none"];
+    let output =
+        Command::new("cargo").args(args).current_dir(crate::root()).output().context("cannot run cargo tree")?;
+    if !output.status.success() {
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let tree = String::from_utf8_lossy(&output.stdout);
+    let names = tree.lines().filter_map(|line| line.split_whitespace().next());
+    let climbed: Vec<&str> = names.filter(|name| BEHIND_THE_WALL.contains(name)).collect();
+    if !climbed.is_empty() {
+        bail!("the API and the engine must build without {}", climbed.join(", "));
+    }
+    println!("none of {} below the API and the engine", BEHIND_THE_WALL.join(", "));
+    Ok(())
+}
+
+/// Runs cargo-deny where it is installed.
+fn deny() -> anyhow::Result<()> {
+    let installed =
+        Command::new("cargo").args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+    if !installed {
+        println!("skipped: cargo-deny is not installed");
+        return Ok(());
+    }
+    let step = cargo("licences and advisories", &["deny", "check", "bans", "licenses", "sources"]);
+    step.run()
+}
