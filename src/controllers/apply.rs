@@ -61,8 +61,8 @@ impl Applier {
         let _ = tokio::time::timeout(CALL, self.in_flight.acquire_many(IN_FLIGHT)).await;
     }
 
-    /// Carries out one write.
-    pub async fn write(&self, write: &Write) -> Result<(), Error> {
+    /// Carries out one write. Returns the version that the object has now; `None` when it is gone.
+    pub async fn write(&self, write: &Write) -> Result<Option<String>, Error> {
         match write {
             Write::CreatePolicy(policy) => self.put_policy(policy, None).await,
             Write::ReplacePolicy { live, desired } => self.put_policy(desired, Some(live.as_ref().clone())).await,
@@ -85,7 +85,11 @@ impl Applier {
     }
 
     /// Creates a policy, or puts our labels and spec into the live one.
-    async fn put_policy(&self, desired: &NetworkPolicy, mut live: Option<NetworkPolicy>) -> Result<(), Error> {
+    async fn put_policy(
+        &self,
+        desired: &NetworkPolicy,
+        mut live: Option<NetworkPolicy>,
+    ) -> Result<Option<String>, Error> {
         let api = self.policies(desired);
         let name = desired.name_any();
         let params = PostParams { field_manager: Some(names::MANAGER_NAMESPACES.to_string()), ..PostParams::default() };
@@ -99,12 +103,12 @@ impl Applier {
                 }
             };
             match result {
-                Ok(_) => return Ok(()),
+                Ok(written) => return Ok(written.resource_version()),
                 // The store was behind: look at what is really there.
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
                     live = self.read("read", &subject, api.get_opt(&name)).await?;
-                    if live.as_ref().is_some_and(|live| policy_matches(live, desired)) {
-                        return Ok(());
+                    if let Some(live) = live.as_ref().filter(|live| policy_matches(live, desired)) {
+                        return Ok(live.resource_version());
                     }
                 }
                 Err(error) => return Err(error),
@@ -113,26 +117,26 @@ impl Applier {
         Err(Error::Contended { act: "replace", object: subject, tries: TRIES })
     }
 
-    async fn delete_policy(&self, policy: &NetworkPolicy) -> Result<(), Error> {
+    async fn delete_policy(&self, policy: &NetworkPolicy) -> Result<Option<String>, Error> {
         let api = self.policies(policy);
         let name = policy.name_any();
         let subject = policy_subject(policy);
-        let Some(live) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(()) };
+        let Some(live) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(None) };
         let same = live.uid() == policy.uid()
             && ownership::managed_zone(&live.metadata) == ownership::managed_zone(&policy.metadata);
         if !same || !ownership::is_managed(&live.metadata) {
             // Somebody exchanged it meanwhile; the next event decides anew.
-            return Ok(());
+            return Ok(live.resource_version());
         }
         let preconditions = Preconditions { uid: live.uid(), resource_version: live.resource_version() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         match self.call("delete", &subject, api.delete(&name, &params)).await {
-            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(()),
-            other => other.map(drop),
+            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(None),
+            other => other.map(|_| None),
         }
     }
 
-    async fn label_namespace(&self, name: &str, zone: &str) -> Result<(), Error> {
+    async fn label_namespace(&self, name: &str, zone: &str) -> Result<Option<String>, Error> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let patch = json!({
             "apiVersion": "v1", "kind": "Namespace",
@@ -140,15 +144,16 @@ impl Applier {
         });
         let params = PatchParams::apply(names::MANAGER_NAMESPACES).force();
         let patch = Patch::Apply(&patch);
-        self.call("label", &format!("Namespace/{name}"), api.patch_metadata(name, &params, &patch)).await.map(drop)
+        let written = self.call("label", &format!("Namespace/{name}"), api.patch_metadata(name, &params, &patch)).await?;
+        Ok(written.resource_version())
     }
 
-    async fn unlabel_namespace(&self, name: &str, zone: &str) -> Result<(), Error> {
+    async fn unlabel_namespace(&self, name: &str, zone: &str) -> Result<Option<String>, Error> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let subject = format!("Namespace/{name}");
-        let Some(live) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(()) };
+        let Some(live) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
         if ownership::zone_label(&live) != Some(zone) {
-            return Ok(());
+            return Ok(live.resource_version());
         }
         let patch = json!({ "metadata": {
             "resourceVersion": live.metadata.resource_version,
@@ -156,12 +161,19 @@ impl Applier {
         }});
         let params = manager(names::MANAGER_NAMESPACES);
         let patch = Patch::Merge(&patch);
-        self.call("unlabel", &subject, api.patch_metadata(name, &params, &patch)).await.map(drop)
+        let written = self.call("unlabel", &subject, api.patch_metadata(name, &params, &patch)).await?;
+        Ok(written.resource_version())
     }
 
     /// Label and taints in one guarded request. Taints are one list for everybody: if the node changed since
     /// they were computed, only ours are exchanged in the list that is there now.
-    async fn patch_node(&self, name: &str, label: Option<&str>, taints: &Value, version: &str) -> Result<(), Error> {
+    async fn patch_node(
+        &self,
+        name: &str,
+        label: Option<&str>,
+        taints: &Value,
+        version: &str,
+    ) -> Result<Option<String>, Error> {
         let api: Api<Node> = Api::all(self.client.clone());
         let subject = format!("Node/{name}");
         let params = manager(names::MANAGER_NODES);
@@ -173,10 +185,10 @@ impl Applier {
                 "spec": { "taints": taints },
             });
             match self.call("patch", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
-                Ok(_) => return Ok(()),
-                Err(Error::Api { source, .. }) if is_not_found(&source) => return Ok(()),
+                Ok(written) => return Ok(written.resource_version()),
+                Err(Error::Api { source, .. }) if is_not_found(&source) => return Ok(None),
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
-                    let Some(live) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(()) };
+                    let Some(live) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
                     let ours = taints.as_array().into_iter().flatten();
                     let ours = ours.filter(|taint| taint["key"] == names::NODE_TAINT).cloned();
                     let mut merged: Vec<Value> = node::foreign_taints(&live).iter().map(|taint| json!(taint)).collect();
@@ -185,7 +197,7 @@ impl Applier {
                     let live_taints =
                         json!(live.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default());
                     if live_taints == taints && ownership::label(&live.metadata, names::NODE_LABEL) == label {
-                        return Ok(());
+                        return Ok(live.resource_version());
                     }
                     version = live.resource_version().unwrap_or_default();
                 }

@@ -72,7 +72,7 @@ pub struct Hub {
     queues: Queues,
     tick: watch::Sender<()>,
     synced: watch::Sender<bool>,
-    /// Our own writes that the watches have not shown yet.
+    /// Our own writes that the watches may not have shown yet.
     pub awaited: Awaited,
     traffic: Arc<Traffic>,
     operator_namespace: String,
@@ -424,10 +424,7 @@ impl Hub {
 
     fn on_namespace(&self, event: &Event<Namespace>) {
         match event {
-            Event::Apply(namespace) => {
-                self.awaited.seen(&plan::namespace_subject(&namespace.name_any()));
-                self.take_in_namespace(&namespace.name_any(), Some(namespace));
-            }
+            Event::Apply(namespace) => self.take_in_namespace(&namespace.name_any(), Some(namespace)),
             Event::Delete(namespace) => self.take_in_namespace(&namespace.name_any(), None),
             Event::InitDone => self.rebuild(),
             Event::Init | Event::InitApply(_) => {}
@@ -441,7 +438,9 @@ impl Hub {
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
-        self.awaited.seen(&plan::policy_subject(policy));
+        if !exists {
+            self.awaited.gone(&plan::policy_subject(policy), policy.metadata.resource_version.as_deref());
+        }
         let namespace = policy.namespace().unwrap_or_default();
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
@@ -487,7 +486,6 @@ impl Hub {
             Event::Init | Event::InitApply(_) => return,
         };
         let name = node.name_any();
-        self.awaited.seen(&plan::node_subject(&name));
         let mut touched = BTreeSet::from([Touched::Node(name.clone())]);
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);

@@ -123,23 +123,23 @@ impl Context {
             }
             Due::Protect(_) | Due::Release(..) | Due::Clean => {}
         }
-        let (awaited, writes): (Vec<&Write>, Vec<&Write>) =
-            writes.iter().partition(|write| self.hub.awaited.contains(&write.subject()));
+        let is_behind = |write: &&Write| self.hub.awaited.is_behind(&write.subject(), write.planned_from(owner));
+        let (behind, writes): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(is_behind);
         let settled = self.ledger.was_settled(&name, fingerprint);
         if !settled {
             // The declaration changed; what was in place before says nothing any more.
             self.ledger.forget(&name);
         }
         for write in writes {
-            self.applier.write(write).await?;
-            self.hub.awaited.add(write.subject());
+            let version = self.applier.write(write).await?;
+            self.hub.awaited.add(write.subject(), version);
             self.metrics.count_write(self.controller, write.verb());
             tracing::info!(controller = self.controller, "{} {}", write.verb(), write.subject());
             if let (Due::Protect(zone), Some(drift)) = (&due, drift::drift(write, owner, settled)) {
                 self.report(zone, drift);
             }
         }
-        if awaited.is_empty() { Ok(later(&name, next)) } else { Ok(Action::requeue(AWAITED)) }
+        if behind.is_empty() { Ok(later(&name, next)) } else { Ok(Action::requeue(AWAITED)) }
     }
 
     fn report(&self, zone: &str, drift: Drift) {

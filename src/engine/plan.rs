@@ -10,6 +10,7 @@ use k8s_openapi::{
         core::v1::{Namespace, Node, Taint},
         networking::v1::NetworkPolicy,
     },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
 };
 
@@ -96,6 +97,17 @@ impl Write {
             Write::ReplacePolicy { live, .. } | Write::DeletePolicy(live) => live.metadata.namespace.as_deref(),
             Write::LabelNamespace { namespace, .. } | Write::UnlabelNamespace { namespace, .. } => Some(namespace),
             Write::PatchNode { .. } => None,
+        }
+    }
+
+    /// Version of the object that the write was planned from; `None` when it was not there. `owner` is the
+    /// metadata of the namespace or node.
+    pub fn planned_from<'a>(&'a self, owner: &'a ObjectMeta) -> Option<&'a str> {
+        match self {
+            Write::CreatePolicy(_) => None,
+            Write::ReplacePolicy { live, .. } | Write::DeletePolicy(live) => live.metadata.resource_version.as_deref(),
+            Write::LabelNamespace { .. } | Write::UnlabelNamespace { .. } => owner.resource_version.as_deref(),
+            Write::PatchNode { resource_version, .. } => Some(resource_version),
         }
     }
 

@@ -324,6 +324,11 @@ impl Zone {
             && (self.leaving_namespaces().next().is_some() || self.leaving_nodes().next().is_some())
     }
 
+    /// True when no namespace is declared or held: about nothing, nothing is true.
+    pub fn has_no_namespace(&self) -> bool {
+        self.namespaces.declared.is_empty() && self.namespaces.held.is_empty()
+    }
+
     /// True when the mode of the whole zone only reports.
     pub fn only_observes(&self) -> bool {
         self.declaration

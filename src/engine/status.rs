@@ -181,6 +181,10 @@ fn compliant(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Unproven).next().is_some() {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
+    if case.zone.has_no_namespace() {
+        let message = "The zone has no namespace, so nothing was judged.";
+        return judge(Verdict::Unknown, Reason::MatchesNothing, message.to_string());
+    }
     judge(Verdict::True, Reason::Proven, "Everything that is judged is proven.".to_string())
 }
 
@@ -230,7 +234,7 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
         };
         found.iter().filter(move |f| topic(f.id) == Topic::Segmentation && f.id.state() == state && !about_flows(f.id))
     };
-    if case.zone.namespaces.declared.is_empty() && case.zone.namespaces.held.is_empty() {
+    if case.zone.has_no_namespace() {
         return judge(Verdict::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
     }
     if of(FindingState::Violated).next().is_some() {
