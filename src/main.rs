@@ -1,5 +1,7 @@
 //! The `pcizone` command: arguments and dispatch only.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 /// PCI DSS segmentation on Kubernetes that is true, not declared.
@@ -13,8 +15,19 @@ enum Command {
     Operator(operator::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The causes in one line; a backtrace says nothing to whoever reads this.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Crd => print!("{}", serde_saphyr::to_string(&pcizone::api::crd())?),
         #[cfg(feature = "operator")]
         Command::Operator(arguments) => operator::run(arguments)?,

@@ -144,7 +144,8 @@ impl Applier {
         });
         let params = PatchParams::apply(names::MANAGER_NAMESPACES).force();
         let patch = Patch::Apply(&patch);
-        let written = self.call("label", &format!("Namespace/{name}"), api.patch_metadata(name, &params, &patch)).await?;
+        let written =
+            self.call("label", &format!("Namespace/{name}"), api.patch_metadata(name, &params, &patch)).await?;
         Ok(written.resource_version())
     }
 

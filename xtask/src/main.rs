@@ -4,7 +4,7 @@ mod demo;
 mod generate;
 mod test;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
@@ -24,11 +24,19 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Command::parse() {
+async fn main() -> ExitCode {
+    let result = match Command::parse() {
         Command::Test => test::run(),
         Command::Demo { once } => demo::run(once).await,
         Command::Generate => generate::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The causes in one line; a backtrace says nothing to whoever reads this.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
