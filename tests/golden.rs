@@ -46,6 +46,9 @@ struct Case {
     services: Vec<String>,
     #[serde(default)]
     missing_rights: Vec<String>,
+    /// Why the last try to write failed, by namespace or node.
+    #[serde(default)]
+    failures: BTreeMap<String, String>,
     /// Namespaces that are made rather than listed.
     #[serde(default)]
     generate: Option<Generate>,
@@ -81,6 +84,8 @@ enum Step {
     Confirm(String),
     /// The operator runs until nothing is left to do.
     Settle,
+    /// Another operator takes over, which remembers nothing.
+    Restart,
 }
 
 fn eight() -> Timestamp {
@@ -109,7 +114,7 @@ fn every_case_is_as_expected() {
             wrong.extend(compare_file(&tests().join("gitops/phases").join(format!("{phase}.yaml")), &text));
         }
     }
-    assert!(cases >= 35, "only {cases} cases were found");
+    assert!(cases >= 60, "only {cases} cases were found");
     assert!(wrong.is_empty(), "{}\nPCIZONE_BLESS=1 writes what is computed.", wrong.join("\n"));
 }
 
@@ -185,9 +190,11 @@ fn run(name: &str, input: &str) -> (BTreeMap<String, String>, Option<(String, St
             Step::Delete(subject) => model.delete(&subject),
             Step::Confirm(zone) => confirm(&mut model, &zone),
             Step::Settle => settle(&mut model),
+            Step::Restart => model.restart(),
         }
     }
     model.around.missing_rights = case.missing_rights;
+    model.around.failures = case.failures;
     let planned = model.plan();
     let shown = planned.iter().filter(|planned| {
         let (Planned::Due(write) | Planned::Observed(write)) = planned;
@@ -222,7 +229,9 @@ fn shown_write(planned: &Planned) -> Value {
             shown["labels"] = json!(policy.metadata.labels);
             shown["spec"] = json!(policy.spec);
         }
-        Write::LabelNamespace { zone, .. } | Write::UnlabelNamespace { zone, .. } => shown["zone"] = json!(zone),
+        Write::LabelNamespace { zone, .. } | Write::UnlabelNamespace { zone, .. } | Write::LabelNode { zone, .. } => {
+            shown["zone"] = json!(zone);
+        }
         Write::PatchNode { label, taints, .. } => {
             shown["zone"] = json!(label);
             shown["taints"] = json!(taints);

@@ -23,6 +23,17 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
+    /// Every type.
+    pub const ALL: [ConditionType; 7] = [
+        ConditionType::Ready,
+        ConditionType::Compliant,
+        ConditionType::ScopeResolved,
+        ConditionType::NetworkSegmented,
+        ConditionType::NodesDedicated,
+        ConditionType::Reconciling,
+        ConditionType::Stalled,
+    ];
+
     /// The spelling in the status.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,6 +57,8 @@ pub enum Reason {
     Observing,
     /// Writes are under way.
     Applying,
+    /// The API server does not take a write; the message says which and why. It is tried again.
+    WriteRefused,
     /// A change that opens something waits for the annotation `pcizone.dev/confirm-change`.
     ChangeNotConfirmed,
     /// Another zone holds a namespace or a node that this zone declares.
@@ -81,6 +94,7 @@ impl Reason {
             Reason::InPlace => "InPlace",
             Reason::Observing => "Observing",
             Reason::Applying => "Applying",
+            Reason::WriteRefused => "WriteRefused",
             Reason::ChangeNotConfirmed => "ChangeNotConfirmed",
             Reason::ClaimedTwice => "ClaimedTwice",
             Reason::MissingRights => "MissingRights",

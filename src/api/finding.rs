@@ -114,6 +114,8 @@ catalogue! {
     NamespaceClaimedTwice: High, Violated, ["12.5.1", "2.2.3"], "Remove the namespace from one of the zones.";
     /// A declared namespace does not exist.
     NamespaceMissing: Medium, Violated, ["12.5.1"], "Create it or remove it from the zone; whoever creates it later joins the zone.";
+    /// A declared node does not exist.
+    NodeMissing: Medium, Violated, ["12.5.1"], "Register the node or remove it from the zone; whoever registers it later joins the zone.";
     /// A node of the zone lacks the zone's taint.
     NodeTaintMissing: Critical, Violated, ["2.2.3"], "The operator restores the taint; find out who removed it and drain foreign pods.";
     /// A node of the zone lacks the zone's label.
@@ -142,6 +144,8 @@ catalogue! {
     FlowBetweenZonesUndeclaredOneSide: High, Violated, ["1.2.5"], "Declare the flow in the other zone too; until then its policies deny it.";
     /// Whether the network plug-in matches the API server by address was not tested.
     FlowToApiServerUnproven: Medium, Unproven, ["1.2.5"], "Some plug-ins do not match nodes by address; test the connection.";
+    /// The API server does not take a write that the zone needs.
+    WriteRefused: High, Violated, ["10.7.2"], "The message says why: a quota, an admission policy or webhook, or a declaration that makes no valid object.";
     /// The operator lacks a right.
     OperatorPermissionMissing: High, Violated, ["10.7.2"], "Apply the RBAC objects from deploy/.";
 }

@@ -3,21 +3,25 @@
 //! Every write passes the gate, has a timeout and names its object when it fails. Whatever protects is
 //! removed only after the live object was read.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Node},
-    networking::v1::NetworkPolicy,
+use k8s_openapi::{
+    api::{
+        core::v1::{Namespace, Node},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     core::DynamicObject,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{error::Error, hub::zone_resource, leader::Gate};
+use super::{error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, plans::Release};
 use crate::{
     api::{PciZoneStatus, names},
     engine::{
@@ -34,8 +38,10 @@ const CALL: Duration = Duration::from_secs(10);
 const TRIES: u32 = 3;
 /// Writes under way at once; also what is waited for at the end.
 const IN_FLIGHT: u32 = 32;
-/// Objects looked at when nothing of a zone may be left.
-const LEFT_OVER_PAGE: u32 = 50;
+/// Objects of one page of a list.
+const PAGE: u32 = 500;
+/// Pages of one list at most.
+const PAGES: u32 = 1000;
 
 /// Carries writes out.
 #[derive(Clone)]
@@ -67,8 +73,9 @@ impl Applier {
             Write::CreatePolicy(policy) => self.put_policy(policy, None).await,
             Write::ReplacePolicy { live, desired } => self.put_policy(desired, Some(live.as_ref().clone())).await,
             Write::DeletePolicy(policy) => self.delete_policy(policy).await,
-            Write::LabelNamespace { namespace, zone } => self.label_namespace(namespace, zone).await,
+            Write::LabelNamespace { namespace, uid, zone } => self.label_namespace(namespace, uid, zone).await,
             Write::UnlabelNamespace { namespace, zone } => self.unlabel_namespace(namespace, zone).await,
+            Write::LabelNode { node, uid, zone, .. } => self.label_node(node, uid, zone).await,
             Write::PatchNode { node, label, taints, resource_version } => {
                 let taints = json!(taints);
                 self.patch_node(node, label.as_deref(), &taints, resource_version).await
@@ -76,12 +83,30 @@ impl Applier {
         }
     }
 
-    fn policies(&self, policy: &NetworkPolicy) -> Api<NetworkPolicy> {
+    fn policies(&self, policy: &NetworkPolicy) -> Api<Lenient<NetworkPolicy>> {
         Api::namespaced(self.client.clone(), &policy.namespace().unwrap_or_default())
     }
 
-    fn zones(&self) -> Api<DynamicObject> {
+    fn zones(&self) -> Api<Lenient<DynamicObject>> {
         Api::all_with(self.client.clone(), &zone_resource())
+    }
+
+    fn namespaces(&self) -> Api<Lenient<Namespace>> {
+        Api::all(self.client.clone())
+    }
+
+    fn nodes(&self) -> Api<Lenient<Node>> {
+        Api::all(self.client.clone())
+    }
+
+    /// Metadata of a namespace or node as it is now.
+    pub async fn live(&self, kind: &str, name: &str) -> Result<Option<ObjectMeta>, Error> {
+        let subject = format!("{kind}/{name}");
+        Ok(if kind == "Node" {
+            self.read("read", &subject, self.nodes().get_opt(name)).await?.map(|node| node.0.metadata)
+        } else {
+            self.read("read", &subject, self.namespaces().get_opt(name)).await?.map(|namespace| namespace.0.metadata)
+        })
     }
 
     /// Creates a policy, or puts our labels and spec into the live one.
@@ -96,9 +121,9 @@ impl Applier {
         let subject = policy_subject(desired);
         for _ in 0..TRIES {
             let result = match live.take() {
-                None => self.call("create", &subject, api.create(&params, desired)).await,
+                None => self.call("create", &subject, api.create(&params, &Lenient(desired.clone()))).await,
                 Some(live) => {
-                    let merged = replacement(desired, live);
+                    let merged = Lenient(replacement(desired, live));
                     self.call("replace", &subject, api.replace(&name, &params, &merged)).await
                 }
             };
@@ -106,7 +131,7 @@ impl Applier {
                 Ok(written) => return Ok(written.resource_version()),
                 // The store was behind: look at what is really there.
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
-                    live = self.read("read", &subject, api.get_opt(&name)).await?;
+                    live = self.read("read", &subject, api.get_opt(&name)).await?.map(|live| live.0);
                     if let Some(live) = live.as_ref().filter(|live| policy_matches(live, desired)) {
                         return Ok(live.resource_version());
                     }
@@ -121,7 +146,7 @@ impl Applier {
         let api = self.policies(policy);
         let name = policy.name_any();
         let subject = policy_subject(policy);
-        let Some(live) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(None) };
+        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(None) };
         let same = live.uid() == policy.uid()
             && ownership::managed_zone(&live.metadata) == ownership::managed_zone(&policy.metadata);
         if !same || !ownership::is_managed(&live.metadata) {
@@ -136,23 +161,20 @@ impl Applier {
         }
     }
 
-    async fn label_namespace(&self, name: &str, zone: &str) -> Result<Option<String>, Error> {
-        let api: Api<Namespace> = Api::all(self.client.clone());
+    async fn label_namespace(&self, name: &str, uid: &str, zone: &str) -> Result<Option<String>, Error> {
         let patch = json!({
             "apiVersion": "v1", "kind": "Namespace",
-            "metadata": { "name": name, "labels": { names::ZONE_LABEL: zone } },
+            "metadata": { "name": name, "uid": uid, "labels": { names::ZONE_LABEL: zone } },
         });
         let params = PatchParams::apply(names::MANAGER_NAMESPACES).force();
-        let patch = Patch::Apply(&patch);
-        let written =
-            self.call("label", &format!("Namespace/{name}"), api.patch_metadata(name, &params, &patch)).await?;
+        let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
+        let written = self.call("label", &subject, api.patch(name, &params, &Patch::Apply(&patch))).await?;
         Ok(written.resource_version())
     }
 
     async fn unlabel_namespace(&self, name: &str, zone: &str) -> Result<Option<String>, Error> {
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        let subject = format!("Namespace/{name}");
-        let Some(live) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
+        let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
+        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
         if ownership::zone_label(&live) != Some(zone) {
             return Ok(live.resource_version());
         }
@@ -161,13 +183,25 @@ impl Applier {
             "labels": { names::ZONE_LABEL: Value::Null },
         }});
         let params = manager(names::MANAGER_NAMESPACES);
-        let patch = Patch::Merge(&patch);
-        let written = self.call("unlabel", &subject, api.patch_metadata(name, &params, &patch)).await?;
+        let written = self.call("unlabel", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await?;
+        Ok(written.resource_version())
+    }
+
+    /// The label has the right value already, written by somebody else; the apply makes it ours.
+    async fn label_node(&self, name: &str, uid: &str, zone: &str) -> Result<Option<String>, Error> {
+        let patch = json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": { "name": name, "uid": uid, "labels": { names::NODE_LABEL: zone } },
+        });
+        let params = PatchParams::apply(names::MANAGER_NODES).force();
+        let (api, subject) = (self.nodes(), format!("Node/{name}"));
+        let written = self.call("label", &subject, api.patch(name, &params, &Patch::Apply(&patch))).await?;
         Ok(written.resource_version())
     }
 
     /// Label and taints in one guarded request. Taints are one list for everybody: if the node changed since
-    /// they were computed, only ours are exchanged in the list that is there now.
+    /// they were computed, only ours are exchanged in the list that is there now. What takes protection away is
+    /// decided anew instead.
     async fn patch_node(
         &self,
         name: &str,
@@ -175,8 +209,7 @@ impl Applier {
         taints: &Value,
         version: &str,
     ) -> Result<Option<String>, Error> {
-        let api: Api<Node> = Api::all(self.client.clone());
-        let subject = format!("Node/{name}");
+        let (api, subject) = (self.nodes(), format!("Node/{name}"));
         let params = manager(names::MANAGER_NODES);
         let mut taints = taints.clone();
         let mut version = version.to_string();
@@ -188,8 +221,12 @@ impl Applier {
             match self.call("patch", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
                 Ok(written) => return Ok(written.resource_version()),
                 Err(Error::Api { source, .. }) if is_not_found(&source) => return Ok(None),
+                Err(Error::Api { source, .. }) if is_stale(&source) && label.is_none() => {
+                    return Err(Error::Contended { act: "patch", object: subject, tries: 1 });
+                }
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
-                    let Some(live) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
+                    let live = self.read("read", &subject, api.get_opt(name)).await?;
+                    let Some(Lenient(live)) = live else { return Ok(None) };
                     let ours = taints.as_array().into_iter().flatten();
                     let ours = ours.filter(|taint| taint["key"] == names::NODE_TAINT).cloned();
                     let mut merged: Vec<Value> = node::foreign_taints(&live).iter().map(|taint| json!(taint)).collect();
@@ -208,10 +245,15 @@ impl Applier {
         Err(Error::Contended { act: "patch", object: subject, tries: TRIES })
     }
 
-    /// True when the zone as it is now carries this confirmation.
-    pub async fn is_confirmed(&self, zone: &str, digest: &str) -> Result<bool, Error> {
+    /// True when the zone as it is now is the one that was confirmed, and still carries the confirmation.
+    pub async fn is_confirmed(&self, release: &Release) -> Result<bool, Error> {
+        let Release { zone, uid, generation, deleting, digest } = release;
         let live = self.read("read", &format!("PciZone/{zone}"), self.zones().get_opt(zone)).await?;
-        Ok(live.is_some_and(|zone| zone.annotations().get(names::CONFIRM_CHANGE).is_some_and(|value| value == digest)))
+        let Some(Lenient(live)) = live else { return Ok(false) };
+        Ok(live.metadata.uid.as_ref() == Some(uid)
+            && live.metadata.generation == Some(*generation)
+            && live.metadata.deletion_timestamp.is_some() == *deleting
+            && live.annotations().get(names::CONFIRM_CHANGE) == Some(digest))
     }
 
     /// Puts our finalizer on a zone, or takes it away. The finalizers of others stay.
@@ -226,49 +268,86 @@ impl Applier {
         let params = manager(names::MANAGER_ZONES);
         let subject = format!("PciZone/{}", zone.name());
         let act = if present { "put our finalizer on" } else { "take our finalizer from" };
-        self.call(act, &subject, self.zones().patch_metadata(zone.name(), &params, &Patch::Merge(&patch)))
-            .await
-            .map(drop)
+        self.call(act, &subject, self.zones().patch(zone.name(), &params, &Patch::Merge(&patch))).await.map(drop)
     }
 
-    /// Whether the API server still has anything of a zone. What lies in a terminating namespace goes with it.
-    pub async fn has_left_overs(&self, zone: &str) -> Result<bool, Error> {
+    /// Whether the API server still has anything of a zone. What lies in a terminating namespace goes with it. A
+    /// zone that stays answers only for what we wrote; with its deletion it answers for everything of its name.
+    pub async fn has_left_overs(&self, zone: &str, deleting: bool) -> Result<bool, Error> {
         let object = format!("objects of PciZone/{zone}");
-        let by_label = |key: &str| ListParams::default().labels(&format!("{key}={zone}")).limit(LEFT_OVER_PAGE);
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let labelled = self.read("list", &object, namespaces.list(&by_label(names::ZONE_LABEL))).await?;
-        if labelled.iter().any(|namespace| !is_terminating(namespace)) {
+        let labelled = ListParams::default().labels(&format!("{}={zone}", names::ZONE_LABEL));
+        let is_ours = |namespace: &Namespace| {
+            let ours = deleting || ownership::owns_label(&namespace.metadata, names::ZONE_LABEL);
+            ours && !is_terminating(namespace)
+        };
+        if self.find(&self.namespaces(), labelled, &object, is_ours).await?.is_some() {
             return Ok(true);
         }
-        let nodes: Api<Node> = Api::all(self.client.clone());
-        if !self.read("list", &object, nodes.list_metadata(&by_label(names::NODE_LABEL))).await?.items.is_empty() {
+        // Taints cannot be asked for.
+        let is_ours = |node: &Node| {
+            let label = ownership::label(&node.metadata, names::NODE_LABEL) == Some(zone);
+            let taint = node::our_taints(node).any(|taint| taint.value.as_deref() == Some(zone));
+            label && (deleting || ownership::owns_label(&node.metadata, names::NODE_LABEL)) || taint && deleting
+        };
+        if self.find(&self.nodes(), ListParams::default(), &object, is_ours).await?.is_some() {
             return Ok(true);
         }
-        let policies: Api<NetworkPolicy> = Api::all(self.client.clone());
         let ours = format!("{}={},{}={zone}", names::MANAGED_BY, names::MANAGED_BY_VALUE, names::ZONE_LABEL);
-        let ours = ListParams::default().labels(&ours).limit(LEFT_OVER_PAGE);
-        for policy in self.read("list", &object, policies.list_metadata(&ours)).await? {
-            let namespace = policy.namespace().unwrap_or_default();
-            let live = self.read("read", &format!("Namespace/{namespace}"), namespaces.get_opt(&namespace)).await?;
-            if live.is_some_and(|namespace| !is_terminating(&namespace)) {
+        let policies: Api<Lenient<NetworkPolicy>> = Api::all(self.client.clone());
+        let mut passed = BTreeSet::new();
+        loop {
+            let is_ours = |policy: &NetworkPolicy| {
+                let ours = deleting || ownership::wrote(&policy.metadata);
+                ours && !policy.metadata.namespace.as_ref().is_some_and(|namespace| passed.contains(namespace))
+            };
+            let found = self.find(&policies, ListParams::default().labels(&ours), &object, is_ours).await?;
+            let Some(namespace) = found.and_then(|policy| policy.namespace()) else { return Ok(false) };
+            let live =
+                self.read("read", &format!("Namespace/{namespace}"), self.namespaces().get_opt(&namespace)).await?;
+            if live.is_some_and(|Lenient(namespace)| !is_terminating(&namespace)) {
                 return Ok(true);
             }
+            passed.insert(namespace);
         }
-        Ok(false)
+    }
+
+    /// The first object of a list that is looked for, page by page.
+    async fn find<K>(
+        &self,
+        api: &Api<Lenient<K>>,
+        mut params: ListParams,
+        object: &str,
+        is_it: impl Fn(&K) -> bool,
+    ) -> Result<Option<K>, Error>
+    where
+        K: Resource + Clone + Debug + DeserializeOwned,
+    {
+        params.limit = Some(PAGE);
+        for _ in 0..PAGES {
+            let page = self.read("list", object, api.list(&params)).await?;
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if let Some(Lenient(found)) = page.items.into_iter().find(|Lenient(item)| is_it(item)) {
+                return Ok(Some(found));
+            }
+            if params.continue_token.is_none() {
+                return Ok(None);
+            }
+        }
+        Err(Error::Contended { act: "list", object: object.to_string(), tries: PAGES })
     }
 
     /// Writes the status of a zone.
-    pub async fn set_status(&self, zone: &str, status: &PciZoneStatus) -> Result<(), Error> {
+    pub async fn set_status(&self, zone: &ZoneRecord, status: &PciZoneStatus) -> Result<(), Error> {
         let resource = zone_resource();
         let patch = json!({
             "apiVersion": resource.api_version, "kind": resource.kind,
-            "metadata": { "name": zone },
+            "metadata": { "name": zone.name(), "uid": zone.metadata().uid },
             "status": status,
         });
         let params = PatchParams::apply(names::MANAGER_STATUS).force();
         let patch = Patch::Apply(&patch);
-        let (api, subject) = (self.zones(), format!("PciZone/{zone}"));
-        match self.call("write the status of", &subject, api.patch_status(zone, &params, &patch)).await {
+        let (api, subject) = (self.zones(), format!("PciZone/{}", zone.name()));
+        match self.call("write the status of", &subject, api.patch_status(zone.name(), &params, &patch)).await {
             Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(()),
             other => other.map(drop),
         }

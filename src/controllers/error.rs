@@ -81,6 +81,36 @@ impl Error {
         }
     }
 
+    /// The API server answered, and the answer was no: trying again soon helps nothing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Error::Api { source, .. } => {
+                matches!(source.as_ref(), kube::Error::Api(status)
+                    if (400..500).contains(&status.code) && status.code != 429 && !status.is_conflict())
+            }
+            Error::Timeout { .. }
+            | Error::NotLeading
+            | Error::Contended { .. }
+            | Error::Lease { .. }
+            | Error::Client(_)
+            | Error::Serve(_)
+            | Error::Ended(_) => false,
+        }
+    }
+
+    /// Writes to other objects may well work.
+    pub fn is_about_one_object(&self) -> bool {
+        self.is_refusal() || matches!(self, Error::Contended { .. })
+    }
+
+    /// How long the API server asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Error::Api { source, .. } = self else { return None };
+        let kube::Error::Api(status) = source.as_ref() else { return None };
+        let seconds = status.details.as_ref()?.retry_after_seconds;
+        (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)).min(Duration::from_secs(60)))
+    }
+
     /// The error and its causes in one line.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 use kube::{
     Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 
@@ -20,7 +21,7 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    api::{FindingId, PciZoneStatus},
+    api::{ConditionType, FindingId, PciZoneStatus},
     engine::{self, Evaluation, Snapshot, snapshot::ZoneRecord},
 };
 
@@ -30,6 +31,12 @@ const SETTLE: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A judgement even when nothing asks for it.
 const SAFETY_NET: Duration = Duration::from_secs(300);
+/// Longest pause while statuses cannot be written.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Statuses written at once.
+const PUBLISHED_AT_ONCE: usize = 8;
+/// Events that wait to be published; more are left out.
+const EVENTS: usize = 256;
 /// How long the publication of an event may take.
 const EVENT: Duration = Duration::from_secs(5);
 
@@ -45,7 +52,9 @@ pub struct Judge {
     pub incidents: Arc<Incidents>,
     /// Rights that are missing.
     pub missing_rights: watch::Receiver<Vec<String>>,
-    recorder: Recorder,
+    events: mpsc::Sender<(Event, ObjectReference)>,
+    /// Judgements in a row of which a status could not be written.
+    failures: u32,
 }
 
 impl Judge {
@@ -60,8 +69,10 @@ impl Judge {
         missing_rights: watch::Receiver<Vec<String>>,
     ) -> Self {
         let reporter = Reporter { controller: "pcizone".into(), instance: Some(identity.to_string()) };
-        let recorder = Recorder::new(client, reporter);
-        Judge { hub, applier, metrics, incidents, missing_rights, recorder }
+        let (events, queue) = mpsc::channel(EVENTS);
+        // Ends with the judge, whose sender it waits for.
+        tokio::spawn(publish_events(Recorder::new(client, reporter), queue));
+        Judge { hub, applier, metrics, incidents, missing_rights, events, failures: 0 }
     }
 
     /// Judges after every change, until dropped.
@@ -86,32 +97,47 @@ impl Judge {
     async fn judge(&mut self) -> Duration {
         let now = Timestamp::now();
         let missing = self.missing_rights.borrow_and_update().clone();
-        let snapshot = self.hub.snapshot(missing, self.incidents.recent(now));
-        let synced = self.hub.is_synced();
+        let (hub, incidents) = (Arc::clone(&self.hub), self.incidents.recent(now));
         let started = Instant::now();
         let judged = tokio::task::spawn_blocking(move || {
-            let evaluations = evaluate(&snapshot, synced, now);
-            (snapshot, evaluations)
+            let snapshot = hub.snapshot(missing, incidents);
+            let evaluations = evaluate(&snapshot, hub.is_synced(), now);
+            (snapshot.zones, evaluations)
         });
-        let Ok((snapshot, evaluations)) = judged.await else { return PAUSE };
+        let Ok((zones, evaluations)) = judged.await else { return PAUSE };
+        if !self.applier.may_write() {
+            return SAFETY_NET;
+        }
         self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
-        let mut failed = false;
-        for record in &snapshot.zones {
-            if let Some(evaluation) = evaluations.get(record.name()) {
-                failed |= self.publish(record, evaluation).await.is_err();
+        let mut failed = 0_usize;
+        let mut under_way = FuturesUnordered::new();
+        for record in &zones {
+            let Some(evaluation) = evaluations.get(record.name()) else { continue };
+            if under_way.len() >= PUBLISHED_AT_ONCE {
+                failed +=
+                    under_way.next().await.map_or(0, |published: Result<(), Error>| usize::from(published.is_err()));
             }
+            under_way.push(self.publish(record, evaluation));
+        }
+        while let Some(published) = under_way.next().await {
+            failed += usize::from(published.is_err());
+        }
+        drop(under_way);
+        self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
+        if failed > 0 {
+            return PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
         }
         let next = evaluations.values().filter_map(|evaluation| evaluation.next).min();
-        let until = next.and_then(|at| Duration::try_from(Timestamp::now().duration_until(at)).ok());
-        if failed { PAUSE } else { until.map_or(SAFETY_NET, |until| until.min(SAFETY_NET)) }
+        let until = |at| Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default();
+        next.map_or(SAFETY_NET, |at| until(at).min(SAFETY_NET))
     }
 
     async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(), Error> {
         let zone = record.name();
-        if record.status() == Some(&evaluation.status) {
+        if record.status().map(without_foreign).as_ref() == Some(&evaluation.status) {
             return Ok(());
         }
-        if let Err(error) = self.applier.set_status(zone, &evaluation.status).await {
+        if let Err(error) = self.applier.set_status(record, &evaluation.status).await {
             if !matches!(error, Error::NotLeading) {
                 self.metrics.count_error("judge", error.category());
                 tracing::warn!(zone, error = error.chain(), "the status could not be written");
@@ -127,14 +153,31 @@ impl Judge {
                 ..ObjectReference::default()
             };
             // Events are for people who look; they never hold the operator up.
-            match timeout(EVENT, self.recorder.publish(&event, &reference)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(zone, %error, "an event was not published"),
-                Err(_) => tracing::debug!(zone, "an event was not published in time"),
+            if self.events.try_send((event, reference)).is_err() {
+                tracing::debug!(zone, "too many events at once; one was left out");
             }
         }
         Ok(())
     }
+}
+
+/// Publishes events one by one, for as long as there may be some.
+async fn publish_events(recorder: Recorder, mut events: mpsc::Receiver<(Event, ObjectReference)>) {
+    while let Some((event, reference)) = events.recv().await {
+        let zone = reference.name.as_deref().unwrap_or_default();
+        match timeout(EVENT, recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(zone, %error, "an event was not published"),
+            Err(_) => tracing::debug!(zone, "an event was not published in time"),
+        }
+    }
+}
+
+/// Others may add conditions of their own; they stay, and are no reason to write.
+fn without_foreign(status: &PciZoneStatus) -> PciZoneStatus {
+    let mut status = status.clone();
+    status.conditions.retain(|condition| ConditionType::ALL.iter().any(|kind| kind.as_str() == condition.type_));
+    status
 }
 
 fn evaluate(snapshot: &Snapshot, synced: bool, now: Timestamp) -> BTreeMap<String, Evaluation> {

@@ -11,9 +11,18 @@ use std::{
     time::Duration,
 };
 
-use kube::Client;
-use kube_lease_manager::{LeaseManager, LeaseManagerBuilder};
-use tokio::{sync::watch, task::JoinHandle};
+use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
+use serde_json::json;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::{error::Error, traffic::Traffic};
 use crate::api::names;
@@ -22,9 +31,14 @@ use crate::api::names;
 const DURATION: Duration = Duration::from_secs(15);
 /// How long before its end it is renewed.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// How often the age of the lease is looked at.
+/// How often the age of the own lease is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked whether the lease is free.
+const LOOK_FOR_VACANCY: Duration = Duration::from_secs(3);
+/// How soon the election is joined again when that failed.
+const JOIN_AGAIN: Duration = Duration::from_secs(2);
+/// The longest field manager that the API server takes.
+const LONGEST_MANAGER: usize = 128;
 
 /// Says whether this replica may write.
 #[derive(Clone)]
@@ -37,8 +51,7 @@ pub struct Gate {
 impl Gate {
     /// True when this replica may write now.
     pub fn is_open(&self) -> bool {
-        let renewed = self.traffic.since_renewal().is_some_and(|age| age < DURATION);
-        *self.leading.borrow() && renewed && !self.closed.load(Ordering::Acquire)
+        *self.leading.borrow() && self.traffic.is_renewed() && !self.closed.load(Ordering::Acquire)
     }
 
     /// Ends writing for good.
@@ -49,48 +62,150 @@ impl Gate {
     /// Waits until this may have changed; `None` when the election ended. An expired lease sends no signal,
     /// so the wait is bounded.
     pub async fn changed(&mut self) -> Option<bool> {
-        match tokio::time::timeout(LOOK, self.leading.changed()).await {
+        match timeout(LOOK, self.leading.changed()).await {
             Ok(Err(_)) => None,
             Ok(Ok(())) | Err(_) => Some(self.is_open()),
         }
     }
 }
 
+impl Traffic {
+    fn is_renewed(&self) -> bool {
+        self.since_renewal().is_some_and(|age| age < DURATION)
+    }
+}
+
 /// A running election.
 pub struct Election {
-    task: JoinHandle<kube_lease_manager::Result<LeaseManager>>,
+    task: JoinHandle<()>,
+    leave: watch::Sender<bool>,
 }
 
 impl Election {
-    /// Takes part in the election. `identity` names this replica.
-    pub async fn join(
-        client: Client,
-        namespace: &str,
-        identity: &str,
-        traffic: Arc<Traffic>,
-    ) -> Result<(Self, Gate), Error> {
-        let manager = LeaseManagerBuilder::new(client, names::OPERATOR)
-            .with_namespace(namespace)
-            .with_identity(identity)
-            .with_duration(DURATION.as_secs())
-            .with_grace(GRACE.as_secs())
-            .with_field_manager("pcizone/leader")
-            .build()
-            .await
-            .map_err(|source| Error::Lease {
-                namespace: namespace.to_string(),
-                name: names::OPERATOR.to_string(),
-                source: Box::new(source),
-            })?;
-        let (leading, task) = manager.watch().await;
-        Ok((Election { task }, Gate { leading, traffic, closed: Arc::default() }))
+    /// Takes part in the election until it is left. `identity` names this replica.
+    pub fn join(client: Client, namespace: &str, identity: &str, traffic: Arc<Traffic>) -> (Self, Gate) {
+        let (leading, is_leading) = watch::channel(false);
+        let (leave, left) = watch::channel(false);
+        let candidate = Candidate {
+            leases: Api::namespaced(client.clone(), namespace),
+            client,
+            namespace: namespace.to_string(),
+            identity: identity.to_string(),
+            traffic: Arc::clone(&traffic),
+        };
+        let task = tokio::spawn(candidate.run(leading, left));
+        (Election { task, leave }, Gate { leading: is_leading, traffic, closed: Arc::default() })
     }
 
-    /// Waits for the release of the lease. The lease manager releases it when every [`Gate`] is gone.
+    /// Gives the lease back and waits for that.
     pub async fn leave(self) {
-        // Bounded: a lease that cannot be released runs out by itself.
-        if tokio::time::timeout(GRACE, self.task).await.is_err() {
-            tracing::warn!("the lease was not released in time; it runs out in {} s", DURATION.as_secs());
+        let Election { task, leave } = self;
+        leave.send_replace(true);
+        // Bounded: a lease that cannot be given back runs out by itself.
+        if timeout(GRACE, task).await.is_err() {
+            tracing::warn!("the lease was not given back in time; it runs out in {} s", DURATION.as_secs());
         }
     }
+}
+
+struct Candidate {
+    client: Client,
+    leases: Api<Lease>,
+    namespace: String,
+    identity: String,
+    traffic: Arc<Traffic>,
+}
+
+impl Candidate {
+    async fn run(self, leading: watch::Sender<bool>, mut left: watch::Receiver<bool>) {
+        while !*left.borrow() {
+            let stood = tokio::select! {
+                stood = self.stand(&leading, left.clone()) => stood,
+                // While the election cannot be joined there is nothing to give back.
+                () = is_true(&mut left), if !*leading.borrow() => return,
+            };
+            leading.send_replace(false);
+            if let Err(source) = stood {
+                let (namespace, name) = (self.namespace.clone(), names::OPERATOR.to_string());
+                let error = Error::Lease { namespace, name, source: Box::new(source) };
+                tracing::warn!(error = error.chain(), "will try again");
+                sleep(JOIN_AGAIN).await;
+            }
+        }
+    }
+
+    /// Stands for election until it is to be joined anew or left.
+    async fn stand(
+        &self,
+        leading: &watch::Sender<bool>,
+        mut left: watch::Receiver<bool>,
+    ) -> Result<(), LeaseManagerError> {
+        let (mut state, manager) = self.manager().await?.watch().await;
+        loop {
+            tokio::select! {
+                changed = state.changed() => match changed {
+                    Ok(()) => {
+                        let leads = *state.borrow_and_update();
+                        if leads && !self.traffic.is_renewed() {
+                            // Held under this name before, by a process that is gone.
+                            self.renew().await;
+                        }
+                        leading.send_replace(leads);
+                    }
+                    Err(_) => break,
+                },
+                // The manager waits for the end of a lease that it knows; one that was given back or deleted is
+                // noticed here.
+                () = sleep(LOOK_FOR_VACANCY) => if !self.traffic.is_renewed() && self.is_vacant().await { break },
+                () = is_true(&mut left) => break,
+            }
+        }
+        leading.send_replace(false);
+        // The manager gives the lease back when nobody listens to it any more.
+        drop(state);
+        if let Ok(Ok(ended)) = timeout(GRACE, manager).await {
+            ended?;
+        }
+        Ok(())
+    }
+
+    async fn manager(&self) -> Result<LeaseManager, LeaseManagerError> {
+        // The end of a name tells replicas apart. Each needs its own manager: between two of the same name the
+        // API server sees no conflict.
+        let prefix = "pcizone/leader-";
+        let skipped = self.identity.len().saturating_sub(LONGEST_MANAGER - prefix.len());
+        let end: String = self.identity.char_indices().filter(|(at, _)| *at >= skipped).map(|(_, c)| c).collect();
+        LeaseManagerBuilder::new(self.client.clone(), names::OPERATOR)
+            .with_namespace(&self.namespace)
+            .with_identity(&self.identity)
+            .with_duration(DURATION.as_secs())
+            .with_grace(GRACE.as_secs())
+            .with_field_manager(format!("{prefix}{end}"))
+            .build()
+            .await
+    }
+
+    async fn renew(&self) {
+        let patch = json!({ "spec": { "renewTime": MicroTime(Timestamp::now()) } });
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        let renewed = self.leases.patch(names::OPERATOR, &params, &patch);
+        if !matches!(timeout(GRACE, renewed).await, Ok(Ok(_))) {
+            tracing::warn!("the lease could not be renewed; the lease manager tries again");
+        }
+    }
+
+    async fn is_vacant(&self) -> bool {
+        match timeout(GRACE, self.leases.get_opt(names::OPERATOR)).await {
+            Ok(Ok(lease)) => {
+                let holder = lease.and_then(|lease| lease.spec?.holder_identity);
+                holder.is_none_or(|holder| holder.is_empty())
+            }
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+}
+
+/// Waits until it is so, or nobody can say so any more.
+async fn is_true(it: &mut watch::Receiver<bool>) {
+    let _ = it.wait_for(|it| *it).await;
 }

@@ -2,7 +2,7 @@
 //! Losing it costs nothing but a name in a finding or a request too many.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +10,7 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::error::Error;
 use crate::engine::{recent, snapshot::Incident};
 
 /// Incidents remembered at most; a status shows fewer.
@@ -18,8 +19,16 @@ const INCIDENTS: usize = 500;
 pub const AWAITED: Duration = Duration::from_secs(2);
 /// First delay after a failure; it doubles with each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
-/// Longest delay.
-const LAST_DELAY: Duration = Duration::from_secs(60);
+/// Longest delay while the API server does not answer: it may be back at any moment.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// Longest delay after the API server said no.
+const LONGEST_DELAY_REFUSED: Duration = Duration::from_secs(60);
+/// Writes to one object in a row, before they are paced.
+const BURST: f64 = 5.0;
+/// Writes to one object a second after that. Whoever fights back is outlasted and not outrun.
+const WRITES_PER_SECOND: f64 = 2.0;
+/// Entries from which on what is out of date is swept out.
+const MANY: usize = 4096;
 
 /// Fingerprints of what was seen in place, by name.
 #[derive(Default)]
@@ -34,6 +43,11 @@ impl Ledger {
     /// It was in place with this fingerprint before.
     pub fn was_settled(&self, name: &str, fingerprint: u64) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&fingerprint)
+    }
+
+    /// Nothing is known of anything any more.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Nothing is known any more.
@@ -58,7 +72,11 @@ impl Awaited {
     /// It was written just now.
     pub fn add(&self, subject: String, version: Option<String>) {
         let own = Own { version, at: Instant::now() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(subject, own);
+        let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if awaited.len() > MANY {
+            awaited.retain(|_, own| own.at.elapsed() < AWAITED);
+        }
+        awaited.insert(subject, own);
     }
 
     /// The watch showed that the object of this version is gone.
@@ -73,9 +91,9 @@ impl Awaited {
     /// What was planned from the object in this version (`None`: from its absence) was planned before our own
     /// last write. Bounded: a watch that stays behind must not keep a repair back.
     pub fn is_behind(&self, subject: &str, version: Option<&str>) -> bool {
-        let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        awaited.retain(|_, own| own.at.elapsed() < AWAITED);
-        match awaited.get(subject).map(|own| own.version.as_deref()) {
+        let awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = awaited.get(subject).filter(|own| own.at.elapsed() < AWAITED);
+        match own.map(|own| own.version.as_deref()) {
             Some(Some(ours)) => is_older(version, ours),
             Some(None) => version.is_some(),
             None => false,
@@ -117,22 +135,58 @@ impl Incidents {
     }
 }
 
-/// Failures in a row, by name.
+/// What could not be written lately, by namespace or node.
 #[derive(Default)]
-pub struct Failures(Mutex<HashMap<String, u32>>);
+pub struct Failures(Mutex<HashMap<String, Failure>>);
+
+struct Failure {
+    in_a_row: u32,
+    reason: String,
+}
 
 impl Failures {
     /// It worked.
-    pub fn clear(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    pub fn clear(&self, subject: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
     }
 
     /// It failed; how long to wait before the next try.
-    pub fn delay(&self, name: &str) -> Duration {
+    pub fn add(&self, subject: &str, error: &Error) -> Duration {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(name.to_string()).or_default();
-        *count = count.saturating_add(1);
-        FIRST_DELAY.saturating_mul(1 << (*count - 1).min(16)).min(LAST_DELAY)
+        let failure = failures.entry(subject.to_string()).or_insert(Failure { in_a_row: 0, reason: String::new() });
+        failure.in_a_row = failure.in_a_row.saturating_add(1);
+        failure.reason = error.chain();
+        let longest = if error.is_refusal() { LONGEST_DELAY_REFUSED } else { LONGEST_DELAY };
+        let delay = FIRST_DELAY.saturating_mul(1 << (failure.in_a_row - 1).min(16)).min(longest);
+        delay.max(error.retry_after().unwrap_or_default())
+    }
+
+    /// Why the last try failed.
+    pub fn reasons(&self) -> BTreeMap<String, String> {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.iter().map(|(subject, failure)| (subject.clone(), failure.reason.clone())).collect()
+    }
+}
+
+/// How fast each object was written to lately: a bucket of tokens each.
+#[derive(Default)]
+pub struct Pace(Mutex<HashMap<String, (f64, Instant)>>);
+
+impl Pace {
+    /// Takes a token, or says how long to wait for the next one.
+    pub fn take(&self, subject: &str) -> Result<(), Duration> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let filled =
+            |(tokens, at): (f64, Instant)| (tokens + at.elapsed().as_secs_f64() * WRITES_PER_SECOND).min(BURST);
+        if buckets.len() > MANY {
+            buckets.retain(|_, bucket| filled(*bucket) < BURST);
+        }
+        let tokens = buckets.get(subject).map_or(BURST, |bucket| filled(*bucket));
+        if tokens < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - tokens) / WRITES_PER_SECOND));
+        }
+        buckets.insert(subject.to_string(), (tokens - 1.0, Instant::now()));
+        Ok(())
     }
 }
 
@@ -171,5 +225,17 @@ mod tests {
         assert!(!awaited.is_behind("Namespace/vault", None));
         awaited.gone("Namespace/vault", Some("101"));
         assert!(!awaited.is_behind("Namespace/vault", Some("102")), "it was created anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_fights_back_is_answered_at_a_bounded_pace() {
+        let pace = Pace::default();
+        let burst = (0..100).filter(|_| pace.take("NetworkPolicy/vault/pcizone-baseline").is_ok()).count();
+        assert_eq!(burst, 5);
+        assert!(pace.take("NetworkPolicy/checkout/pcizone-baseline").is_ok(), "others are not held up");
+        let wait = pace.take("NetworkPolicy/vault/pcizone-baseline").expect_err("no token is left");
+        tokio::time::advance(wait).await;
+        assert!(pace.take("NetworkPolicy/vault/pcizone-baseline").is_ok());
+        assert!(pace.take("NetworkPolicy/vault/pcizone-baseline").is_err());
     }
 }

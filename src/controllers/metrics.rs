@@ -1,6 +1,10 @@
 //! Metrics in OpenMetrics text. Labels are bounded: zones, kinds, ids, never namespaces or pods.
 
-use std::{collections::BTreeMap, fmt, sync::atomic::AtomicI64};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::{Mutex, PoisonError, atomic::AtomicI64},
+};
 
 use http::Method;
 use prometheus_client::{
@@ -22,6 +26,11 @@ struct Request {
 struct WriteLabels {
     controller: &'static str,
     verb: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ControllerLabels {
+    controller: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -61,12 +70,21 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     writes: Family<WriteLabels, Counter>,
     errors: Family<ErrorLabels, Counter>,
+    reconciles: Family<ControllerLabels, Counter>,
     incidents: Family<ZoneLabels, Counter>,
     findings: Family<FindingLabels, Gauge>,
     conditions: Family<ConditionLabels, Gauge>,
     silence: Family<WatchLabels, Gauge>,
     leading: Gauge<i64, AtomicI64>,
     judgement: Histogram,
+    shown: Mutex<Shown>,
+}
+
+/// What the families of zones show now.
+#[derive(Default)]
+struct Shown {
+    findings: HashSet<FindingLabels>,
+    conditions: HashSet<ConditionLabels>,
 }
 
 impl Default for Metrics {
@@ -76,28 +94,33 @@ impl Default for Metrics {
             requests: Family::default(),
             writes: Family::default(),
             errors: Family::default(),
+            reconciles: Family::default(),
             incidents: Family::default(),
             findings: Family::default(),
             conditions: Family::default(),
             silence: Family::default(),
             leading: Gauge::default(),
             judgement: Histogram::new([0.001, 0.01, 0.1, 1.0, 10.0]),
+            shown: Mutex::default(),
         };
         let Metrics {
             registry,
             requests,
             writes,
             errors,
+            reconciles,
             incidents,
             findings,
             conditions,
             silence,
             leading,
             judgement,
+            shown: _,
         } = &mut metrics;
         registry.register("api_requests", "Requests to the API server; code 0 means no answer", requests.clone());
         registry.register("writes", "Writes carried out", writes.clone());
         registry.register("reconcile_errors", "Failed reconciliations", errors.clone());
+        registry.register("reconciles", "Looks at an object of a controller", reconciles.clone());
         registry.register(
             "incidents",
             "Objects of ours that somebody else changed and that were put back",
@@ -135,6 +158,11 @@ impl Metrics {
         self.errors.get_or_create(&ErrorLabels { controller, category }).inc();
     }
 
+    /// Counts a look at an object.
+    pub fn count_reconcile(&self, controller: &'static str) {
+        self.reconciles.get_or_create(&ControllerLabels { controller }).inc();
+    }
+
     /// Counts an incident.
     pub fn count_incident(&self, zone: &str) {
         self.incidents.get_or_create(&ZoneLabels { zone: zone.to_string() }).inc();
@@ -144,8 +172,9 @@ impl Metrics {
     pub fn set_leading(&self, leading: bool) {
         self.leading.set(i64::from(leading));
         if !leading {
-            self.findings.clear();
-            self.conditions.clear();
+            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            exchange(&self.findings, &mut shown.findings, HashMap::new());
+            exchange(&self.conditions, &mut shown.conditions, HashMap::new());
         }
     }
 
@@ -157,8 +186,8 @@ impl Metrics {
     /// Notes a judgement of all zones.
     pub fn set_judgement(&self, seconds: f64, evaluations: &BTreeMap<String, Evaluation>) {
         self.judgement.observe(seconds);
-        self.findings.clear();
-        self.conditions.clear();
+        let mut findings: HashMap<FindingLabels, i64> = HashMap::new();
+        let mut conditions: HashMap<ConditionLabels, i64> = HashMap::new();
         for (zone, evaluation) in evaluations {
             for found in &evaluation.findings {
                 let labels = FindingLabels {
@@ -170,7 +199,7 @@ impl Metrics {
                         FindingState::Unproven => "unproven",
                     },
                 };
-                self.findings.get_or_create(&labels).inc();
+                *findings.entry(labels).or_default() += 1;
             }
             for condition in &evaluation.status.conditions {
                 let labels = ConditionLabels {
@@ -178,9 +207,12 @@ impl Metrics {
                     condition: condition.type_.clone(),
                     status: condition.status.clone(),
                 };
-                self.conditions.get_or_create(&labels).set(1);
+                conditions.insert(labels, 1);
             }
         }
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        exchange(&self.findings, &mut shown.findings, findings);
+        exchange(&self.conditions, &mut shown.conditions, conditions);
     }
 
     /// All metrics as text.
@@ -189,4 +221,18 @@ impl Metrics {
         text::encode(&mut out, &self.registry)?;
         Ok(out)
     }
+}
+
+/// Shows the new values and takes away only what is gone, so that no reader meets a moment without findings.
+fn exchange<L>(family: &Family<L, Gauge>, shown: &mut HashSet<L>, now: HashMap<L, i64>)
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    for (labels, value) in &now {
+        family.get_or_create(labels).set(*value);
+    }
+    for gone in shown.iter().filter(|labels| !now.contains_key(*labels)) {
+        family.remove(gone);
+    }
+    *shown = now.into_keys().collect();
 }

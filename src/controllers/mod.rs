@@ -11,10 +11,12 @@ mod http;
 mod hub;
 mod judge;
 mod leader;
+mod lenient;
 mod memory;
 mod metrics;
 mod namespaces;
 mod nodes;
+mod plans;
 mod repair;
 pub mod rights;
 mod traffic;
@@ -23,8 +25,16 @@ mod zones;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use kube::{Client, Config, client::ClientBuilder};
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use futures::Stream;
+use kube::{
+    Client, Config, Resource,
+    client::ClientBuilder,
+    runtime::{
+        controller::Action,
+        reflector::{ObjectRef, Store},
+    },
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 pub use error::Error;
 
@@ -32,7 +42,7 @@ use apply::Applier;
 use hub::Hub;
 use judge::Judge;
 use leader::Election;
-use memory::{Failures, Incidents, Ledger};
+use memory::{Incidents, Pace};
 use metrics::Metrics;
 use repair::Context;
 use traffic::{Traffic, TrafficLayer};
@@ -58,6 +68,8 @@ pub struct Settings {
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let Settings { mut config, namespace, identity, listener } = settings;
     config.connect_timeout = Some(Duration::from_secs(5));
+    // Repeats below the gate would go on after the lease is lost; each part tries again by itself.
+    config.default_retry = false;
     let traffic = Arc::new(Traffic::default());
     let metrics = Arc::new(Metrics::default());
     let layer = TrafficLayer { traffic: Arc::clone(&traffic), metrics: Arc::clone(&metrics) };
@@ -65,31 +77,18 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         ClientBuilder::try_from(config).map_err(|error| Error::Client(Box::new(error)))?.with_layer(&layer).build();
 
     let (hub, keys, watches) = Hub::new(&client, &namespace, Arc::clone(&traffic));
-    let serving = http::serve(listener, Arc::clone(&hub), Arc::clone(&metrics));
-    let mut serving = std::pin::pin!(serving);
-    let mut watches = std::pin::pin!(watches);
-    let mut shutdown = std::pin::pin!(shutdown);
-
-    // Health is served from the first moment on, also while the election cannot be joined yet.
-    let joined = join(&client, &namespace, &identity, &traffic);
-    let (election, gate) = tokio::select! {
-        joined = joined => joined,
-        error = &mut watches => return Err(error),
-        served = &mut serving => return served,
-        () = &mut shutdown => return Ok(()),
-    };
-
+    let (election, gate) = Election::join(client.clone(), &namespace, &identity, traffic);
     let applier = Applier::new(client.clone(), gate.clone());
     let incidents = Arc::new(Incidents::default());
-    let context = |controller| {
+    let context = |controller, kind| {
         Arc::new(Context {
             hub: Arc::clone(&hub),
             applier: applier.clone(),
             metrics: Arc::clone(&metrics),
             incidents: Arc::clone(&incidents),
-            ledger: Ledger::default(),
-            failures: Failures::default(),
+            pace: Pace::default(),
             controller,
+            kind,
         })
     };
     let (missing_rights, rights) = watch::channel(Vec::new());
@@ -102,48 +101,70 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         Arc::clone(&incidents),
         rights,
     );
-    let repair = async {
-        // On a half-filled store "not there" would mean nothing.
-        hub.until_synced().await;
-        tokio::join!(
-            repair::run(context("namespaces"), hub.namespace_store(), keys.namespaces, namespaces::reconcile),
-            repair::run(context("nodes"), hub.node_store(), keys.nodes, nodes::reconcile),
-            repair::run(context("zones"), hub.zone_store(), keys.zones, zones::reconcile),
-        );
-        Error::Ended("a controller")
-    };
+    // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
+    let mut parts = JoinSet::new();
+    parts.spawn(watches);
+    parts.spawn({
+        let (hub, metrics) = (Arc::clone(&hub), Arc::clone(&metrics));
+        async move { http::serve(listener, hub, metrics).await.err().unwrap_or(Error::Ended("the HTTP server")) }
+    });
+    parts.spawn(judge.run());
+    parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
+    parts.spawn(follow_rights(client, namespace, missing_rights));
+    parts.spawn(keep(
+        context("namespaces", "Namespace"),
+        hub.namespace_store(),
+        keys.namespaces,
+        namespaces::reconcile,
+    ));
+    parts.spawn(keep(context("nodes", "Node"), hub.node_store(), keys.nodes, nodes::reconcile));
+    parts.spawn(keep(context("zones", "PciZone"), hub.zone_store(), keys.zones, zones::reconcile));
+
     let result = tokio::select! {
-        error = &mut watches => Err(error),
-        served = &mut serving => served,
-        error = repair => Err(error),
-        error = judge.run() => Err(error),
-        error = follow_leadership(gate.clone(), &hub, &metrics) => Err(error),
-        error = follow_rights(&client, &namespace, missing_rights) => Err(error),
-        () = &mut shutdown => Ok(()),
+        ended = parts.join_next() => Err(match ended {
+            Some(Ok(error)) => error,
+            Some(Err(_)) | None => Error::Ended("a part of the operator"),
+        }),
+        () = shutdown => Ok(()),
     };
     // No new writes; those under way end; then the lease goes to the next replica at once.
     gate.close();
     applier.drain().await;
-    drop((applier, gate));
+    parts.shutdown().await;
     election.leave().await;
     result
 }
 
-async fn join(client: &Client, namespace: &str, identity: &str, traffic: &Arc<Traffic>) -> (Election, leader::Gate) {
-    loop {
-        match Election::join(client.clone(), namespace, identity, Arc::clone(traffic)).await {
-            Ok(joined) => return joined,
-            Err(error) => tracing::warn!(error = error.chain(), "will try again"),
-        }
-        sleep(Duration::from_secs(2)).await;
-    }
+/// Runs a controller as soon as the stores are filled: on half-filled ones "not there" would mean nothing.
+async fn keep<K, F, Fut>(
+    context: Arc<Context>,
+    store: Store<K>,
+    keys: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    reconcile: F,
+) -> Error
+where
+    K: Resource + Clone + Send + Sync + 'static,
+    K::DynamicType: std::fmt::Debug + Eq + std::hash::Hash + Clone + Unpin + Send + Sync,
+    F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    context.hub.until_synced().await;
+    repair::run(context, store, keys, reconcile).await;
+    Error::Ended("a controller")
 }
 
 /// Has everything looked at when this replica begins to lead.
-async fn follow_leadership(mut gate: leader::Gate, hub: &Hub, metrics: &Metrics) -> Error {
+async fn follow_leadership(mut gate: leader::Gate, hub: Arc<Hub>, metrics: Arc<Metrics>) -> Error {
     let mut leading = false;
     loop {
         match gate.changed().await {
+            Some(true) if leading => {
+                // The gate may have been closed for a moment between two looks.
+                if hub.take_missed() {
+                    hub.enqueue_all();
+                }
+                continue;
+            }
             Some(now) if now == leading => continue,
             Some(now) => leading = now,
             None => return Error::Ended("the leader election"),
@@ -152,16 +173,19 @@ async fn follow_leadership(mut gate: leader::Gate, hub: &Hub, metrics: &Metrics)
         if leading {
             tracing::info!("this replica leads");
             hub.until_synced().await;
+            hub.take_missed();
             hub.enqueue_all();
         } else {
+            // What others write meanwhile is not known.
+            hub.settled.clear();
             tracing::warn!("this replica does not lead any more and writes nothing");
         }
     }
 }
 
-async fn follow_rights(client: &Client, namespace: &str, missing: watch::Sender<Vec<String>>) -> Error {
+async fn follow_rights(client: Client, namespace: String, missing: watch::Sender<Vec<String>>) -> Error {
     loop {
-        let again = match rights::missing(client, namespace).await {
+        let again = match rights::missing(&client, &namespace).await {
             Ok(now) => {
                 for right in &now {
                     tracing::error!("the operator may not {right}; apply the RBAC objects from deploy/");

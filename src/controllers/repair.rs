@@ -17,18 +17,21 @@ use kube::{
 use super::{
     apply::Applier,
     error::Error,
-    hub::{Due, Hub},
-    memory::{AWAITED, Failures, Incidents, Ledger},
+    hub::Hub,
+    memory::{AWAITED, Incidents, Pace},
     metrics::Metrics,
+    plans::{self, Due, Planned, Release},
 };
 use crate::engine::{
     drift::{self, Drift},
-    plan::Write,
+    plan::{Write, is_baseline},
     snapshot::Incident,
 };
 
 /// A look at everything even when no event asks for it; costs no request when nothing changed.
 const SAFETY_NET: Duration = Duration::from_secs(300);
+/// How soon it is looked again whether the watches are heard.
+const DEAF: Duration = Duration::from_secs(5);
 /// Objects of one kind that are repaired at once.
 const CONCURRENCY: u16 = 16;
 
@@ -42,12 +45,12 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What somebody else did.
     pub incidents: Arc<Incidents>,
-    /// What was in place.
-    pub ledger: Ledger,
-    /// What failed.
-    pub failures: Failures,
+    /// How fast each object is written to.
+    pub pace: Pace,
     /// Name of the controller, for metrics.
     pub controller: &'static str,
+    /// Kind of the objects.
+    pub kind: &'static str,
 }
 
 /// Runs a controller until its queue ends.
@@ -66,10 +69,12 @@ pub async fn run<K, F, Fut>(
     let look = move |object: Arc<K>, context: Arc<Context>| {
         let reconcile = reconcile.clone();
         Box::pin(async move {
-            let name = object.meta().name.clone().unwrap_or_default();
-            let action = reconcile(object, Arc::clone(&context)).await?;
-            context.failures.clear(&name);
-            Ok(action)
+            context.metrics.count_reconcile(context.controller);
+            if !context.applier.may_write() {
+                context.hub.miss();
+                return Ok(Action::await_change());
+            }
+            reconcile(object, context).await
         })
     };
     let config = controller::Config::default().concurrency(CONCURRENCY);
@@ -82,64 +87,112 @@ pub async fn run<K, F, Fut>(
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube calls")]
 fn on_error<K: Resource>(object: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
     let name = object.meta().name.clone().unwrap_or_default();
-    if matches!(error, Error::NotLeading) {
-        return Action::await_change();
-    }
-    context.metrics.count_error(context.controller, error.category());
-    let delay = context.failures.delay(&name);
-    tracing::warn!(controller = context.controller, name, error = error.chain(), ?delay, "will try again");
-    Action::requeue(delay)
-}
-
-/// A plan for one object.
-pub struct Planned<'a> {
-    /// Whether to write now.
-    pub due: Due,
-    /// In order.
-    pub writes: &'a [Write],
-    /// Of what must be there.
-    pub fingerprint: u64,
-    /// When the plan changes by the clock alone.
-    pub next: Option<Timestamp>,
-    /// Metadata of the namespace or node.
-    pub owner: &'a ObjectMeta,
+    Action::requeue(context.fail(&format!("{}/{name}", context.kind), error))
 }
 
 impl Context {
-    /// Carries out the writes of a plan, in order, and says when to look again.
-    pub async fn carry_out(&self, planned: Planned<'_>) -> Result<Action, Error> {
-        let Planned { due, writes, fingerprint, next, owner } = planned;
+    /// Carries out the writes of a plan, in order, and says when to look again. `owner` is the metadata of the
+    /// namespace or node.
+    pub async fn carry_out(&self, planned: Planned, owner: &ObjectMeta) -> Result<Action, Error> {
+        let Planned { due, writes, fingerprint, next } = planned;
         let name = owner.name.clone().unwrap_or_default();
+        let subject = format!("{}/{name}", self.kind);
         if writes.is_empty() {
-            self.ledger.settle(&name, fingerprint);
+            self.hub.settled.settle(&subject, fingerprint);
+            self.succeed(&subject);
             return Ok(later(&name, next));
         }
         match &due {
             Due::NotNow => return Ok(later(&name, next)),
-            // The annotation may be gone since the event: what opens is checked again.
-            Due::Release(zone, digest) if !self.applier.is_confirmed(zone, digest).await? => {
-                tracing::info!(zone, "the confirmation was withdrawn; the protection stays");
-                return Ok(later(&name, next));
+            Due::Release(_) | Due::Clean if !self.hub.deaf().is_empty() => {
+                // What is known may be old, and nothing is taken away on old knowledge.
+                return Ok(Action::requeue(DEAF));
             }
-            Due::Protect(_) | Due::Release(..) | Due::Clean => {}
+            Due::Release(release) if !self.may_release(release, &name).await? => return Ok(later(&name, next)),
+            Due::Protect(_) | Due::Release(_) | Due::Clean => {}
         }
-        let is_behind = |write: &&Write| self.hub.awaited.is_behind(&write.subject(), write.planned_from(owner));
-        let (behind, writes): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(is_behind);
-        let settled = self.ledger.was_settled(&name, fingerprint);
+        let settled = self.hub.settled.was_settled(&subject, fingerprint);
         if !settled {
             // The declaration changed; what was in place before says nothing any more.
-            self.ledger.forget(&name);
+            self.hub.settled.forget(&subject);
         }
-        for write in writes {
-            let version = self.applier.write(write).await?;
-            self.hub.awaited.add(write.subject(), version);
-            self.metrics.count_write(self.controller, write.verb());
-            tracing::info!(controller = self.controller, "{} {}", write.verb(), write.subject());
-            if let (Due::Protect(zone), Some(drift)) = (&due, drift::drift(write, owner, settled)) {
-                self.report(zone, drift);
+        let mut again: Option<Duration> = None;
+        let mut sooner = |delay: Duration| again = Some(again.map_or(delay, |again| again.min(delay)));
+        let mut failed = false;
+        let mut denies = true;
+        for write in &writes {
+            let target = write.subject();
+            let is_baseline = matches!(write, Write::CreatePolicy(policy) if is_baseline(policy));
+            // The label says that the default deny is there.
+            if !denies && matches!(write, Write::LabelNamespace { .. }) {
+                continue;
+            }
+            if self.hub.awaited.is_behind(&target, write.planned_from(owner)) {
+                sooner(AWAITED);
+                continue;
+            }
+            if let Err(wait) = self.pace.take(&target) {
+                denies &= !is_baseline;
+                sooner(wait);
+                continue;
+            }
+            match self.applier.write(write).await {
+                Ok(version) => {
+                    self.hub.awaited.add(target, version);
+                    self.metrics.count_write(self.controller, write.verb());
+                    tracing::info!(controller = self.controller, "{} {}", write.verb(), write.subject());
+                    if let (Due::Protect(zone), Some(drift)) = (&due, drift::drift(write, owner, settled)) {
+                        self.report(zone, drift);
+                    }
+                }
+                // One refused policy keeps no other from being repaired or closed; what is released stops here.
+                Err(error) if error.is_about_one_object() && matches!(due, Due::Protect(_)) => {
+                    denies &= !is_baseline;
+                    failed = true;
+                    sooner(self.fail(&subject, &error));
+                }
+                Err(error) => {
+                    failed = true;
+                    sooner(self.fail(&subject, &error));
+                    break;
+                }
             }
         }
-        if behind.is_empty() { Ok(later(&name, next)) } else { Ok(Action::requeue(AWAITED)) }
+        if !failed {
+            self.succeed(&subject);
+        }
+        Ok(match again {
+            Some(delay) => Action::requeue(next.map_or(delay, |next| delay.min(until(next)))),
+            None => later(&name, next),
+        })
+    }
+
+    /// Whether what was confirmed is still what the API server has: the annotation may be gone since the event,
+    /// the spec may be another, and the object may be declared again.
+    async fn may_release(&self, release: &Release, name: &str) -> Result<bool, Error> {
+        if !self.applier.is_confirmed(release).await? {
+            tracing::info!(zone = release.zone, "what was confirmed has changed; the protection stays");
+            return Ok(false);
+        }
+        let Some(live) = self.applier.live(self.kind, name).await? else { return Ok(false) };
+        Ok(!plans::is_wanted(&self.hub, &release.zone, self.kind, &live))
+    }
+
+    fn succeed(&self, subject: &str) {
+        self.hub.failures.clear(subject);
+    }
+
+    /// Notes a failure; returns how long to wait.
+    fn fail(&self, subject: &str, error: &Error) -> Duration {
+        if matches!(error, Error::NotLeading) {
+            self.hub.miss();
+            return SAFETY_NET;
+        }
+        self.metrics.count_error(self.controller, error.category());
+        let delay = self.hub.failures.add(subject, error);
+        self.hub.wake();
+        tracing::warn!(controller = self.controller, subject, error = error.chain(), ?delay, "will try again");
+        delay
     }
 
     fn report(&self, zone: &str, drift: Drift) {
@@ -153,9 +206,13 @@ impl Context {
 
 /// When to look again although nothing happens: at the next expiry, else some minutes later.
 pub fn later(name: &str, next: Option<Timestamp>) -> Action {
-    let until = next.map(|at| Timestamp::now().duration_until(at)).and_then(|d| Duration::try_from(d).ok());
     let unasked = SAFETY_NET + jitter(name);
-    Action::requeue(until.map_or(unasked, |until| until.min(unasked)))
+    Action::requeue(next.map_or(unasked, |next| until(next).min(unasked)))
+}
+
+/// How long it is until then; no time at all when it has passed meanwhile.
+fn until(at: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default()
 }
 
 /// Spreads the safety net over a minute, by name, so that not everything is looked at in one moment.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Buf;
 use futures::{FutureExt, future::BoxFuture};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -22,6 +23,10 @@ use super::metrics::Metrics;
 
 /// No answer may begin later than this after its request.
 const ANSWER: Duration = Duration::from_secs(30);
+/// No answer about the lease may begin later: a dead connection must not cost the lead.
+const LEASE_ANSWER: Duration = Duration::from_secs(3);
+/// How an error begins in the body of a watch. It says that the API server is there, but nothing about objects.
+const WATCH_ERROR: &[u8] = br#"{"type":"ERROR""#;
 /// No answer may pause for longer than this. Watches end every [`super::hub::WATCH_SECONDS`] seconds, so a
 /// longer pause is a dead connection.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -34,7 +39,8 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// How long ago anything was heard about a kind of objects.
+    /// How long ago the watch of a kind of objects was heard. Answers to other requests do not count: they come
+    /// also while a watch is stuck.
     pub fn silence(&self, resource: &str) -> Option<Duration> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(resource).map(Instant::elapsed)
     }
@@ -99,26 +105,26 @@ where
     fn call(&mut self, request: Request<Req>) -> Self::Future {
         let method = request.method().clone();
         let resource = resource(request.uri().path()).to_string();
+        let watches = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+        let limit = if resource == "leases" { LEASE_ANSWER } else { ANSWER };
         let asked = Instant::now();
         let answer = self.inner.call(request);
         let TrafficLayer { traffic, metrics } = self.layer.clone();
         async move {
-            let answer = match timeout(ANSWER, answer).await {
+            let answer = match timeout(limit, answer).await {
                 Ok(answer) => answer,
-                Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs()).into()),
+                Err(_) => Err(format!("no answer within {} s", limit.as_secs()).into()),
             };
             let code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
             metrics.count_request(&method, &resource, code);
             let answer = answer?;
-            if answer.status().is_success() {
-                if method == Method::GET {
-                    traffic.hear(&resource);
-                } else if resource == "leases" {
-                    traffic.renew(asked);
-                }
+            let hears = watches && answer.status().is_success();
+            if hears {
+                traffic.hear(&resource);
+            } else if answer.status().is_success() && method != Method::GET && resource == "leases" {
+                traffic.renew(asked);
             }
-            let listens = method == Method::GET && answer.status().is_success();
-            let listener = listens.then_some((traffic, resource));
+            let listener = hears.then_some((traffic, resource));
             Ok(answer.map(|body| Heard { body, listener, pause: Box::pin(sleep(PAUSE)) }))
         }
         .boxed()
@@ -160,7 +166,9 @@ where
         let this = self.project();
         match this.body.poll_frame(cx) {
             Poll::Ready(frame) => {
-                if let (Some(Ok(_)), Some((traffic, resource))) = (&frame, this.listener.as_ref()) {
+                if let (Some(Ok(frame)), Some((traffic, resource))) = (&frame, this.listener.as_ref())
+                    && !frame.data_ref().is_some_and(|data| data.chunk().starts_with(WATCH_ERROR))
+                {
                     traffic.hear(resource);
                 }
                 this.pause.as_mut().reset(Instant::now() + PAUSE);

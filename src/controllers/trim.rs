@@ -5,19 +5,23 @@ use k8s_openapi::{
         core::v1::{Namespace, Node, NodeStatus},
         networking::v1::NetworkPolicy,
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{FieldsV1, ObjectMeta},
 };
+
+use serde_json::json;
 
 use crate::api::names;
 
-/// Who wrote stays, but which fields only for our own managers; annotations of others go.
+/// Who wrote stays, and for our own managers which fields; of others only whether they wrote into the spec.
+/// Annotations of others go.
 fn metadata(metadata: &mut ObjectMeta) {
     metadata.annotations = None;
     metadata.owner_references = None;
     for entry in metadata.managed_fields.iter_mut().flatten() {
         let ours = entry.manager.as_deref().is_some_and(|manager| manager.starts_with(names::MANAGER_PREFIX));
         if !ours {
-            entry.fields_v1 = None;
+            let owns_spec = entry.fields_v1.take().is_some_and(|fields| fields.0.get("f:spec").is_some());
+            entry.fields_v1 = owns_spec.then(|| FieldsV1(json!({ "f:spec": {} })));
         }
     }
 }

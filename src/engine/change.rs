@@ -67,8 +67,8 @@ pub fn pending(zone: &Zone) -> Option<Change> {
     let nodes = zone.leaving_nodes().count();
     let what = if declaration.deleting {
         "The deletion of the zone"
-    } else if declaration.segmentation == Mode::Observe
-        || declaration.nodes.is_some() && declaration.hosting == Mode::Observe
+    } else if declaration.segmentation == Mode::Observe && namespaces > 0
+        || declaration.hosting == Mode::Observe && nodes > 0
     {
         "Leaving Enforce"
     } else {

@@ -28,14 +28,15 @@ pub fn drift(write: &Write, owner: &ObjectMeta, settled: bool) -> Option<Drift> 
     let (tampering, manager, certain) = match write {
         Write::CreatePolicy(policy) => (Tampering::Removed, None, was_acknowledged(policy, owner)),
         Write::ReplacePolicy { live, .. } => {
+            // Others may annotate a policy without harm; only who wrote into the spec changed what it allows.
             let rival = ownership::last_rival(&live.metadata);
-            (Tampering::Changed, rival, rival.is_some())
+            (Tampering::Changed, rival, rival.is_some() && ownership::is_spec_shared(&live.metadata))
         }
         Write::DeletePolicy(live) => {
             // A policy that carries our labels but was never written by us was slipped in.
             (Tampering::Changed, ownership::last_rival(&live.metadata), !ownership::wrote(&live.metadata))
         }
-        Write::LabelNamespace { .. } | Write::PatchNode { label: Some(_), .. } => {
+        Write::LabelNamespace { .. } | Write::LabelNode { .. } | Write::PatchNode { label: Some(_), .. } => {
             (Tampering::Changed, ownership::last_rival(owner), false)
         }
         Write::UnlabelNamespace { .. } | Write::PatchNode { label: None, .. } => return None,

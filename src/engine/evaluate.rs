@@ -28,15 +28,15 @@ pub struct Evaluation {
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
     let judge = |record: &ZoneRecord| {
         let name = record.name();
-        let evaluation = match resolution.zone(name).and_then(|zone| Some((zone, zone.declaration.as_deref()?))) {
-            Some((zone, declaration)) => {
-                let case = Case::new(snapshot, resolution, zone, declaration, now);
-                let mut found = checks::findings(&case);
-                remember(&mut found, record.status(), now);
-                let next = next(declaration, &found, now);
-                Evaluation { status: status::status(&case, &found, record.status()), findings: found, next }
-            }
-            None => unreadable(record, now),
+        let zone = resolution.zone(name);
+        let evaluation = if let Some((zone, declaration)) = zone.and_then(|z| Some((z, z.declaration.as_deref()?))) {
+            let case = Case::new(snapshot, resolution, zone, declaration, now);
+            let mut found = checks::findings(&case);
+            remember(&mut found, record.status(), now);
+            let next = next(declaration, &found, now);
+            Evaluation { status: status::status(&case, &found, record.status()), findings: found, next }
+        } else {
+            unreadable(record, zone.is_some_and(|zone| zone.enforced.is_some()), now)
         };
         (name.to_string(), evaluation)
     };
@@ -54,12 +54,17 @@ pub fn blind(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<String, Evaluation
     snapshot.zones.iter().map(judge).collect()
 }
 
-fn unreadable(record: &ZoneRecord, now: Timestamp) -> Evaluation {
+fn unreadable(record: &ZoneRecord, enforced: bool, now: Timestamp) -> Evaluation {
     let error = match record {
         ZoneRecord::Readable(_) => "",
         ZoneRecord::Unreadable { error, .. } => error,
     };
-    let message = format!("The spec cannot be read; what it protected stays as it is, but is not repaired. {error}");
+    let protection = if enforced {
+        "what it protected is kept as last declared"
+    } else {
+        "what it protected stays as it is, but is not repaired"
+    };
+    let message = format!("The spec cannot be read; {protection}. {error}");
     let generation = record.metadata().generation.unwrap_or_default();
     let status = status::blocked(generation, Reason::SpecInvalid, &message, record.status(), now);
     Evaluation { status, findings: Vec::new(), next: None }

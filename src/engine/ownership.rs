@@ -28,6 +28,13 @@ pub fn wrote(metadata: &ObjectMeta) -> bool {
     metadata.managed_fields.iter().flatten().any(is_ours)
 }
 
+/// True when a manager that is not ours owns a part of the spec.
+pub fn is_spec_shared(metadata: &ObjectMeta) -> bool {
+    let owns_spec =
+        |entry: &ManagedFieldsEntry| entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some());
+    metadata.managed_fields.iter().flatten().any(|entry| !is_ours(entry) && owns_spec(entry))
+}
+
 /// The manager of the latest write that was not ours, unless we wrote later. Writes of status do not count.
 pub fn last_rival(metadata: &ObjectMeta) -> Option<&str> {
     let entries = || metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());

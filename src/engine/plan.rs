@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::{
     api::{
         core::v1::{Namespace, Node, Taint},
-        networking::v1::NetworkPolicy,
+        networking::v1::{NetworkPolicy, NetworkPolicySpec},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
@@ -26,8 +26,15 @@ use crate::api::names;
 /// What is to be done about an object.
 #[derive(Clone, Copy, Debug)]
 pub enum Stance<'a> {
-    /// Keep the zone's protection on it.
+    /// Keep the zone's protection on it, as declared.
     Protect(&'a Declaration),
+    /// Keep the protection that it has: what the zone declares now takes it away, and nobody confirmed that.
+    Hold {
+        /// The last declaration in force, or the present one where that is not known.
+        zone: &'a Declaration,
+        /// It is the last declaration in force.
+        known: bool,
+    },
     /// Take the zone's protection from it; the user confirmed that.
     Release(&'a Declaration),
     /// The zone only observes: nothing is written; the plan says what Enforce would write.
@@ -54,6 +61,8 @@ pub enum Write {
     LabelNamespace {
         /// Name of the namespace.
         namespace: String,
+        /// UID of the namespace: one of the same name that came later has no default deny yet.
+        uid: String,
         /// Value of the label.
         zone: String,
     },
@@ -62,6 +71,17 @@ pub enum Write {
         /// Name of the namespace.
         namespace: String,
         /// Value that the label has.
+        zone: String,
+    },
+    /// Make the label of a node ours, as it is.
+    LabelNode {
+        /// Name of the node.
+        node: String,
+        /// UID of the node.
+        uid: String,
+        /// Version of the node that this was planned from.
+        resource_version: String,
+        /// Value of the label.
         zone: String,
     },
     /// Set label and taints of a node together.
@@ -86,7 +106,7 @@ impl Write {
             Write::LabelNamespace { namespace, .. } | Write::UnlabelNamespace { namespace, .. } => {
                 namespace_subject(namespace)
             }
-            Write::PatchNode { node, .. } => node_subject(node),
+            Write::LabelNode { node, .. } | Write::PatchNode { node, .. } => node_subject(node),
         }
     }
 
@@ -96,7 +116,7 @@ impl Write {
             Write::CreatePolicy(policy) => policy.metadata.namespace.as_deref(),
             Write::ReplacePolicy { live, .. } | Write::DeletePolicy(live) => live.metadata.namespace.as_deref(),
             Write::LabelNamespace { namespace, .. } | Write::UnlabelNamespace { namespace, .. } => Some(namespace),
-            Write::PatchNode { .. } => None,
+            Write::LabelNode { .. } | Write::PatchNode { .. } => None,
         }
     }
 
@@ -107,7 +127,9 @@ impl Write {
             Write::CreatePolicy(_) => None,
             Write::ReplacePolicy { live, .. } | Write::DeletePolicy(live) => live.metadata.resource_version.as_deref(),
             Write::LabelNamespace { .. } | Write::UnlabelNamespace { .. } => owner.resource_version.as_deref(),
-            Write::PatchNode { resource_version, .. } => Some(resource_version),
+            Write::LabelNode { resource_version, .. } | Write::PatchNode { resource_version, .. } => {
+                Some(resource_version)
+            }
         }
     }
 
@@ -117,7 +139,7 @@ impl Write {
             Write::CreatePolicy(_) => "create",
             Write::ReplacePolicy { .. } => "restore",
             Write::DeletePolicy(_) => "delete",
-            Write::LabelNamespace { .. } => "label",
+            Write::LabelNamespace { .. } | Write::LabelNode { .. } => "label",
             Write::UnlabelNamespace { .. } => "unlabel",
             Write::PatchNode { label: Some(_), .. } => "label and taint",
             Write::PatchNode { label: None, .. } => "unlabel and untaint",
@@ -156,13 +178,20 @@ fn stance<'a>(resolution: &'a Resolution, claim: Option<&Claim>, enforces: impl 
     let Some((claim, zone)) = claim.and_then(|claim| Some((claim, resolution.zone(claim.zone.as_deref()?)?))) else {
         return Stance::Leave;
     };
-    let Some(declaration) = zone.declaration.as_deref() else {
+    let Some(declaration) = zone.answer() else {
         return Stance::Leave;
     };
-    match (claim.declared && enforces(zone), claim.held) {
-        (false, true) if zone.is_confirmed() => Stance::Release(declaration),
-        (true, _) | (_, true) => Stance::Protect(declaration),
-        (false, false) => Stance::Observe(declaration),
+    if claim.declared && enforces(zone) {
+        return Stance::Protect(declaration);
+    }
+    match (claim.held, claim.residue) {
+        (true, _) | (_, true) if zone.is_confirmed() => Stance::Release(declaration),
+        (true, _) => {
+            let zone = zone.enforced.as_deref();
+            Stance::Hold { zone: zone.unwrap_or(declaration), known: zone.is_some() }
+        }
+        (false, _) if claim.declared => Stance::Observe(declaration),
+        (false, _) => Stance::Leave,
     }
 }
 
@@ -181,13 +210,17 @@ pub fn plan_namespace(
     }
     let name = namespace.metadata.name.as_deref().unwrap_or_default();
     match stance {
-        Stance::Protect(zone) | Stance::Observe(zone) => {
-            let desired = policies::desired(zone, name, resolution, cluster, now);
+        Stance::Protect(zone) | Stance::Observe(zone) | Stance::Hold { zone, .. } => {
+            let mut desired = policies::desired(zone, name, resolution, cluster, now);
+            if let Stance::Hold { known: false, .. } = stance {
+                // What was open before is not known: nothing is opened that is not open now.
+                let is_live = |name: &str| live.iter().any(|policy| policy.metadata.name.as_deref() == Some(name));
+                desired.retain(|name, _| name == names::BASELINE || is_live(name));
+            }
             let mut writes = policy_writes(desired, live);
-            // A namespace that is held by its policies alone may be somebody's forgery: it gets no label.
-            let is_member = resolution.namespace(name).is_some_and(|claim| claim.declared || claim.labelled);
-            if is_member && !is_labelled(namespace, &zone.name) {
-                writes.push(Write::LabelNamespace { namespace: name.to_string(), zone: zone.name.clone() });
+            if !is_labelled(namespace, &zone.name) {
+                let uid = namespace.metadata.uid.clone().unwrap_or_default();
+                writes.push(Write::LabelNamespace { namespace: name.to_string(), uid, zone: zone.name.clone() });
             }
             writes
         }
@@ -196,23 +229,63 @@ pub fn plan_namespace(
     }
 }
 
+/// The default deny first, because one write protects a namespace; then what is there, then what is missing.
 fn policy_writes(mut desired: BTreeMap<String, NetworkPolicy>, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
     let mut writes = Vec::new();
-    let mut surplus = Vec::new();
     for policy in live {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
         match desired.remove(name) {
             Some(wanted) if policy_matches(policy, &wanted) => {}
             Some(wanted) => writes.push(Write::ReplacePolicy { live: Arc::clone(policy), desired: Box::new(wanted) }),
-            None if ownership::is_managed(&policy.metadata) => surplus.push(Write::DeletePolicy(Arc::clone(policy))),
+            None if ownership::is_managed(&policy.metadata) => writes.extend(remove(policy)),
             None => {}
         }
     }
     writes.extend(desired.into_values().map(|policy| Write::CreatePolicy(Box::new(policy))));
-    // The default deny first: one write protects a namespace.
-    writes.sort_by_key(|write| (!write.subject().ends_with(names::BASELINE), write.subject()));
-    surplus.sort_by_key(Write::subject);
-    writes.extend(surplus);
+    writes.sort_by_key(|write| (order(write), write.subject()));
+    writes
+}
+
+fn order(write: &Write) -> u8 {
+    match write {
+        Write::CreatePolicy(policy) if is_baseline(policy) => 0,
+        Write::ReplacePolicy { live, .. } if is_baseline(live) => 0,
+        Write::ReplacePolicy { .. } => 1,
+        Write::DeletePolicy(_) => 2,
+        Write::CreatePolicy(_) => 3,
+        Write::LabelNamespace { .. }
+        | Write::UnlabelNamespace { .. }
+        | Write::LabelNode { .. }
+        | Write::PatchNode { .. } => 4,
+    }
+}
+
+/// The policy denies by default.
+pub fn is_baseline(policy: &NetworkPolicy) -> bool {
+    policy.metadata.name.as_deref() == Some(names::BASELINE)
+}
+
+/// Takes a policy of ours away. One that somebody put a finalizer on stays for as long as they like, and what
+/// it allows with it, so it is emptied first.
+fn remove(live: &Arc<NetworkPolicy>) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if live.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()) {
+        let spec = live.spec.as_ref();
+        let empty = NetworkPolicySpec {
+            pod_selector: spec.and_then(|spec| spec.pod_selector.clone()),
+            policy_types: spec.and_then(|spec| spec.policy_types.clone()),
+            ingress: None,
+            egress: None,
+        };
+        let mut emptied = NetworkPolicy { metadata: live.metadata.clone(), spec: Some(empty) };
+        emptied.metadata.managed_fields = None;
+        if emptied.spec != live.spec {
+            writes.push(Write::ReplacePolicy { live: Arc::clone(live), desired: Box::new(emptied) });
+        }
+    }
+    if live.metadata.deletion_timestamp.is_none() {
+        writes.push(Write::DeletePolicy(Arc::clone(live)));
+    }
     writes
 }
 
@@ -233,7 +306,10 @@ fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>
         writes.push(Write::UnlabelNamespace { namespace, zone: zone.name.clone() });
     }
     let ours = live.iter().filter(|p| ownership::managed_zone(&p.metadata) == Some(zone.name.as_str()));
-    let mut deletes: Vec<_> = ours.map(|policy| Write::DeletePolicy(Arc::clone(policy))).collect();
+    let mut deletes: Vec<_> = ours
+        .filter(|policy| policy.metadata.deletion_timestamp.is_none())
+        .map(|policy| Write::DeletePolicy(Arc::clone(policy)))
+        .collect();
     deletes.sort_by_key(|write| (write.subject().ends_with(names::BASELINE), write.subject()));
     writes.extend(deletes);
     writes
@@ -276,11 +352,20 @@ pub fn plan_node(stance: Stance, node: &Node, resolution: &Resolution) -> Option
         resource_version: node.metadata.resource_version.clone().unwrap_or_default(),
     };
     match stance {
-        Stance::Protect(zone) | Stance::Observe(zone) => {
-            let labelled =
-                label == Some(zone.name.as_str()) && ownership::owns_label(&node.metadata, names::NODE_LABEL);
-            let in_place = labelled && node::is_tainted(zone, node);
-            (!in_place).then(|| patch(Some(&zone.name), node::desired_taints(zone, node)))
+        Stance::Protect(zone) | Stance::Observe(zone) | Stance::Hold { zone, .. } => {
+            let keep = matches!(stance, Stance::Hold { .. });
+            let in_place = label == Some(zone.name.as_str()) && node::is_tainted(zone, node, keep);
+            if !in_place {
+                return Some(patch(Some(&zone.name), node::desired_taints(zone, node, keep)));
+            }
+            // A patch that changes nothing makes no owner, and what is not ours is not held; an apply does.
+            let ours = ownership::owns_label(&node.metadata, names::NODE_LABEL);
+            (!ours).then(|| Write::LabelNode {
+                node: node.metadata.name.clone().unwrap_or_default(),
+                uid: node.metadata.uid.clone().unwrap_or_default(),
+                resource_version: node.metadata.resource_version.clone().unwrap_or_default(),
+                zone: zone.name.clone(),
+            })
         }
         Stance::Release(_) => {
             let clean = label.is_none() && node::our_taints(node).next().is_none();

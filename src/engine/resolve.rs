@@ -5,9 +5,11 @@
 //!                       ├──▶ Claim: the one zone that answers for the object, and who else wants it
 //!  held by a zone ──────┘
 //! ```
-//! *Held* means that the object shows our own protection of that zone. A zone that holds an object keeps it
-//! until its change is confirmed, whatever the declarations say: shrinking never opens anything by accident.
-//! Objects are resolved one by one, so that one event costs the same at any size of the cluster.
+//! *Held* means that the object carries the zone's label, written by us, or did until somebody took it away. A
+//! zone that holds an object keeps it until its change is confirmed, whatever the declarations say: shrinking
+//! never opens anything by accident. What merely shows the zone's name is a *residue*: it is left as it is, and
+//! cleaned up with a confirmed change. Objects are resolved one by one, so that one event costs the same at any
+//! size of the cluster.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,9 +26,13 @@ use super::{
     declaration::Declaration,
     desired::node::our_taints,
     ownership,
+    plan::is_terminating,
     snapshot::{Snapshot, ZoneRecord},
 };
 use crate::api::{Mode, names};
+
+/// Passes over all objects until nothing changes sides any more; each confirmed hand-over may need one.
+const PASSES: usize = 5;
 
 /// Which zone each object belongs to.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +41,25 @@ pub struct Resolution {
     zones: BTreeMap<String, Zone>,
     namespaces: BTreeMap<String, Claim>,
     nodes: BTreeMap<String, Claim>,
+    memory: Memory,
+}
+
+/// What earlier looks showed and the objects may not show any more. Without it somebody who takes away the
+/// selector's label, our label and the policies would get around the confirmation.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    namespaces: BTreeMap<String, Held>,
+    nodes: BTreeMap<String, Held>,
+    /// The last declaration in force of each zone. It holds while the zone cannot be read, and while leaving
+    /// Enforce waits for confirmation.
+    enforced: BTreeMap<String, Arc<Declaration>>,
+}
+
+/// An object that a zone held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    uid: Option<String>,
+    zone: String,
 }
 
 /// A zone and what was found to belong to it.
@@ -42,6 +67,8 @@ pub struct Resolution {
 pub struct Zone {
     /// What the PciZone declares; `None` when it does not parse.
     pub declaration: Option<Arc<Declaration>>,
+    /// The last declaration in force, as far as it was seen.
+    pub enforced: Option<Arc<Declaration>>,
     /// Its namespaces.
     pub namespaces: Members,
     /// Its nodes.
@@ -55,8 +82,10 @@ pub struct Zone {
 pub struct Members {
     /// Declared, and nobody else's.
     pub declared: BTreeSet<String>,
-    /// Showing the zone's protection, and nobody else's.
+    /// Under the zone's protection, and nobody else's.
     pub held: BTreeSet<String>,
+    /// Showing the zone's name without being under its protection.
+    pub residue: BTreeSet<String>,
     /// Declared, but another zone has them.
     pub contested: BTreeSet<String>,
     /// Matched by the selector, but never members.
@@ -70,54 +99,78 @@ pub struct Claim {
     pub zone: Option<String>,
     /// That zone declares it.
     pub declared: bool,
-    /// The object shows that zone's protection.
+    /// The object is under that zone's protection.
     pub held: bool,
-    /// The namespace carries that zone's label, and we wrote it. A policy can be slipped in by whoever has
-    /// rights in the namespace alone, so a policy keeps protection up, but makes no member.
-    pub labelled: bool,
+    /// The object shows that zone's name without being under its protection.
+    pub residue: bool,
     /// Other zones that declare it.
     pub contested_by: BTreeSet<String>,
     /// Zones whose selector matches it although it can be no member.
     pub left_out_of: BTreeSet<String>,
 }
 
+impl Claim {
+    /// The object is one of the zone's, as peers of flows mean it.
+    pub fn is_member(&self) -> bool {
+        self.zone.is_some() && (self.declared || self.held)
+    }
+}
+
 /// Resolves everything. Equal to feeding the objects one by one.
 pub fn resolve(snapshot: &Snapshot) -> Resolution {
-    let mut resolution = Resolution::new(&snapshot.zones, &snapshot.cluster.operator_namespace);
-    // Twice: whether a zone's change is confirmed depends on its members, and decides about the others'.
-    for _ in 0..2 {
-        for namespace in snapshot.namespaces.values() {
-            let name = namespace.metadata.name.as_deref().unwrap_or_default();
-            resolution.set_namespace(namespace, snapshot.policies.get(name).map(Vec::as_slice).unwrap_or_default());
-        }
-        for node in snapshot.nodes.values() {
-            resolution.set_node(node);
-        }
-    }
+    let zones = &snapshot.zones;
+    let mut resolution = Resolution::new(zones, &snapshot.cluster.operator_namespace, snapshot.memory.clone());
+    let policies = |name: &str| snapshot.policies.get(name).cloned().unwrap_or_default();
+    resolution.fill(&snapshot.namespaces, policies, &snapshot.nodes);
     resolution
 }
 
 impl Resolution {
     /// Zones without any object yet.
-    pub fn new(zones: &[ZoneRecord], operator_namespace: &str) -> Self {
+    pub fn new(zones: &[ZoneRecord], operator_namespace: &str, mut memory: Memory) -> Self {
+        memory.enforced.retain(|name, _| zones.iter().any(|record| record.name() == name));
         let zone = |record: &ZoneRecord| {
             let declaration = match record {
                 ZoneRecord::Readable(zone) => Some(Arc::new(Declaration::new(zone))),
                 ZoneRecord::Unreadable { .. } => None,
             };
-            let zone = Zone {
-                declaration,
-                namespaces: Members::default(),
-                nodes: Members::default(),
-                digest: OnceLock::new(),
-            };
+            let enforced = memory.enforce(record, declaration.as_ref());
+            let [namespaces, nodes] = [Members::default(), Members::default()];
+            let zone = Zone { declaration, enforced, namespaces, nodes, digest: OnceLock::new() };
             (record.name().to_string(), zone)
         };
-        Resolution {
-            operator_namespace: operator_namespace.to_string(),
-            zones: zones.iter().map(zone).collect(),
-            ..Resolution::default()
+        let zones = zones.iter().map(zone).collect();
+        let operator_namespace = operator_namespace.to_string();
+        Resolution { operator_namespace, zones, memory, ..Resolution::default() }
+    }
+
+    /// Takes in everything. Whether a zone's change is confirmed depends on its members, and decides about the
+    /// others', so it is looked again until nothing changes sides.
+    pub fn fill(
+        &mut self,
+        namespaces: &BTreeMap<String, Arc<Namespace>>,
+        policies: impl Fn(&str) -> Vec<Arc<NetworkPolicy>>,
+        nodes: &BTreeMap<String, Arc<Node>>,
+    ) {
+        self.memory.namespaces.retain(|name, _| namespaces.contains_key(name));
+        self.memory.nodes.retain(|name, _| nodes.contains_key(name));
+        for _ in 0..PASSES {
+            let mut changed = false;
+            for (name, namespace) in namespaces {
+                changed |= self.set_namespace(namespace, &policies(name));
+            }
+            for node in nodes.values() {
+                changed |= self.set_node(node);
+            }
+            if !changed {
+                break;
+            }
         }
+    }
+
+    /// What a later resolution has to know.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// A zone by name.
@@ -149,14 +202,21 @@ impl Resolution {
     pub fn set_namespace(&mut self, namespace: &Namespace, policies: &[Arc<NetworkPolicy>]) -> bool {
         let name = namespace.metadata.name.clone().unwrap_or_default();
         let reserved = names::RESERVED_NAMESPACES.contains(&name.as_str()) || name == self.operator_namespace;
-        let evidence = namespace_evidence(namespace, policies);
+        // What is going away leaves by itself, and its policies stay until its pods are gone (KEP-5080).
+        let evidence = if is_terminating(namespace) {
+            Evidence::default()
+        } else {
+            namespace_evidence(namespace, policies, self.memory.namespaces.get(&name))
+        };
         let wants = |d: &Declaration| d.namespaces.matches(&namespace.metadata);
         let claim = self.claim(&evidence, reserved, wants, Declaration::segments);
+        Memory::note(&mut self.memory.namespaces, &name, namespace.metadata.uid.as_ref(), &claim);
         self.put(Kind::Namespace, &name, Some(&claim))
     }
 
     /// Forgets a namespace. Returns true when it had been there.
     pub fn remove_namespace(&mut self, name: &str) -> bool {
+        self.memory.namespaces.remove(name);
         self.put(Kind::Namespace, name, None)
     }
 
@@ -164,12 +224,15 @@ impl Resolution {
     pub fn set_node(&mut self, node: &Node) -> bool {
         let name = node.metadata.name.clone().unwrap_or_default();
         let wants = |d: &Declaration| d.nodes.as_ref().is_some_and(|nodes| nodes.matches(&node.metadata));
-        let claim = self.claim(&node_evidence(node), false, wants, Declaration::dedicates);
+        let evidence = node_evidence(node, self.memory.nodes.get(&name));
+        let claim = self.claim(&evidence, false, wants, Declaration::dedicates);
+        Memory::note(&mut self.memory.nodes, &name, node.metadata.uid.as_ref(), &claim);
         self.put(Kind::Node, &name, Some(&claim))
     }
 
     /// Forgets a node. Returns true when it had been there.
     pub fn remove_node(&mut self, name: &str) -> bool {
+        self.memory.nodes.remove(name);
         self.put(Kind::Node, name, None)
     }
 
@@ -183,35 +246,37 @@ impl Resolution {
         let mut claim = Claim::default();
         let mut candidates = Vec::new();
         for (name, zone) in &self.zones {
-            let held = zone.holds(name, evidence);
-            let declared = zone.declaration.as_deref().is_some_and(&wants);
+            let declared = zone.answer().is_some_and(&wants);
             if declared && reserved {
                 claim.left_out_of.insert(name.clone());
             }
             let declared = declared && !reserved;
-            let in_force = declared && zone.declaration.as_deref().is_some_and(&enforces);
-            if !declared && !held {
+            let in_force = declared && zone.answer().is_some_and(&enforces);
+            let releases = !in_force && zone.is_confirmed();
+            let (held, residue) = zone.holds(name, evidence, reserved, releases);
+            if !declared && !held && !residue {
                 continue;
             }
-            // A confirmed release hands over to the next zone without a gap.
-            let keeps = held && (in_force || !zone.is_confirmed());
+            // A confirmed release hands over to the next zone in force without a gap.
+            let keeps = held && !releases;
             let rank = match (keeps, declared, in_force) {
                 (true, true, _) => 0,
                 (true, false, _) => 1,
                 (false, true, true) => 2,
-                (false, true, false) => 3,
-                (false, false, _) => 4,
+                (false, _, _) if releases && (held || residue) => 3,
+                (false, true, false) => 4,
+                (false, false, _) => 5,
             };
-            let created = zone.declaration.as_ref().map(|d| d.created);
-            candidates.push((rank, created, name, declared, held));
+            let created = zone.answer().map(|d| d.created);
+            candidates.push((rank, created, name, declared, held, residue));
         }
         candidates.sort();
-        for (index, (_, _, name, declared, held)) in candidates.into_iter().enumerate() {
+        for (index, (_, _, name, declared, held, residue)) in candidates.into_iter().enumerate() {
             if index == 0 {
                 claim.zone = Some(name.clone());
                 claim.declared = declared;
                 claim.held = held;
-                claim.labelled = evidence.labelled == Some(name.as_str());
+                claim.residue = residue;
             } else if declared {
                 claim.contested_by.insert(name.clone());
             }
@@ -261,6 +326,9 @@ impl Resolution {
             if claim.held {
                 on(zone, |members| &mut members.held);
             }
+            if claim.residue {
+                on(zone, |members| &mut members.residue);
+            }
         }
         for zone in &claim.contested_by {
             on(zone, |members| &mut members.contested);
@@ -277,13 +345,44 @@ enum Kind {
     Node,
 }
 
+impl Memory {
+    /// Notes a declaration in force; returns the last one of the zone.
+    fn enforce(&mut self, record: &ZoneRecord, declaration: Option<&Arc<Declaration>>) -> Option<Arc<Declaration>> {
+        let uid = record.metadata().uid.as_deref().unwrap_or_default();
+        if let Some(declaration) = declaration.filter(|d| d.segments() || d.dedicates()) {
+            self.enforced.insert(record.name().to_string(), Arc::clone(declaration));
+        }
+        self.enforced.get(record.name()).filter(|d| d.uid == uid).cloned()
+    }
+
+    fn note(held: &mut BTreeMap<String, Held>, name: &str, uid: Option<&String>, claim: &Claim) {
+        match claim.zone.as_ref().filter(|_| claim.held) {
+            Some(zone) => held.insert(name.to_string(), Held { uid: uid.cloned(), zone: zone.clone() }),
+            None => held.remove(name),
+        };
+    }
+}
+
 impl Zone {
-    /// A zone that never enforced anything holds nothing, whatever labels say. A zone that is being deleted
-    /// answers for everything that carries its name, so that nothing stays behind.
-    fn holds(&self, name: &str, evidence: &Evidence) -> bool {
-        let armed = self.declaration.as_ref().is_none_or(|d| d.armed);
+    /// What the zone declares, or last declared while it cannot be read.
+    pub fn answer(&self) -> Option<&Declaration> {
+        self.declaration.as_deref().or(self.enforced.as_deref())
+    }
+
+    /// Whether the zone holds an object, and whether it is a residue. A zone that never enforced anything holds
+    /// nothing, whatever labels say. With its deletion a zone answers for everything that carries its name, so
+    /// that nothing stays behind; reserved namespaces are cleaned up and never protected.
+    fn holds(&self, name: &str, evidence: &Evidence, reserved: bool, releases: bool) -> (bool, bool) {
+        if !self.declaration.as_ref().is_none_or(|d| d.armed) {
+            return (false, false);
+        }
+        let labelled = evidence.labelled == Some(name);
+        let remembered = evidence.remembered == Some(name) && !releases;
+        if (labelled || remembered) && !reserved {
+            return (true, false);
+        }
         let deleting = self.declaration.as_ref().is_some_and(|d| d.deleting);
-        armed && (evidence.written == Some(name) || deleting && evidence.named.contains(name))
+        (false, labelled || evidence.protected == Some(name) || deleting && evidence.named.contains(name))
     }
 
     /// Digest of the state that is declared now.
@@ -293,29 +392,39 @@ impl Zone {
 
     /// True when the user confirmed the state that is declared now.
     pub fn is_confirmed(&self) -> bool {
-        self.declaration.as_ref().is_some_and(|d| d.confirmation.as_deref() == Some(self.digest()))
+        self.declaration.as_ref().is_some_and(|d| d.confirmation.as_ref().is_some_and(|c| c == self.digest()))
     }
 
     /// Namespaces whose protection is declared.
     pub fn wanted_namespaces(&self) -> Option<&BTreeSet<String>> {
-        self.declaration.as_ref().filter(|d| d.segments()).map(|_| &self.namespaces.declared)
+        self.answer().filter(|d| d.segments()).map(|_| &self.namespaces.declared)
     }
 
     /// Nodes whose dedication is declared.
     pub fn wanted_nodes(&self) -> Option<&BTreeSet<String>> {
-        self.declaration.as_ref().filter(|d| d.dedicates()).map(|_| &self.nodes.declared)
+        self.answer().filter(|d| d.dedicates()).map(|_| &self.nodes.declared)
     }
 
-    /// Namespaces that show the zone's protection although it is no longer declared.
+    /// Namespaces that are under the zone's protection although it is no longer declared.
     pub fn leaving_namespaces(&self) -> impl Iterator<Item = &String> {
-        let wanted = self.wanted_namespaces();
-        self.namespaces.held.iter().filter(move |name| !wanted.is_some_and(|wanted| wanted.contains(*name)))
+        self.leaving(&self.namespaces, self.wanted_namespaces())
     }
 
-    /// Nodes that show the zone's dedication although it is no longer declared.
+    /// Nodes that are dedicated to the zone although that is no longer declared.
     pub fn leaving_nodes(&self) -> impl Iterator<Item = &String> {
-        let wanted = self.wanted_nodes();
-        self.nodes.held.iter().filter(move |name| !wanted.is_some_and(|wanted| wanted.contains(*name)))
+        self.leaving(&self.nodes, self.wanted_nodes())
+    }
+
+    /// A residue alone asks nobody for confirmation while the zone stays: whoever has rights in one namespace
+    /// could otherwise stall every zone.
+    fn leaving<'a>(
+        &'a self,
+        members: &'a Members,
+        wanted: Option<&'a BTreeSet<String>>,
+    ) -> impl Iterator<Item = &'a String> {
+        let counts = self.declaration.as_ref().is_some_and(|d| d.deleting) || self.is_confirmed();
+        let residue = members.residue.iter().filter(move |_| counts);
+        members.held.iter().chain(residue).filter(move |name| !wanted.is_some_and(|wanted| wanted.contains(*name)))
     }
 
     /// The declared state differs from the protection that is there by taking some away.
@@ -337,31 +446,39 @@ impl Zone {
     }
 }
 
-/// The zones whose protection an object shows.
+/// The zones that an object speaks of.
+#[derive(Default)]
 struct Evidence<'a> {
-    /// We wrote it. Anybody who may label a namespace could otherwise draw it into a zone.
-    written: Option<&'a str>,
-    /// We wrote this name as label.
+    /// We wrote this name as label. A label that somebody else wrote counts for nothing: else anybody who may
+    /// label a namespace could draw it into a zone.
     labelled: Option<&'a str>,
+    /// It was held by this zone when it was last looked at.
+    remembered: Option<&'a str>,
+    /// Our default deny of this zone is there. Whoever has rights in the namespace alone can forge one.
+    protected: Option<&'a str>,
     /// It carries these names, whoever wrote them.
     named: BTreeSet<&'a str>,
 }
 
-fn namespace_evidence<'a>(namespace: &'a Namespace, policies: &'a [Arc<NetworkPolicy>]) -> Evidence<'a> {
+fn namespace_evidence<'a>(
+    namespace: &'a Namespace,
+    policies: &'a [Arc<NetworkPolicy>],
+    held: Option<&'a Held>,
+) -> Evidence<'a> {
     let label = ownership::zone_label(namespace);
-    let baseline = || {
-        let baseline = policies.iter().find(|p| p.metadata.name.as_deref() == Some(names::BASELINE))?;
-        ownership::managed_zone(&baseline.metadata).filter(|_| ownership::wrote(&baseline.metadata))
-    };
     let labelled = label.filter(|_| ownership::owns_label(&namespace.metadata, names::ZONE_LABEL));
-    let written = labelled.or_else(baseline);
+    let baseline = policies.iter().find(|policy| policy.metadata.name.as_deref() == Some(names::BASELINE));
+    let baseline = baseline.filter(|policy| ownership::wrote(&policy.metadata));
+    let protected = baseline.and_then(|policy| ownership::managed_zone(&policy.metadata));
+    let remembered = held.filter(|held| held.uid == namespace.metadata.uid).map(|held| held.zone.as_str());
     let policies = policies.iter().filter_map(|policy| ownership::managed_zone(&policy.metadata));
-    Evidence { written, labelled, named: label.into_iter().chain(policies).collect() }
+    Evidence { labelled, remembered, protected, named: label.into_iter().chain(policies).collect() }
 }
 
-fn node_evidence(node: &Node) -> Evidence<'_> {
+fn node_evidence<'a>(node: &'a Node, held: Option<&'a Held>) -> Evidence<'a> {
     let label = ownership::label(&node.metadata, names::NODE_LABEL);
-    let written = label.filter(|_| ownership::owns_label(&node.metadata, names::NODE_LABEL));
+    let labelled = label.filter(|_| ownership::owns_label(&node.metadata, names::NODE_LABEL));
+    let remembered = held.filter(|held| held.uid == node.metadata.uid).map(|held| held.zone.as_str());
     let taints = our_taints(node).filter_map(|taint| taint.value.as_deref());
-    Evidence { written, labelled: written, named: label.into_iter().chain(taints).collect() }
+    Evidence { labelled, remembered, protected: None, named: label.into_iter().chain(taints).collect() }
 }

@@ -14,7 +14,8 @@ use k8s_openapi::{
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use crate::api::{PciZone, PciZoneStatus};
+use super::resolve::Memory;
+use crate::api::{PciZone, PciZoneStatus, names};
 
 /// The objects of a cluster that decide about zones.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,10 @@ pub struct Snapshot {
     pub missing_rights: Vec<String>,
     /// What somebody else did to our objects lately.
     pub incidents: Vec<Incident>,
+    /// Why the last try to bring a namespace or node into its state failed, by subject.
+    pub failures: BTreeMap<String, String>,
+    /// What earlier looks showed.
+    pub memory: Memory,
 }
 
 /// A PciZone as it was read.
@@ -52,10 +57,15 @@ pub enum ZoneRecord {
 }
 
 impl ZoneRecord {
-    /// Reads a PciZone of any version. A status that does not parse is left out: it is rebuilt anyway.
+    /// Reads a PciZone of any version. A status that does not parse is left out, because it is rebuilt anyway;
+    /// but for the count that makes an old confirmation invalid.
     pub fn read(object: DynamicObject) -> Self {
         let DynamicObject { types, metadata, mut data } = object;
-        let status = data.get_mut("status").map(Value::take).and_then(|status| serde_json::from_value(status).ok());
+        let status = data.get_mut("status").map(Value::take).map(|status| {
+            let confirmed_changes = status.get("confirmedChanges").and_then(Value::as_i64).unwrap_or_default();
+            let nothing = PciZoneStatus { confirmed_changes, ..PciZoneStatus::default() };
+            serde_json::from_value(status).unwrap_or(nothing)
+        });
         match data.get_mut("spec").map(Value::take).map(serde_json::from_value) {
             Some(Ok(spec)) => ZoneRecord::Readable(Arc::new(PciZone { metadata, spec, status })),
             Some(Err(error)) => {
@@ -83,6 +93,11 @@ impl ZoneRecord {
             ZoneRecord::Readable(zone) => &zone.metadata,
             ZoneRecord::Unreadable { metadata, .. } => metadata,
         }
+    }
+
+    /// The zone carries our finalizer.
+    pub fn is_armed(&self) -> bool {
+        self.metadata().finalizers.iter().flatten().any(|finalizer| finalizer == names::FINALIZER)
     }
 
     /// Name of the zone.

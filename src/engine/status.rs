@@ -12,6 +12,7 @@ use k8s_openapi::{
 use super::{
     change::{self, count},
     checks::{Case, Found, Topic, segmentation, topic},
+    plan::{Write, namespace_subject, node_subject},
     resolve::Members,
 };
 use crate::api::{
@@ -65,13 +66,13 @@ impl Judgement {
 pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) -> PciZoneStatus {
     let confirmed = case.zone.is_confirmed() && !case.zone.is_leaving();
     let mut judgements = vec![
-        ready(case),
+        ready(case, previous),
         compliant(case, found),
         scope_resolved(case),
         network_segmented(case, found),
         nodes_dedicated(case, found),
     ];
-    judgements.extend(progress(case));
+    judgements.extend(progress(case, previous));
     PciZoneStatus {
         observed_generation: Some(case.declaration.generation),
         conditions: conditions(judgements, case.declaration.generation, previous, case.now),
@@ -81,7 +82,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         obligations: obligations(case),
         change: change::pending(case.zone),
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
-        plan: case.zone.only_observes().then(|| plan(case)),
+        plan: case.observes().then(|| plan(case)),
     }
 }
 
@@ -136,7 +137,7 @@ fn stalled(case: &Case) -> Option<(Reason, String)> {
     (!contested.is_empty()).then(|| (Reason::ClaimedTwice, format!("Another zone has {} already.", some(&contested))))
 }
 
-fn ready(case: &Case) -> Judgement {
+fn ready(case: &Case, previous: Option<&PciZoneStatus>) -> Judgement {
     let judge = |verdict, reason, message: String| Judgement::new(ConditionType::Ready, verdict, reason, message);
     if let Some((reason, message)) = stalled(case) {
         return judge(Verdict::False, reason, message);
@@ -144,8 +145,8 @@ fn ready(case: &Case) -> Judgement {
     if case.declaration.deleting {
         return judge(Verdict::False, Reason::Releasing, "The protection is being removed.".to_string());
     }
-    if case.due_writes() > 0 {
-        return judge(Verdict::False, Reason::Applying, "What the zone declares is being written.".to_string());
+    if let Some((reason, message)) = applying(case, previous) {
+        return judge(Verdict::False, reason, message);
     }
     if case.zone.only_observes() {
         return judge(
@@ -157,24 +158,42 @@ fn ready(case: &Case) -> Judgement {
     judge(Verdict::True, Reason::InPlace, "Everything that this generation declares is in place.".to_string())
 }
 
+/// What is still to be written for this generation. Once it was in place, drift shows in the topics and not
+/// here: a finding never blocks a GitOps sync.
+fn applying(case: &Case, previous: Option<&PciZoneStatus>) -> Option<(Reason, String)> {
+    let generation = Some(case.declaration.generation);
+    let was_in_place = |condition: &Condition| {
+        condition.type_ == ConditionType::Ready.as_str()
+            && condition.reason == Reason::InPlace.as_str()
+            && condition.observed_generation == generation
+    };
+    let is_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
+    if is_in_place && !case.zone.is_leaving() || case.due_writes().next().is_none() {
+        return None;
+    }
+    if let Some((_, error)) = case.failures().next() {
+        return Some((Reason::WriteRefused, format!("{error}; it is tried again.")));
+    }
+    Some((Reason::Applying, "What the zone declares is being written.".to_string()))
+}
+
 /// The abnormal conditions that kstatus reads; present only while true.
-fn progress(case: &Case) -> Option<Judgement> {
+fn progress(case: &Case, previous: Option<&PciZoneStatus>) -> Option<Judgement> {
     if let Some((reason, message)) = stalled(case) {
         return Some(Judgement::new(ConditionType::Stalled, Verdict::True, reason, message));
     }
     let (reason, message) = if case.declaration.deleting {
-        (Reason::Releasing, "The protection is being removed.")
-    } else if case.due_writes() > 0 {
-        (Reason::Applying, "What the zone declares is being written.")
+        (Reason::Releasing, "The protection is being removed.".to_string())
     } else {
-        return None;
+        applying(case, previous)?
     };
     Some(Judgement::new(ConditionType::Reconciling, Verdict::True, reason, message))
 }
 
 fn compliant(case: &Case, found: &[Found]) -> Judgement {
     let judge = |verdict, reason, message: String| Judgement::new(ConditionType::Compliant, verdict, reason, message);
-    let of = |state| found.iter().filter(move |f| f.id.state() == state);
+    // Low is worth knowing, such as a flow that ends soon; nothing is missed yet.
+    let of = |state| found.iter().filter(move |f| f.id.state() == state && f.id.severity() != Severity::Low);
     if of(FindingState::Violated).next().is_some() {
         return judge(Verdict::False, Reason::Violated, worst(of(FindingState::Violated)));
     }
@@ -196,8 +215,12 @@ fn scope_resolved(case: &Case) -> Judgement {
     if !contested.is_empty() {
         return judge(Verdict::False, Reason::ClaimedTwice, format!("Another zone has {} already.", some(&contested)));
     }
-    let missing: Vec<String> =
-        case.declaration.namespaces.names.iter().filter(|name| !case.resolution.has_namespace(name)).cloned().collect();
+    let nodes = case.declaration.nodes.as_ref();
+    let missing_nodes = nodes.into_iter().flat_map(|nodes| &nodes.names);
+    let missing_nodes = missing_nodes.filter(|name| !case.snapshot.nodes.contains_key(*name));
+    let missing = case.declaration.namespaces.names.iter().filter(|name| !case.resolution.has_namespace(name));
+    let missing = missing.map(|name| namespace_subject(name)).chain(missing_nodes.map(|name| node_subject(name)));
+    let missing: Vec<String> = missing.collect();
     if !missing.is_empty() {
         return judge(Verdict::False, Reason::Missing, format!("Declared, but not there yet: {}.", some(&missing)));
     }
@@ -210,6 +233,9 @@ fn scope_resolved(case: &Case) -> Judgement {
     };
     if declared.is_empty() {
         return judge(Verdict::False, Reason::MatchesNothing, format!("The declaration matches no namespace.{note}"));
+    }
+    if nodes.is_some() && case.zone.nodes.declared.is_empty() {
+        return judge(Verdict::False, Reason::MatchesNothing, format!("The declaration matches no node.{note}"));
     }
     let reason = if left_out.is_empty() { Reason::Resolved } else { Reason::LeftOut };
     judge(Verdict::True, reason, format!("All declared objects were found.{note}"))
@@ -240,7 +266,7 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Violated).next().is_some() {
         return judge(Verdict::False, Reason::Violated, worst(of(FindingState::Violated)));
     }
-    if case.namespace_writes.iter().any(|write| !matches!(write, super::plan::Write::UnlabelNamespace { .. })) {
+    if case.namespace_writes.iter().any(|write| !matches!(write, Write::UnlabelNamespace { .. })) {
         return judge(Verdict::False, Reason::Applying, "Not every declared policy is in place.".to_string());
     }
     if of(FindingState::Unproven).next().is_some() {
@@ -363,17 +389,17 @@ fn obligations(case: &Case) -> Vec<Obligation> {
 }
 
 fn plan(case: &Case) -> Plan {
-    use super::plan::Write;
     let mut plan = Plan::default();
-    for write in case.namespace_writes.iter().chain(&case.node_writes) {
+    for write in case.observed_writes() {
         match write {
             Write::CreatePolicy(_) => plan.create += 1,
             Write::DeletePolicy(_) | Write::UnlabelNamespace { .. } | Write::PatchNode { label: None, .. } => {
                 plan.delete += 1;
             }
-            Write::ReplacePolicy { .. } | Write::LabelNamespace { .. } | Write::PatchNode { label: Some(_), .. } => {
-                plan.update += 1;
-            }
+            Write::ReplacePolicy { .. }
+            | Write::LabelNamespace { .. }
+            | Write::LabelNode { .. }
+            | Write::PatchNode { label: Some(_), .. } => plan.update += 1,
         }
         if plan.sample.len() < PLAN_SAMPLE {
             plan.sample.push(bounded(&format!("{} {}", write.verb(), write.subject()), SUBJECT));

@@ -18,6 +18,7 @@ use pcizone::{
     engine::{
         self, Evaluation, Resolution, Snapshot,
         plan::{self, Stance, Write},
+        resolve::Memory,
         snapshot::{ZoneRecord, node_ranges},
     },
 };
@@ -64,13 +65,46 @@ impl Model {
     /// An edit by somebody: a merge patch, with the field manager recorded. A manager that says it is ours lies.
     pub fn edit(&mut self, manager: &str, subject: &str, patch: &Value) {
         let Some(mut object) = self.objects.get(subject).cloned() else { panic!("there is no {subject}") };
-        let before = object["spec"].clone();
+        let before = object.clone();
         merge(&mut object, patch);
-        if subject.starts_with("PciZone/") && object["spec"] != before {
+        if subject.starts_with("PciZone/") && object["spec"] != before["spec"] {
             object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
-        self.own(&mut object, manager, patch);
+        // What a patch leaves as it was gets no new owner.
+        let mut changed = patch.clone();
+        if let Some(labels) = changed.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+            labels.retain(|key, value| before["metadata"]["labels"][key] != *value);
+        }
+        if object["spec"] == before["spec"]
+            && let Some(fields) = changed.as_object_mut()
+        {
+            fields.remove("spec");
+        }
+        self.own(&mut object, manager, &changed);
         self.put(object);
+        self.observe();
+    }
+
+    /// Server-side apply of a label, by force: it makes an owner also where it changes nothing.
+    fn apply_label(&mut self, manager: &str, subject: &str, key: &str, value: &str) {
+        let Some(mut object) = self.objects.get(subject).cloned() else { panic!("there is no {subject}") };
+        let patch = json!({ "metadata": { "labels": { key: value } } });
+        merge(&mut object, &patch);
+        self.own(&mut object, manager, &patch);
+        self.put(object);
+        self.observe();
+    }
+
+    /// The operator sees what happened.
+    fn observe(&mut self) -> Resolution {
+        let resolution = engine::resolve(&self.snapshot());
+        self.around.memory = resolution.memory().clone();
+        resolution
+    }
+
+    /// A new operator takes over, which remembers nothing.
+    pub fn restart(&mut self) {
+        self.around.memory = Memory::default();
     }
 
     /// A new object by somebody.
@@ -78,6 +112,7 @@ impl Model {
         let fields = object.clone();
         self.own(&mut object, manager, &fields);
         self.put(object);
+        self.observe();
     }
 
     /// Marks an object as being deleted, or removes it when no finalizer holds it.
@@ -92,6 +127,7 @@ impl Model {
                 self.objects.retain(|_, object| object["metadata"]["namespace"] != namespace);
             }
         }
+        self.observe();
     }
 
     /// Whoever writes a label owns it, and nobody else does any more.
@@ -151,7 +187,10 @@ impl Model {
             }
             Write::DeletePolicy(_) => self.delete(&subject),
             Write::LabelNamespace { zone, .. } => {
-                self.edit(ours, &subject, &json!({ "metadata": { "labels": { names::ZONE_LABEL: zone } } }));
+                self.apply_label(ours, &subject, names::ZONE_LABEL, zone);
+            }
+            Write::LabelNode { zone, .. } => {
+                self.apply_label(names::MANAGER_NODES, &subject, names::NODE_LABEL, zone);
             }
             Write::UnlabelNamespace { .. } => {
                 self.edit(ours, &subject, &json!({ "metadata": { "labels": { names::ZONE_LABEL: null } } }));
@@ -199,7 +238,7 @@ impl Model {
     /// Judges, and writes the statuses.
     pub fn judge(&mut self) -> BTreeMap<String, Evaluation> {
         let snapshot = self.snapshot();
-        let evaluations = engine::evaluate(&snapshot, &engine::resolve(&snapshot), self.now);
+        let evaluations = engine::evaluate(&snapshot, &self.observe(), self.now);
         for (zone, evaluation) in &evaluations {
             self.set_status(zone, &evaluation.status);
         }
@@ -213,8 +252,7 @@ impl Model {
 
     /// Puts the finalizer on zones that enforce, and takes it from zones of which nothing is left.
     pub fn keep_finalizers(&mut self) {
-        let snapshot = self.snapshot();
-        let resolution = engine::resolve(&snapshot);
+        let resolution = self.observe();
         for (name, zone) in resolution.zones() {
             let Some(declaration) = zone.declaration.as_deref() else { continue };
             let enforces = zone.wanted_namespaces().is_some() || zone.wanted_nodes().is_some();
@@ -301,7 +339,7 @@ impl Model {
 pub fn plan(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> Vec<Planned> {
     let planned = |stance: Stance, write: Write| match stance {
         Stance::Observe(_) => Planned::Observed(write),
-        Stance::Protect(_) | Stance::Release(_) | Stance::Leave => Planned::Due(write),
+        Stance::Protect(_) | Stance::Hold { .. } | Stance::Release(_) | Stance::Leave => Planned::Due(write),
     };
     let mut writes = Vec::new();
     for (name, namespace) in &snapshot.namespaces {

@@ -6,6 +6,7 @@ use k8s_openapi::{
 };
 use kube::{Api, ResourceExt};
 use serde_json::json;
+use testbed::create_node;
 
 use crate::support::{Bed, evidence, is, is_current, zone};
 
@@ -162,6 +163,7 @@ async fn a_namespace_that_two_zones_want_stays_with_the_first() {
 async fn a_namespace_that_comes_later_joins_and_reserved_ones_never_do() {
     let bed = Bed::start().await;
     bed.kubectl(&["label", "namespace", "kube-system", "team=payments"]).await;
+    create_node(&bed.client, "pci-1", &[("node-restriction.kubernetes.io/pool", "pci")]).await.unwrap();
     let manifest = zone("cde", "Enforce", "[later]")
         .replace("{names: [later]}", "{names: [later], selector: {matchLabels: {team: payments}}}");
     bed.apply(&manifest).await;

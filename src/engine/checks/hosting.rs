@@ -11,13 +11,15 @@ const PROTECTED: &str = "node-restriction.kubernetes.io/";
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     not_declared(case, found);
-    if case.declaration.nodes.is_none() {
-        return;
+    let Some(nodes) = &case.declaration.nodes else { return };
+    for name in nodes.names.iter().filter(|name| !case.snapshot.nodes.contains_key(*name)) {
+        let message = "The zone declares this node, but it does not exist.";
+        found.push(Found::new(FindingId::NodeMissing, format!("Node/{name}"), message));
     }
     for name in &case.zone.nodes.declared {
         let Some(node) = case.snapshot.nodes.get(name) else { continue };
         let subject = format!("Node/{name}");
-        if !node::is_tainted(case.declaration, node) {
+        if !node::is_tainted(case.declaration, node, false) {
             let message = "The node lacks the zone's taint, so pods of others may be placed there.";
             found.push(Found::new(FindingId::NodeTaintMissing, &subject, message).with_evidence(rival(&node.metadata)));
         }
@@ -27,7 +29,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         }
     }
     if case.zone.nodes.declared.is_empty() {
-        let message = "The zone declares nodes, but none exists.";
+        let message = "The zone declares nodes, but has none: none exists, or other zones have them.";
         found.push(Found::new(FindingId::ZoneHasNoNodes, format!("PciZone/{}", case.name), message));
     } else {
         let message = "Which pods run on the zone's nodes, and where the zone's pods run, was not judged.";

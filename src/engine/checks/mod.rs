@@ -4,15 +4,17 @@ mod hosting;
 mod scope;
 pub mod segmentation;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     declaration::Declaration,
     plan::{self, Stance, Write},
-    resolve::{Resolution, Zone},
+    resolve::{Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering},
 };
-use crate::api::FindingId;
+use crate::api::{FindingId, Mode};
 
 /// One zone and all that is needed to judge it.
 pub struct Case<'a> {
@@ -92,13 +94,16 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::FlowUnresolvable
         | FindingId::FlowBetweenZonesUndeclaredOneSide
         | FindingId::FlowToApiServerUnproven => Topic::Segmentation,
-        FindingId::NodeTaintMissing
+        FindingId::NodeMissing
+        | FindingId::NodeTaintMissing
         | FindingId::NodeLabelMissing
         | FindingId::NodeNotDeclared
         | FindingId::NodeLabelUnprotected
         | FindingId::ZoneHasNoNodes
         | FindingId::PodPlacementUnproven => Topic::Hosting,
-        FindingId::ManagedObjectTampered | FindingId::OperatorPermissionMissing => Topic::Operator,
+        FindingId::ManagedObjectTampered | FindingId::WriteRefused | FindingId::OperatorPermissionMissing => {
+            Topic::Operator
+        }
     }
 }
 
@@ -111,35 +116,67 @@ impl<'a> Case<'a> {
         declaration: &'a Declaration,
         now: Timestamp,
     ) -> Self {
-        let union =
-            |a: &'a std::collections::BTreeSet<String>, b: &'a std::collections::BTreeSet<String>| a.union(b).cloned();
+        let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
+            members.declared.iter().chain(&members.held).chain(leaving).collect()
+        };
         let mut namespace_writes = Vec::new();
-        for name in union(&zone.namespaces.declared, &zone.namespaces.held) {
-            let Some(namespace) = snapshot.namespaces.get(&name) else { continue };
-            let live = snapshot.policies.get(&name).map(Vec::as_slice).unwrap_or_default();
-            let stance = plan::namespace_stance(resolution, &name);
+        for name in all(&zone.namespaces, &mut zone.leaving_namespaces()) {
+            let Some(namespace) = snapshot.namespaces.get(name) else { continue };
+            let live = snapshot.policies.get(name).map(Vec::as_slice).unwrap_or_default();
+            let stance = plan::namespace_stance(resolution, name);
             namespace_writes.extend(plan::plan_namespace(stance, namespace, live, resolution, &snapshot.cluster, now));
         }
-        let nodes = union(&zone.nodes.declared, &zone.nodes.held);
-        let node_writes = nodes.filter_map(|name| {
-            let node = snapshot.nodes.get(&name)?;
-            plan::plan_node(plan::node_stance(resolution, &name), node, resolution)
+        let nodes = all(&zone.nodes, &mut zone.leaving_nodes());
+        let node_writes = nodes.into_iter().filter_map(|name| {
+            let node = snapshot.nodes.get(name)?;
+            plan::plan_node(plan::node_stance(resolution, name), node, resolution)
         });
         let node_writes = node_writes.collect();
         Case { snapshot, resolution, name: &declaration.name, zone, declaration, namespace_writes, node_writes, now }
     }
 
-    /// Writes that are to be made now, not only in Enforce.
-    pub fn due_writes(&self) -> usize {
-        let observed = |stance: Stance| matches!(stance, Stance::Observe(_));
-        let namespaces = self.namespace_writes.iter().filter(|write| {
-            !write.namespace().is_some_and(|name| observed(plan::namespace_stance(self.resolution, name)))
-        });
-        let nodes = self.node_writes.iter().filter(|write| match write {
-            Write::PatchNode { node, .. } => !observed(plan::node_stance(self.resolution, node)),
-            _ => true,
-        });
-        namespaces.count() + nodes.count()
+    /// True when a topic of the zone only reports.
+    pub fn observes(&self) -> bool {
+        let observes = |mode| mode == Mode::Observe;
+        observes(self.declaration.segmentation)
+            || self.declaration.nodes.is_some() && observes(self.declaration.hosting)
+    }
+
+    /// Writes that are to be made now.
+    pub fn due_writes(&self) -> impl Iterator<Item = &Write> {
+        self.writes().filter(|write| !self.is_observed(write))
+    }
+
+    /// Writes that would be made in Enforce.
+    pub fn observed_writes(&self) -> impl Iterator<Item = &Write> {
+        self.writes().filter(|write| self.is_observed(write))
+    }
+
+    fn writes(&self) -> impl Iterator<Item = &Write> {
+        self.namespace_writes.iter().chain(&self.node_writes)
+    }
+
+    fn is_observed(&self, write: &Write) -> bool {
+        let stance = match write {
+            Write::PatchNode { node, .. } | Write::LabelNode { node, .. } => plan::node_stance(self.resolution, node),
+            Write::CreatePolicy(_)
+            | Write::ReplacePolicy { .. }
+            | Write::DeletePolicy(_)
+            | Write::LabelNamespace { .. }
+            | Write::UnlabelNamespace { .. } => {
+                plan::namespace_stance(self.resolution, write.namespace().unwrap_or_default())
+            }
+        };
+        matches!(stance, Stance::Observe(_))
+    }
+
+    /// Why the last try to write to one of the zone's objects failed, by object.
+    pub fn failures(&self) -> impl Iterator<Item = (String, &String)> {
+        let namespaces = self.zone.namespaces.declared.union(&self.zone.namespaces.held);
+        let nodes = self.zone.nodes.declared.union(&self.zone.nodes.held);
+        let subjects =
+            namespaces.map(|name| plan::namespace_subject(name)).chain(nodes.map(|name| plan::node_subject(name)));
+        subjects.filter_map(|subject| self.snapshot.failures.get(&subject).map(|error| (subject, error)))
     }
 }
 
@@ -164,6 +201,9 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
     for right in &case.snapshot.missing_rights {
         let message = format!("The operator may not {right}.");
         found.push(Found::new(FindingId::OperatorPermissionMissing, "Operator/pcizone", message));
+    }
+    for (subject, error) in case.failures() {
+        found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
     }
     found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
 }

@@ -1,7 +1,10 @@
 //! Scope: are the declared objects there, and are they this zone's alone.
 
 use super::{Case, Found};
-use crate::{api::FindingId, engine::ownership};
+use crate::{
+    api::FindingId,
+    engine::{ownership, plan::is_terminating, resolve::Claim},
+};
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     for name in &case.declaration.namespaces.names {
@@ -33,10 +36,11 @@ fn undeclared(case: &Case, found: &mut Vec<Found>) {
         let policies = case.snapshot.policies.get(name).map(Vec::as_slice).unwrap_or_default();
         let named = ownership::zone_label(namespace) == Some(case.name)
             || policies.iter().any(|policy| ownership::managed_zone(&policy.metadata) == Some(case.name));
-        let ours = case.resolution.namespace(name).is_some_and(|claim| claim.zone.as_deref() == Some(case.name));
-        if named && !ours {
+        // One that a zone answers for is being handed over; one that is going away takes everything with it.
+        let answered = case.resolution.namespace(name).is_some_and(Claim::is_member);
+        if named && !answered && !is_terminating(namespace) {
             let message =
-                "It carries the zone's label or policies, but no zone declares it and pcizone did not write them.";
+                "It carries the zone's label or policies, but no zone declares it; they are left as they are.";
             found.push(
                 Found::new(FindingId::NamespaceNotDeclared, format!("Namespace/{name}"), message)
                     .with_evidence(rival(&namespace.metadata)),
@@ -47,5 +51,5 @@ fn undeclared(case: &Case, found: &mut Vec<Found>) {
 
 /// The field manager of the last foreign write, in words.
 pub(super) fn rival(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> String {
-    ownership::last_rival(metadata).map(|manager| format!("field manager: {manager}")).unwrap_or_default()
+    ownership::last_rival(metadata).map(|manager| format!("last other field manager: {manager}")).unwrap_or_default()
 }

@@ -25,11 +25,21 @@ pub const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     for write in &case.namespace_writes {
         found.extend(not_in_place(write));
+        // Our labels on a policy that we never wrote hide nothing.
+        if let Write::DeletePolicy(policy) = write
+            && !ownership::wrote(&policy.metadata)
+        {
+            found.extend(opens(policy));
+        }
     }
     let members: BTreeSet<String> = case.zone.namespaces.declared.union(&case.zone.namespaces.held).cloned().collect();
     for namespace in &members {
         for policy in case.snapshot.policies.get(namespace).into_iter().flatten() {
-            found.extend(foreign(policy));
+            if ownership::is_managed(&policy.metadata) {
+                found.extend(held_up(policy));
+            } else {
+                found.extend(opens(policy));
+            }
         }
     }
     for flow in &case.declaration.flows {
@@ -38,7 +48,8 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
             resolves(case, flow, &members, found);
             found.extend(mirrored(case, flow, &members));
         }
-        if flow.to.api_server.is_some() {
+        let is_open = flow.expires_at.0 > case.now && !case.snapshot.cluster.api_server.is_empty();
+        if flow.to.api_server.is_some() && is_open {
             let message =
                 "It is open by address; whether the network plug-in matches the API server by address was not tested.";
             found.push(Found::new(FindingId::FlowToApiServerUnproven, subject(case, flow), message));
@@ -56,7 +67,11 @@ fn not_in_place(write: &Write) -> Option<Found> {
         Write::CreatePolicy(policy) if policy.metadata.name.as_deref() == Some(names::BASELINE) => {
             let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
             let message = "Nothing denies traffic by default in this namespace.";
-            Some(Found::new(FindingId::DefaultDenyMissing, format!("Namespace/{namespace}"), message))
+            let evidence = format!("there is no NetworkPolicy {}", names::BASELINE);
+            Some(
+                Found::new(FindingId::DefaultDenyMissing, format!("Namespace/{namespace}"), message)
+                    .with_evidence(evidence),
+            )
         }
         Write::ReplacePolicy { live, .. } => {
             let rival = ownership::last_rival(&live.metadata)?;
@@ -70,18 +85,28 @@ fn not_in_place(write: &Write) -> Option<Found> {
             let message = "The namespace lacks the zone's label, or somebody else wrote it.";
             Some(Found::new(FindingId::NamespaceUnlabelled, format!("Namespace/{namespace}"), message))
         }
-        Write::CreatePolicy(_) | Write::DeletePolicy(_) | Write::UnlabelNamespace { .. } | Write::PatchNode { .. } => {
-            None
-        }
+        Write::CreatePolicy(_)
+        | Write::DeletePolicy(_)
+        | Write::UnlabelNamespace { .. }
+        | Write::LabelNode { .. }
+        | Write::PatchNode { .. } => None,
     }
 }
 
+/// A finalizer keeps a policy in force for as long as somebody likes, also after the end of its flow.
+fn held_up(policy: &NetworkPolicy) -> Option<Found> {
+    let finalizers = policy.metadata.finalizers.as_ref().filter(|finalizers| !finalizers.is_empty())?;
+    let message = "Somebody put a finalizer on it, so it cannot be removed when its time comes; it is emptied then.";
+    let found = Found::new(FindingId::ManagedPolicyTampered, policy_subject(policy), message);
+    Some(found.with_evidence(format!("finalizers: {}", finalizers.join(", "))))
+}
+
 /// Policies only add: one foreign policy can undo the default deny.
-fn foreign(policy: &NetworkPolicy) -> Option<Found> {
-    if ownership::is_managed(&policy.metadata) {
-        return None;
-    }
-    let spec = policy.spec.as_ref()?;
+fn opens(policy: &NetworkPolicy) -> Option<Found> {
+    let Some(spec) = &policy.spec else {
+        let message = "This policy cannot be read, so what it allows is not known.";
+        return Some(Found::new(FindingId::PolicyUnmanagedWidens, policy_subject(policy), message));
+    };
     let ingress = spec.ingress.iter().flatten().map(|rule| rule.from.as_deref().unwrap_or_default());
     let egress = spec.egress.iter().flatten().map(|rule| rule.to.as_deref().unwrap_or_default());
     let rules: Vec<&[NetworkPolicyPeer]> = ingress.chain(egress).collect();
@@ -117,6 +142,10 @@ fn dates(case: &Case, flow: &Flow, found: &mut Vec<Found>) {
     if earlier(expires, EXPIRY_WARNING) <= case.now {
         let message = format!("It ends at {expires} and closes at that instant.");
         found.push(Found::new(FindingId::FlowExpiringSoon, subject(case, flow), message));
+    }
+    if reviewed > case.now {
+        let message = format!("Its last review is dated {reviewed}, which has not come yet.");
+        found.push(Found::new(FindingId::FlowReviewOverdue, subject(case, flow), message));
     }
     if later(reviewed, REVIEW_INTERVAL) <= case.now {
         let message = format!("It was last reviewed at {reviewed}; a review is due every six months.");

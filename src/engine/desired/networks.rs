@@ -6,8 +6,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::engine::snapshot::Cluster;
 
-/// Never public: private, shared, loopback, link-local, unique-local and multicast networks (RFC 6890, RFC 4193).
-const NOT_PUBLIC: [&str; 15] = [
+/// Never public: private, shared, loopback, link-local, unique-local and multicast networks (RFC 6890, RFC 4193),
+/// and those that carry an IPv4 address inside (RFC 6052, RFC 8215, RFC 3056), through which all of them are reached.
+const NOT_PUBLIC: [&str; 18] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -19,6 +20,9 @@ const NOT_PUBLIC: [&str; 15] = [
     "198.18.0.0/15",
     "224.0.0.0/3",
     "::/127",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "2002::/16",
     "fc00::/7",
     "fe80::/10",
     "fec0::/10",
@@ -93,7 +97,7 @@ mod tests {
         for private in ["10.1.2.3", "192.168.0.1", "172.31.255.255", "169.254.169.254", "127.0.0.1", "100.64.0.1"] {
             assert!(excepted(&blocks, private), "{private}");
         }
-        for private in ["::1", "fd00::1", "fe80::1", "ff02::1"] {
+        for private in ["::1", "fd00::1", "fe80::1", "ff02::1", "64:ff9b::a9fe:a9fe", "2002:a00:1::1"] {
             assert!(excepted(&blocks, private), "{private}");
         }
         for own in ["20.0.255.255", "198.51.100.7", "30.0.1.77", "2001:db8:1::1"] {

@@ -1,5 +1,7 @@
 //! The taints of a zone node. The label is the zone's name and needs no deciding.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{Node, Taint};
 
 use crate::{
@@ -7,10 +9,11 @@ use crate::{
     engine::declaration::Declaration,
 };
 
-/// The node's taints with ours as the zone declares them; others' stay as they are, in their order.
-pub fn desired_taints(zone: &Declaration, node: &Node) -> Vec<Taint> {
+/// The node's taints with ours as the zone declares them; others' stay as they are, in their order. `keep`: the
+/// zone does not declare the node any more, and none of its effects is dropped.
+pub fn desired_taints(zone: &Declaration, node: &Node, keep: bool) -> Vec<Taint> {
     let mut taints = foreign_taints(node);
-    taints.extend(effects(zone, node).into_iter().map(|effect| Taint {
+    taints.extend(effects(zone, node, keep).into_iter().map(|effect| Taint {
         key: names::NODE_TAINT.to_string(),
         value: Some(zone.name.clone()),
         effect: effect.to_string(),
@@ -19,14 +22,15 @@ pub fn desired_taints(zone: &Declaration, node: &Node) -> Vec<Taint> {
     taints
 }
 
-/// The effects of the zone's taint. A node of a zone that no longer says a word about nodes keeps those that
-/// it has: what is not declared any more is taken away only when that is confirmed.
-fn effects<'a>(zone: &'a Declaration, node: &'a Node) -> Vec<&'a str> {
-    if zone.nodes.is_some() {
-        return zone.taint_effects.iter().map(|effect| effect.as_str()).collect();
+fn effects<'a>(zone: &'a Declaration, node: &'a Node, keep: bool) -> BTreeSet<&'a str> {
+    let mut effects: BTreeSet<&str> = zone.taint_effects.iter().map(|effect| effect.as_str()).collect();
+    if keep {
+        effects.extend(our_taints(node).map(|taint| taint.effect.as_str()));
+        if effects.is_empty() {
+            effects.insert(TaintEffect::NoSchedule.as_str());
+        }
     }
-    let live: Vec<&str> = our_taints(node).map(|taint| taint.effect.as_str()).collect();
-    if live.is_empty() { vec![TaintEffect::NoSchedule.as_str()] } else { live }
+    effects
 }
 
 /// The node's taints without ours.
@@ -44,12 +48,11 @@ fn taints(node: &Node) -> &[Taint] {
 }
 
 /// True when the node carries exactly the zone's taints among those of our key.
-pub fn is_tainted(zone: &Declaration, node: &Node) -> bool {
+pub fn is_tainted(zone: &Declaration, node: &Node, keep: bool) -> bool {
     let mut live: Vec<(&str, &str)> =
         our_taints(node).map(|taint| (taint.effect.as_str(), taint.value.as_deref().unwrap_or_default())).collect();
-    let mut wanted: Vec<(&str, &str)> =
-        effects(zone, node).into_iter().map(|effect| (effect, zone.name.as_str())).collect();
+    let wanted: Vec<(&str, &str)> =
+        effects(zone, node, keep).into_iter().map(|effect| (effect, zone.name.as_str())).collect();
     live.sort_unstable();
-    wanted.sort_unstable();
     live == wanted
 }

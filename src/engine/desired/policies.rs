@@ -173,10 +173,7 @@ pub fn peer_namespaces(peer: &Peer, resolution: &Resolution) -> Option<BTreeSet<
     }
     let zone = peer.zone.as_ref()?;
     let Some(zone) = resolution.zone(zone) else { return Some(BTreeSet::new()) };
-    // Whoever may write policies in a namespace can make it look held; that alone opens nothing.
-    let labelled = |name: &&String| resolution.namespace(name).is_some_and(|claim| claim.labelled);
-    let held = zone.namespaces.held.iter().filter(labelled);
-    Some(zone.namespaces.declared.iter().chain(held).cloned().collect())
+    Some(zone.namespaces.declared.union(&zone.namespaces.held).cloned().collect())
 }
 
 fn peers(peer: &Peer, resolution: &Resolution, cluster: &Cluster) -> Result<Vec<NetworkPolicyPeer>, Unresolvable> {

@@ -1,0 +1,224 @@
+//! What each event changes, and who has to look again. Each costs the same at any size of the cluster, but for
+//! a change of a zone's declaration.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
+
+use k8s_openapi::api::{
+    core::v1::{Namespace, Node},
+    discovery::v1::EndpointSlice,
+    networking::v1::{NetworkPolicy, ServiceCIDR},
+};
+use kube::{
+    ResourceExt,
+    core::DynamicObject,
+    runtime::{reflector::ObjectRef, watcher::Event},
+};
+
+use super::{
+    Hub, World,
+    facts::{Touched, affected, all_ranges, api_server, changes_peers, dependents, fingerprint, means, service_ranges},
+};
+use crate::engine::{
+    Resolution, plan,
+    snapshot::{Cluster, ZoneRecord, node_ranges},
+};
+
+impl Hub {
+    /// Derives everything from the stores.
+    pub(super) fn rebuild(&self) {
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let world = &mut *world;
+            world.zones = self.read_zones().into_iter().map(|zone| (zone.name().to_string(), zone)).collect();
+            world.policy_names.clear();
+            for policy in self.policies.state() {
+                let names = world.policy_names.entry(policy.namespace().unwrap_or_default()).or_default();
+                names.insert(policy.name_any());
+            }
+            let ranges = |node: &Arc<Node>| (node.name_any(), node_ranges(node));
+            world.node_ranges = self.nodes.state().iter().map(ranges).collect();
+            world.cluster = Cluster {
+                operator_namespace: self.operator_namespace.clone(),
+                api_server: api_server(&self.slices.state()),
+                services: service_ranges(&self.services.state()),
+                nodes: all_ranges(&world.node_ranges),
+            };
+            self.resolve(world);
+        }
+        self.enqueue_all();
+    }
+
+    fn resolve(&self, world: &mut World) {
+        let zones: Vec<ZoneRecord> = world.zones.values().cloned().collect();
+        let memory = world.resolution.memory().clone();
+        let mut resolution = Resolution::new(&zones, &self.operator_namespace, memory);
+        let policies = |namespace: &str| self.policies_of(&world.policy_names, namespace);
+        resolution.fill(&self.all_namespaces(), policies, &self.all_nodes());
+        world.resolution = resolution;
+    }
+
+    pub(super) fn on_zone(&self, event: &Event<DynamicObject>) {
+        let (name, record) = match event {
+            Event::Apply(zone) => (zone.name_any(), Some(ZoneRecord::read(zone.clone()))),
+            Event::Delete(zone) => (zone.name_any(), None),
+            Event::InitDone => return self.rebuild(),
+            Event::Init | Event::InitApply(_) => return,
+        };
+        let mut touched = BTreeSet::new();
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let after = record.as_ref().map(fingerprint);
+            let before = match record {
+                Some(record) => world.zones.insert(name.clone(), record),
+                None => world.zones.remove(&name),
+            };
+            if before.as_ref().map(fingerprint) == after {
+                return;
+            }
+            let changed = BTreeSet::from([name.clone()]);
+            touched.extend(affected(&world.resolution, &changed));
+            self.resolve(&mut world);
+            touched.extend(affected(&world.resolution, &changed));
+        }
+        touched.insert(Touched::Zone(name));
+        self.enqueue(touched);
+    }
+
+    pub(super) fn on_namespace(&self, event: &Event<Namespace>) {
+        match event {
+            Event::Apply(namespace) => self.take_in_namespace(&namespace.name_any(), Some(namespace)),
+            Event::Delete(namespace) => {
+                self.forget(&plan::namespace_subject(&namespace.name_any()));
+                self.take_in_namespace(&namespace.name_any(), None);
+            }
+            Event::InitDone => self.rebuild(),
+            Event::Init | Event::InitApply(_) => {}
+        }
+    }
+
+    /// What is known of an object that is gone says nothing about a later one of the same name.
+    fn forget(&self, subject: &str) {
+        self.settled.forget(subject);
+        self.failures.clear(subject);
+    }
+
+    pub(super) fn on_policy(&self, event: &Event<NetworkPolicy>) {
+        let (policy, exists) = match event {
+            Event::Apply(policy) => (policy, true),
+            Event::Delete(policy) => (policy, false),
+            Event::InitDone => return self.rebuild(),
+            Event::Init | Event::InitApply(_) => return,
+        };
+        if !exists {
+            self.awaited.gone(&plan::policy_subject(policy), policy.metadata.resource_version.as_deref());
+        }
+        let namespace = policy.namespace().unwrap_or_default();
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let names = world.policy_names.entry(namespace.clone()).or_default();
+            if exists {
+                names.insert(policy.name_any());
+            } else {
+                names.remove(&policy.name_any());
+                if names.is_empty() {
+                    world.policy_names.remove(&namespace);
+                }
+            }
+        }
+        if let Some(object) = self.namespaces.get(&ObjectRef::new(&namespace)) {
+            self.take_in_namespace(&namespace, Some(&object));
+        }
+    }
+
+    fn take_in_namespace(&self, name: &str, namespace: Option<&Namespace>) {
+        let mut touched = BTreeSet::from([Touched::Namespace(name.to_string())]);
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let before = world.resolution.namespace(name).cloned();
+            let policies = self.policies_of(&world.policy_names, name);
+            let changed = if let Some(namespace) = namespace {
+                world.resolution.set_namespace(namespace, &policies)
+            } else {
+                world.policy_names.remove(name);
+                world.resolution.remove_namespace(name)
+            };
+            if changed {
+                let after = world.resolution.namespace(name);
+                let zones = before.iter().chain(after).filter_map(|claim| claim.zone.clone()).collect();
+                if changes_peers(before.as_ref(), after) {
+                    touched.extend(dependents(&world.resolution, |peer| means(peer, name, &zones)));
+                }
+                touched.extend(zones.into_iter().map(Touched::Zone));
+            }
+        }
+        self.enqueue(touched);
+    }
+
+    pub(super) fn on_node(&self, event: &Event<Node>) {
+        let (node, exists) = match event {
+            Event::Apply(node) => (node, true),
+            Event::Delete(node) => (node, false),
+            Event::InitDone => return self.rebuild(),
+            Event::Init | Event::InitApply(_) => return,
+        };
+        let name = node.name_any();
+        if !exists {
+            self.forget(&plan::node_subject(&name));
+        }
+        let mut touched = BTreeSet::from([Touched::Node(name.clone())]);
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let before = world.resolution.node(&name).and_then(|claim| claim.zone.clone());
+            let changed = if exists { world.resolution.set_node(node) } else { world.resolution.remove_node(&name) };
+            if changed {
+                let after = world.resolution.node(&name).and_then(|claim| claim.zone.clone());
+                touched.extend(before.into_iter().chain(after).map(Touched::Zone));
+            }
+            let ranges = exists.then(|| node_ranges(node));
+            if ranges.as_ref() != world.node_ranges.get(&name) {
+                match ranges {
+                    Some(ranges) => world.node_ranges.insert(name, ranges),
+                    None => world.node_ranges.remove(&name),
+                };
+                world.cluster.nodes = all_ranges(&world.node_ranges);
+                touched.extend(dependents(&world.resolution, |peer| peer.internet == Some(true)));
+            }
+        }
+        self.enqueue(touched);
+    }
+
+    pub(super) fn on_slice(&self, event: &Event<EndpointSlice>) {
+        if matches!(event, Event::Init | Event::InitApply(_)) {
+            return;
+        }
+        let addresses = api_server(&self.slices.state());
+        let touched = {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            if world.cluster.api_server == addresses {
+                return;
+            }
+            world.cluster.api_server = addresses;
+            dependents(&world.resolution, |peer| peer.api_server == Some(true))
+        };
+        self.enqueue(touched);
+    }
+
+    pub(super) fn on_service_range(&self, event: &Event<ServiceCIDR>) {
+        if matches!(event, Event::Init | Event::InitApply(_)) {
+            return;
+        }
+        let ranges = service_ranges(&self.services.state());
+        let touched = {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            if world.cluster.services == ranges {
+                return;
+            }
+            world.cluster.services = ranges;
+            dependents(&world.resolution, |peer| peer.internet == Some(true))
+        };
+        self.enqueue(touched);
+    }
+}

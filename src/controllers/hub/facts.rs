@@ -1,0 +1,122 @@
+//! What is derived from the stores: which change touches what, and facts about the cluster.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use ipnet::IpNet;
+use k8s_openapi::api::{discovery::v1::EndpointSlice, networking::v1::ServiceCIDR};
+
+use crate::{
+    api::{Flow, Peer, names},
+    engine::{
+        Resolution,
+        resolve::{Claim, Members},
+        snapshot::ZoneRecord,
+    },
+};
+
+/// Something that has to be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Touched {
+    Namespace(String),
+    Node(String),
+    Zone(String),
+}
+
+/// What of a zone decides; its status and what others annotate do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    uid: Option<String>,
+    generation: Option<i64>,
+    deleting: bool,
+    armed: bool,
+    confirmation: Option<String>,
+    confirmed_changes: i64,
+}
+
+pub(super) fn fingerprint(zone: &ZoneRecord) -> Fingerprint {
+    let metadata = zone.metadata();
+    let annotations = metadata.annotations.as_ref();
+    Fingerprint {
+        uid: metadata.uid.clone(),
+        generation: metadata.generation,
+        deleting: metadata.deletion_timestamp.is_some(),
+        armed: zone.is_armed(),
+        confirmation: annotations.and_then(|annotations| annotations.get(names::CONFIRM_CHANGE)).cloned(),
+        confirmed_changes: zone.status().map(|status| status.confirmed_changes).unwrap_or_default(),
+    }
+}
+
+/// Whether flows that mean this namespace, or its zone, are to be looked at again.
+pub(super) fn changes_peers(before: Option<&Claim>, after: Option<&Claim>) -> bool {
+    let member_of = |claim: Option<&Claim>| claim.filter(|claim| claim.is_member())?.zone.clone();
+    before.is_some() != after.is_some() || member_of(before) != member_of(after)
+}
+
+/// Everything around some zones, and what flows with them depends on.
+pub(super) fn affected(resolution: &Resolution, zones: &BTreeSet<String>) -> BTreeSet<Touched> {
+    let mut touched = dependents(resolution, |peer| peer.zone.as_ref().is_some_and(|zone| zones.contains(zone)));
+    for zone in zones.iter().filter_map(|name| resolution.zone(name)) {
+        let Members { declared, held, residue, contested, left_out: _ } = &zone.namespaces;
+        for members in [declared, held, residue, contested] {
+            touched.extend(members.iter().cloned().map(Touched::Namespace));
+        }
+        let Members { declared, held, residue, contested, left_out: _ } = &zone.nodes;
+        for members in [declared, held, residue, contested] {
+            touched.extend(members.iter().cloned().map(Touched::Node));
+        }
+    }
+    touched
+}
+
+/// Namespaces that hold a policy for a flow with such a peer.
+pub(super) fn dependents(resolution: &Resolution, is_meant: impl Fn(&Peer) -> bool) -> BTreeSet<Touched> {
+    let mut touched = BTreeSet::new();
+    for (_, zone) in resolution.zones() {
+        let Some(declaration) = zone.answer() else { continue };
+        let meant = |flow: &&Flow| is_meant(&flow.from) || is_meant(&flow.to);
+        for flow in declaration.flows.iter().filter(meant) {
+            for peer in [&flow.from, &flow.to] {
+                if let Some(namespace) = &peer.namespace {
+                    touched.insert(Touched::Namespace(namespace.clone()));
+                }
+                if peer.zone.as_deref() == Some(declaration.name.as_str()) {
+                    let members = zone.namespaces.declared.union(&zone.namespaces.held);
+                    touched.extend(members.cloned().map(Touched::Namespace));
+                }
+            }
+        }
+    }
+    touched
+}
+
+pub(super) fn means(peer: &Peer, namespace: &str, zones: &BTreeSet<String>) -> bool {
+    peer.namespace.as_deref() == Some(namespace) || peer.zone.as_ref().is_some_and(|zone| zones.contains(zone))
+}
+
+pub(super) fn api_server(slices: &[Arc<EndpointSlice>]) -> Vec<IpAddr> {
+    let endpoints = slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+    let mut addresses: Vec<IpAddr> =
+        endpoints.flat_map(|endpoint| &endpoint.addresses).filter_map(|address| address.parse().ok()).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+pub(super) fn service_ranges(ranges: &[Arc<ServiceCIDR>]) -> Vec<IpNet> {
+    let cidrs = ranges.iter().filter_map(|range| range.spec.as_ref()?.cidrs.as_ref()).flatten();
+    let mut ranges: Vec<IpNet> = cidrs.filter_map(|cidr| cidr.parse().ok()).collect();
+    ranges.sort();
+    ranges.dedup();
+    ranges
+}
+
+pub(super) fn all_ranges(ranges: &BTreeMap<String, Vec<IpNet>>) -> Vec<IpNet> {
+    let mut all: Vec<IpNet> = ranges.values().flatten().copied().collect();
+    all.sort();
+    all.dedup();
+    all
+}

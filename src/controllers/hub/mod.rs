@@ -1,0 +1,374 @@
+//! One watch per kind, kept in trimmed stores, and who has to look again when something changes.
+//!
+//! ```text
+//!  watch ─▶ store ─▶ Resolution ─▶ keys of namespaces, nodes, zones ─▶ repair
+//!                        └───────▶ tick ─────────────────────────────▶ judgement
+//! ```
+
+mod events;
+mod facts;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Node},
+    discovery::v1::EndpointSlice,
+    networking::v1::{NetworkPolicy, ServiceCIDR},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    core::{ApiResource, DynamicObject},
+    runtime::{
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher::{self, Event},
+    },
+};
+use tokio::sync::watch as channel;
+
+use super::{
+    error::Error,
+    memory::{Awaited, Failures, Ledger},
+    metrics::Metrics,
+    traffic::Traffic,
+    trim,
+};
+use crate::{
+    api::PciZone,
+    engine::{
+        Resolution, Snapshot,
+        snapshot::{Cluster, Incident, ZoneRecord},
+    },
+};
+use facts::Touched;
+use watch::follow;
+
+/// How long one watch request lasts, in seconds. Each end is heard as a sign of life, so this bounds how
+/// long a quiet cluster stays silent.
+pub const WATCH_SECONDS: u32 = 40;
+/// A watch that was not heard for longer is stale.
+const STALE: Duration = Duration::from_secs(60);
+
+/// The kinds that are watched, by their plural names.
+const RESOURCES: [&str; 6] = ["pcizones", "namespaces", "nodes", "networkpolicies", "endpointslices", "servicecidrs"];
+
+/// Everything that is known of the cluster.
+pub struct Hub {
+    zones: Store<DynamicObject>,
+    namespaces: Store<Namespace>,
+    nodes: Store<Node>,
+    policies: Store<NetworkPolicy>,
+    slices: Store<EndpointSlice>,
+    services: Store<ServiceCIDR>,
+    world: RwLock<World>,
+    queues: Queues,
+    tick: channel::Sender<()>,
+    synced: channel::Sender<bool>,
+    /// Our own writes that the watches may not have shown yet.
+    pub awaited: Awaited,
+    /// What was seen in place.
+    pub settled: Ledger,
+    /// What could not be written.
+    pub failures: Failures,
+    /// Something was not looked at because this replica did not lead at that moment.
+    missed: AtomicBool,
+    traffic: Arc<Traffic>,
+    operator_namespace: String,
+}
+
+/// What is derived from the stores, event by event.
+#[derive(Default)]
+struct World {
+    resolution: Resolution,
+    zones: BTreeMap<String, ZoneRecord>,
+    policy_names: BTreeMap<String, BTreeSet<String>>,
+    node_ranges: BTreeMap<String, Vec<ipnet::IpNet>>,
+    cluster: Cluster,
+}
+
+struct Queues {
+    namespaces: UnboundedSender<ObjectRef<Namespace>>,
+    nodes: UnboundedSender<ObjectRef<Node>>,
+    zones: UnboundedSender<ObjectRef<DynamicObject>>,
+}
+
+/// Keys of what has to be looked at again.
+pub struct Keys {
+    /// Namespaces.
+    pub namespaces: UnboundedReceiver<ObjectRef<Namespace>>,
+    /// Nodes.
+    pub nodes: UnboundedReceiver<ObjectRef<Node>>,
+    /// Zones.
+    pub zones: UnboundedReceiver<ObjectRef<DynamicObject>>,
+}
+
+/// The API resource of PciZones.
+pub fn zone_resource() -> ApiResource {
+    ApiResource::erase::<PciZone>(&())
+}
+
+impl Hub {
+    /// Sets up stores and watches. Nothing is watched before the watches are polled; they run as long as they are.
+    pub fn new(
+        client: &Client,
+        operator_namespace: &str,
+        traffic: Arc<Traffic>,
+    ) -> (Arc<Self>, Keys, impl Future<Output = Error> + Send + 'static) {
+        let zones = Writer::new(zone_resource());
+        let namespaces = Writer::default();
+        let nodes = Writer::default();
+        let policies = Writer::default();
+        let slices = Writer::default();
+        let services = Writer::default();
+        let (namespace_keys, namespace_queue) = unbounded();
+        let (node_keys, node_queue) = unbounded();
+        let (zone_keys, zone_queue) = unbounded();
+        let hub = Arc::new(Hub {
+            zones: zones.as_reader(),
+            namespaces: namespaces.as_reader(),
+            nodes: nodes.as_reader(),
+            policies: policies.as_reader(),
+            slices: slices.as_reader(),
+            services: services.as_reader(),
+            world: RwLock::default(),
+            queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
+            tick: channel::Sender::new(()),
+            synced: channel::Sender::new(false),
+            awaited: Awaited::default(),
+            settled: Ledger::default(),
+            failures: Failures::default(),
+            missed: AtomicBool::new(false),
+            traffic,
+            operator_namespace: operator_namespace.to_string(),
+        });
+        let (this, client) = (Arc::clone(&hub), client.clone());
+        let watches = async move {
+            let hub = &*this;
+            let all = watcher::Config::default().timeout(WATCH_SECONDS);
+            let api_server = all.clone().labels("kubernetes.io/service-name=kubernetes");
+            let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
+            let slice_api = (Api::namespaced(client.clone(), "default"), ());
+            // All in one task: store and World move together, event by event.
+            tokio::join!(
+                follow(hub, zone_api, all.clone(), zones, |_| (), Hub::on_zone),
+                follow(
+                    hub,
+                    (Api::all(client.clone()), ()),
+                    all.clone(),
+                    namespaces,
+                    trim::namespace,
+                    Hub::on_namespace
+                ),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), nodes, trim::node, Hub::on_node),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), policies, trim::policy, Hub::on_policy),
+                follow(hub, slice_api, api_server, slices, |_| (), Hub::on_slice),
+                follow(hub, (Api::all(client.clone()), ()), all, services, |_| (), Hub::on_service_range),
+                hub.sync(),
+            );
+            Error::Ended("the watches")
+        };
+        let keys = Keys { namespaces: namespace_queue, nodes: node_queue, zones: zone_queue };
+        (hub, keys, watches)
+    }
+
+    /// Waits until every store is filled, then derives everything from them.
+    async fn sync(&self) {
+        let ready = async {
+            self.zones.wait_until_ready().await?;
+            self.namespaces.wait_until_ready().await?;
+            self.nodes.wait_until_ready().await?;
+            self.policies.wait_until_ready().await?;
+            self.slices.wait_until_ready().await?;
+            self.services.wait_until_ready().await
+        };
+        if ready.await.is_err() {
+            // Only when a store is gone, and then the operator ends.
+            return;
+        }
+        // From here on events are handled one by one; what came in between is in the stores already.
+        self.rebuild();
+        self.synced.send_replace(true);
+        self.enqueue_all();
+        tracing::info!("all watches are synced");
+    }
+
+    /// Takes an event in. Before everything is synced the stores fill up; then all is derived at once.
+    fn hear<K>(&self, event: &Event<K>, on: fn(&Hub, &Event<K>)) {
+        if self.is_synced() {
+            on(self, event);
+            self.wake();
+        }
+    }
+
+    /// Waits until every watch is synced.
+    pub async fn until_synced(&self) {
+        // The sender lives as long as the hub.
+        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
+    }
+
+    /// True when every watch is synced.
+    pub fn is_synced(&self) -> bool {
+        *self.synced.borrow()
+    }
+
+    /// A receiver that wakes up whenever something changed.
+    pub fn ticks(&self) -> channel::Receiver<()> {
+        self.tick.subscribe()
+    }
+
+    /// Has everything judged again.
+    pub fn wake(&self) {
+        self.tick.send_replace(());
+    }
+
+    /// Notes that something was not looked at because this replica did not lead at that moment.
+    pub fn miss(&self) {
+        self.missed.store(true, Ordering::Release);
+    }
+
+    /// Whether something was missed since this was last asked.
+    pub fn take_missed(&self) -> bool {
+        self.missed.swap(false, Ordering::AcqRel)
+    }
+
+    /// The watches that are not synced or were not heard lately, in words.
+    pub fn deaf(&self) -> Vec<String> {
+        let mut deaf = Vec::new();
+        if !self.is_synced() {
+            deaf.push("not every watch is synced yet".to_string());
+        }
+        for resource in RESOURCES {
+            match self.traffic.silence(resource) {
+                None => deaf.push(format!("{resource}: never heard")),
+                Some(silence) if silence > STALE => {
+                    deaf.push(format!("{resource}: not heard for {} s", silence.as_secs()));
+                }
+                Some(_) => {}
+            }
+        }
+        deaf
+    }
+
+    /// Puts the silence of every watch into the metrics.
+    pub fn note_silence(&self, metrics: &Metrics) {
+        for resource in RESOURCES {
+            if let Some(silence) = self.traffic.silence(resource) {
+                metrics.set_silence(resource, i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    /// The store of namespaces.
+    pub fn namespace_store(&self) -> Store<Namespace> {
+        self.namespaces.clone()
+    }
+
+    /// The store of nodes.
+    pub fn node_store(&self) -> Store<Node> {
+        self.nodes.clone()
+    }
+
+    /// The store of zones.
+    pub fn zone_store(&self) -> Store<DynamicObject> {
+        self.zones.clone()
+    }
+
+    /// Looks at what was resolved. Short: events wait meanwhile.
+    pub fn resolved<T>(&self, look: impl FnOnce(&Resolution, &Cluster) -> T) -> T {
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        look(&world.resolution, &world.cluster)
+    }
+
+    /// NetworkPolicies of a namespace.
+    pub fn policies_in(&self, namespace: &str) -> Vec<Arc<NetworkPolicy>> {
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        self.policies_of(&world.policy_names, namespace)
+    }
+
+    fn policies_of(&self, names: &BTreeMap<String, BTreeSet<String>>, namespace: &str) -> Vec<Arc<NetworkPolicy>> {
+        let names = names.get(namespace).into_iter().flatten();
+        names.filter_map(|name| self.policies.get(&ObjectRef::new(name).within(namespace))).collect()
+    }
+
+    fn all_namespaces(&self) -> BTreeMap<String, Arc<Namespace>> {
+        self.namespaces.state().into_iter().map(|namespace| (namespace.name_any(), namespace)).collect()
+    }
+
+    fn all_nodes(&self) -> BTreeMap<String, Arc<Node>> {
+        self.nodes.state().into_iter().map(|node| (node.name_any(), node)).collect()
+    }
+
+    /// Everything at one moment, for the judgement.
+    pub fn snapshot(&self, missing_rights: Vec<String>, incidents: Vec<Incident>) -> Snapshot {
+        let mut policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>> = BTreeMap::new();
+        for policy in self.policies.state() {
+            policies.entry(policy.namespace().unwrap_or_default()).or_default().push(policy);
+        }
+        for policies in policies.values_mut() {
+            policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        }
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        // Before the first derivation the zones are only in the store.
+        let zones = if self.is_synced() { world.zones.values().cloned().collect() } else { self.read_zones() };
+        Snapshot {
+            zones,
+            namespaces: self.all_namespaces(),
+            nodes: self.all_nodes(),
+            policies,
+            cluster: world.cluster.clone(),
+            missing_rights,
+            incidents,
+            failures: self.failures.reasons(),
+            memory: world.resolution.memory().clone(),
+        }
+    }
+
+    fn read_zones(&self) -> Vec<ZoneRecord> {
+        self.zones.state().iter().map(|zone| ZoneRecord::read((**zone).clone())).collect()
+    }
+
+    /// Has everything looked at again: after a relist, and when this replica begins to lead.
+    pub fn enqueue_all(&self) {
+        for namespace in self.namespaces.state() {
+            self.enqueue_namespace(&namespace.name_any());
+        }
+        for node in self.nodes.state() {
+            self.enqueue_node(&node.name_any());
+        }
+        for zone in self.zones.state() {
+            self.enqueue_zone(&zone.name_any());
+        }
+        self.wake();
+    }
+
+    fn enqueue(&self, touched: impl IntoIterator<Item = Touched>) {
+        for touched in touched {
+            match touched {
+                Touched::Namespace(name) => self.enqueue_namespace(&name),
+                Touched::Node(name) => self.enqueue_node(&name),
+                Touched::Zone(name) => self.enqueue_zone(&name),
+            }
+        }
+    }
+
+    fn enqueue_namespace(&self, name: &str) {
+        // Fails only when the operator ends.
+        let _ = self.queues.namespaces.unbounded_send(ObjectRef::new(name));
+    }
+
+    fn enqueue_node(&self, name: &str) {
+        let _ = self.queues.nodes.unbounded_send(ObjectRef::new(name));
+    }
+
+    fn enqueue_zone(&self, name: &str) {
+        let _ = self.queues.zones.unbounded_send(ObjectRef::new_with(name, zone_resource()));
+    }
+}

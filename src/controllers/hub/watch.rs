@@ -1,0 +1,88 @@
+//! Keeps one store up to date, whatever the API server says.
+//!
+//! Plain reflectors on purpose: kube's shared streams never dispatch deletions to their subscribers, and a
+//! deleted policy is just what must be seen.
+
+use std::{hash::Hash, time::Duration};
+
+use futures::{StreamExt, TryStreamExt};
+use kube::{
+    Api, Resource,
+    runtime::{
+        WatchStreamExt,
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher::{self, Event},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+
+use super::Hub;
+use crate::controllers::lenient::{self, Lenient};
+
+/// How soon everything is listed again when a watch cannot go on from where it was.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
+
+/// Follows one kind for ever.
+pub(super) async fn follow<K>(
+    hub: &Hub,
+    (api, kind): (Api<Lenient<K>>, K::DynamicType),
+    config: watcher::Config,
+    mut writer: Writer<K>,
+    trim: fn(&mut K),
+    on: fn(&Hub, &Event<K>),
+) where
+    K: Resource + Clone + PartialEq + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    let store = writer.as_reader();
+    loop {
+        let events = watcher::watcher(api.clone(), config.clone()).default_backoff();
+        let mut events = std::pin::pin!(events.map_ok(lenient::event).modify(trim));
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    let is_news = is_news(&store, &kind, &event);
+                    writer.apply_watcher_event(&event);
+                    if is_news {
+                        hub.hear(&event, on);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&kind), %error, "a watch failed and is tried again");
+                    if is_too_old(&error) {
+                        break;
+                    }
+                }
+            }
+        }
+        sleep(LIST_AGAIN).await;
+    }
+}
+
+/// kube lists again when a running watch says that its version is too old, but not when that is the answer to
+/// the request for the watch: it would ask the same for ever.
+fn is_too_old(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410 || status.code == 400)
+}
+
+/// False for what changes nothing that anybody decides by, such as the heartbeat of a node.
+fn is_news<K>(store: &Store<K>, kind: &K::DynamicType, event: &Event<K>) -> bool
+where
+    K: Resource + Clone + PartialEq,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    let Event::Apply(new) = event else { return true };
+    let known = store.get(&ObjectRef::from_obj_with(new, kind.clone()));
+    known.is_none_or(|known| without_versions(known.as_ref()) != without_versions(new))
+}
+
+fn without_versions<K: Resource + Clone>(object: &K) -> K {
+    let mut object = object.clone();
+    let metadata = object.meta_mut();
+    metadata.resource_version = None;
+    for entry in metadata.managed_fields.iter_mut().flatten() {
+        entry.time = None;
+    }
+    object
+}
