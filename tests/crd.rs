@@ -1,8 +1,10 @@
 //! The rules of the PciZone, judged by a real API server without any operator.
 use std::fs;
 
+use kube::Client;
+use pcizone::api::PciZone;
 use serde_json::{Value, json};
-use testbed::{ControlPlane, Kubectl, Options};
+use testbed::{ControlPlane, Options};
 
 /// A zone that is accepted.
 fn valid() -> Value {
@@ -22,9 +24,29 @@ fn valid() -> Value {
     })
 }
 
-async fn send(kubectl: &Kubectl, zone: &Value) -> Result<String, String> {
-    let args = ["create", "--dry-run=server", "--validate=strict", "--output=name", "--filename=-"];
-    kubectl.run_stdin(&args, &zone.to_string()).await.map_err(|error| format!("{error:#}"))
+/// Creates the zone without keeping it. What the API server accepts must be a zone for the program too: one value
+/// that it cannot read takes the whole zone out of service.
+async fn send(client: &Client, zone: &Value) -> Result<PciZone, String> {
+    let place = "/apis/pcizone.dev/v1alpha1/pcizones?dryRun=All&fieldValidation=Strict";
+    let request = http::Request::post(place).header("content-type", "application/json");
+    match client.request(request.body(zone.to_string().into_bytes()).unwrap()).await {
+        Ok(accepted) => Ok(accepted),
+        Err(kube::Error::Api(status)) => Err(status.message),
+        Err(error) => panic!("accepted, but not readable: {error}: {zone}"),
+    }
+}
+
+/// The valid zone with another value at one place; null removes what is there.
+fn with(place: &str, value: &Value) -> Value {
+    let mut zone = valid();
+    let (parent, key) = place.rsplit_once('/').unwrap();
+    match zone.pointer_mut(parent).unwrap() {
+        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value.clone(),
+        Value::Object(fields) if value.is_null() => drop(fields.remove(key)),
+        Value::Object(fields) => drop(fields.insert(key.to_string(), value.clone())),
+        other => panic!("{parent} holds nothing: {other}"),
+    }
+    zone
 }
 
 const FLOW: &str = "/spec/segmentation/flows/0";
@@ -33,6 +55,7 @@ const FLOW: &str = "/spec/segmentation/flows/0";
 async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
     let cluster = ControlPlane::start(Options::default()).await.expect("a cluster");
     let kubectl = cluster.kubectl();
+    let client = cluster.admin_client().await.unwrap();
     let definition = serde_json::to_string(&pcizone::api::crd()).unwrap();
     kubectl.run_stdin(&["apply", "--server-side", "--filename=-"], &definition).await.unwrap();
     kubectl.run(&["wait", "--for=condition=Established", "crd/pcizones.pcizone.dev", "--timeout=30s"]).await.unwrap();
@@ -62,7 +85,20 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
             json!("2026-09-01T00:00:00Z"),
             "expiresAt must be later than reviewedAt",
         ),
-        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01"), "should match"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01"), "must be of type date-time"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01T00:00:00"), "must be of type date-time"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-02-29T00:00:00Z"), "must be of type date-time"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01T24:00:00Z"), "must be of type date-time"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-06-30T23:59:60Z"), "must be of type date-time"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01t00:00:00z"), "should match"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01T00:00:00,5Z"), "should match"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01T00:00:00+24:00"), "should match"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01T00:00:00+23:60"), "should match"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2027-04-01T00:00:00+99:99"), "should match"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("9999-12-31T23:59:59Z"), "to the year 9998"),
+        ("/spec/segmentation/flows/0/expiresAt", json!("9999-01-01T00:00:00Z"), "to the year 9998"),
+        ("/spec/segmentation/flows/0/reviewedAt", json!("1999-12-31T23:59:59Z"), "from the year 2000"),
+        ("/spec/segmentation/flows/0/reviewedAt", json!("0000-01-01T00:00:00Z"), "from the year 2000"),
         ("/spec/segmentation/flows/0/ports", json!([]), "at least 1"),
         ("/spec/segmentation/flows/0/ports/0/port", json!(0), "greater than or equal to 1"),
         ("/spec/segmentation/flows/0/ports/0/port", json!(65536), "less than or equal to 65535"),
@@ -83,35 +119,39 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
         ("/metadata/name", json!("n".repeat(64)), "at most 63 characters"),
     ];
     for (place, value, message) in refused {
-        let mut zone = valid();
-        if let Some(slot) = zone.pointer_mut(place) {
-            *slot = value.clone();
-        } else {
-            let (parent, key) = place.rsplit_once('/').unwrap();
-            zone.pointer_mut(parent).unwrap()[key] = value.clone();
-        }
-        let answer = send(&kubectl, &zone).await.expect_err(&format!("{place} = {value} must be refused"));
+        let answer = send(&client, &with(place, value)).await.expect_err(&format!("{place} = {value} must be refused"));
         assert!(answer.contains(message), "{place} = {value}: wanted «{message}», got {answer}");
     }
 
     for field in ["need", "owner", "approvedBy", "ticket", "reviewedAt", "expiresAt", "from", "to", "ports"] {
         let mut zone = valid();
         zone.pointer_mut(FLOW).unwrap().as_object_mut().unwrap().remove(field);
-        let answer = send(&kubectl, &zone).await.expect_err(field);
+        let answer = send(&client, &zone).await.expect_err(field);
         assert!(answer.contains(&format!("{field}: Required value")), "{field}: {answer}");
     }
     let mut twice = valid();
     let flow = twice.pointer(FLOW).unwrap().clone();
     twice["spec"]["segmentation"]["flows"].as_array_mut().unwrap().push(flow);
-    assert!(send(&kubectl, &twice).await.unwrap_err().contains("Duplicate value"));
+    assert!(send(&client, &twice).await.unwrap_err().contains("Duplicate value"));
+
+    let accepted: &[(&str, Value)] = &[
+        ("/spec/mode", json!("Enforce")),
+        ("/spec/segmentation/flows/0/expiresAt", json!("9998-12-31T23:59:59.999999999+23:59")),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2028-02-29T12:00:00.5+05:30")),
+        ("/spec/segmentation/flows/0/expiresAt", json!("2028-02-29T12:00:00-00:00")),
+        ("/spec/segmentation/flows/0/reviewedAt", json!("2000-01-01T00:00:00Z")),
+    ];
+    for (place, value) in accepted {
+        let answer = send(&client, &with(place, value)).await;
+        answer.unwrap_or_else(|refusal| panic!("{place} = {value} must be accepted: {refusal}"));
+    }
 
     // What is accepted, up to the limits: the rules must not cost more than the API server allows.
-    send(&kubectl, &valid()).await.unwrap();
     let outside_ends = json!({"cidrs": ["198.51.100.0/24"]});
     let mut outside = valid();
     outside["spec"]["segmentation"]["flows"][0]["from"] = outside_ends.clone();
     outside["spec"]["segmentation"]["flows"][0]["to"] = outside_ends;
-    assert!(send(&kubectl, &outside).await.unwrap_err().contains("at least one end must be pods"));
+    assert!(send(&client, &outside).await.unwrap_err().contains("at least one end must be pods"));
     let mut large = valid();
     large["spec"]["scope"]["namespaces"]["names"] = (0..5000).map(|n| json!(format!("namespace-{n}"))).collect();
     let flow = large.pointer(FLOW).unwrap().clone();
@@ -123,7 +163,7 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
         flow
     });
     large["spec"]["segmentation"]["flows"] = flows.collect();
-    send(&kubectl, &large).await.unwrap();
+    send(&client, &large).await.unwrap();
 
     // Without an operator the status says that nobody has looked yet.
     kubectl.run_stdin(&["create", "--filename=-"], &valid().to_string()).await.unwrap();

@@ -103,7 +103,7 @@ pub struct Flow {
     /// When it was last reviewed, RFC 3339 with time zone. Older than six months is a finding (PCI DSS 1.2.7).
     #[schemars(schema_with = "date_time")]
     pub reviewed_at: Time,
-    /// When it ends, RFC 3339 with time zone. At this instant the flow closes.
+    /// When it ends, RFC 3339 with time zone. At this instant the flow closes. Example: `2027-04-01T00:00:00Z`.
     #[schemars(schema_with = "date_time")]
     pub expires_at: Time,
     /// Who opens the connection.
@@ -191,12 +191,17 @@ impl Protocol {
     }
 }
 
-/// An RFC 3339 date-time: the `date-time` format alone would let other spellings through.
+/// An RFC 3339 date-time that this program can read. The `date-time` format alone also lets a `t` or a comma and
+/// offsets of a day through, and the calendar of the program ends with the year 9999, seen from any time zone.
 fn date_time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "format": "date-time",
         "maxLength": 35,
-        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+        "x-kubernetes-validations": [{
+            "rule": "self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('9999-01-01T00:00:00Z')",
+            "message": "reviewedAt, expiresAt: give a date from the year 2000 to the year 9998, such as 2027-04-01T00:00:00Z"
+        }]
     })
 }
