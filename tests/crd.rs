@@ -108,6 +108,12 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
         ("/spec/segmentation/flows/0/to", json!({"cidrs": ["nonsense"]}), "without host bits"),
         ("/spec/segmentation/flows/0/to", json!({"cidrs": ["10.0.0.1/8"]}), "without host bits"),
         ("/spec/segmentation/flows/0/to", json!({"cidrs": ["0.0.0.0/0"]}), "use internet: true"),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["::/0"]}), "use internet: true"),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["0.0.0.0/1", "128.0.0.0/1"]}), "use internet: true"),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["10.0.0.0/8", "12.0.0.0/7"]}), "use internet: true"),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["2000::/15"]}), "use internet: true"),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["::ffff:0.0.0.0/96"]}), "each entry is a network"),
+        ("/spec/segmentation/flows/0/to", json!({"zone": "not.a.label"}), "should match"),
         ("/spec/segmentation/flows/0/to", json!({"zone": "x", "podSelector": {}}), "podSelector goes with namespace"),
         ("/spec/segmentation/flows/0/from", json!({"apiServer": true}), "apiServer can only be the destination"),
         (
@@ -115,8 +121,19 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
             json!({"namespace": "vault", "podSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}),
             "In and NotIn need values",
         ),
-        ("/spec/segmentation/dns", json!({"cidrs": ["169.254.20.10"]}), "dns.cidrs: each entry is a network"),
-        ("/metadata/name", json!("n".repeat(64)), "at most 63 characters"),
+        ("/spec/segmentation/dns", json!({"cidrs": ["169.254.20.10"]}), "the address of one server"),
+        ("/spec/segmentation/dns", json!({"cidrs": ["169.254.20.0/24"]}), "the address of one server"),
+        ("/spec/segmentation/dns", json!({"cidrs": ["fd00::/32"]}), "the address of one server"),
+        ("/spec/segmentation/dns", json!({"podSelector": {}}), "name a label that the DNS pods carry"),
+        ("/spec/segmentation/dns", json!({"podSelector": {"matchLabels": {}}}), "name a label that the DNS pods carry"),
+        (
+            "/spec/segmentation/dns",
+            json!({"podSelector": {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}}),
+            "name a label that the DNS pods carry",
+        ),
+        ("/spec/segmentation/dns", json!({"namespace": "kube_system"}), "should match"),
+        ("/metadata/name", json!("n".repeat(64)), "at most 63 letters"),
+        ("/metadata/name", json!("not.a.label"), "no dots"),
     ];
     for (place, value, message) in refused {
         let answer = send(&client, &with(place, value)).await.expect_err(&format!("{place} = {value} must be refused"));
@@ -140,6 +157,14 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
         ("/spec/segmentation/flows/0/expiresAt", json!("2028-02-29T12:00:00.5+05:30")),
         ("/spec/segmentation/flows/0/expiresAt", json!("2028-02-29T12:00:00-00:00")),
         ("/spec/segmentation/flows/0/reviewedAt", json!("2000-01-01T00:00:00Z")),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["10.0.0.0/8", "203.0.113.7/32"]})),
+        ("/spec/segmentation/flows/0/to", json!({"cidrs": ["2001::/16", "2001:db8::1/128"]})),
+        ("/spec/segmentation/dns", json!({"cidrs": ["169.254.20.10/32", "fd00::a/128"]})),
+        ("/spec/segmentation/dns", json!({"namespace": "dns", "podSelector": {"matchLabels": {"app": "dns"}}})),
+        (
+            "/spec/segmentation/dns",
+            json!({"podSelector": {"matchExpressions": [{"key": "dns", "operator": "Exists"}]}}),
+        ),
     ];
     for (place, value) in accepted {
         let answer = send(&client, &with(place, value)).await;

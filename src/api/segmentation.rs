@@ -30,15 +30,17 @@ pub struct Segmentation {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c) && cidr(c) == cidr(c).masked())")
-        .message("dns.cidrs: each entry is a network such as 169.254.20.10/32 or fd00::a/128, without host bits"),
+    validation = Rule::new("has(self.podSelector.matchLabels) && self.podSelector.matchLabels.size() > 0 || has(self.podSelector.matchExpressions) && self.podSelector.matchExpressions.exists(e, e.operator in ['In', 'Exists'])")
+        .message("dns.podSelector: name a label that the DNS pods carry; without one every pod of the namespace could be reached"),
+    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c) && cidr(c).prefixLength() == (cidr(c).ip().family() == 4 ? 32 : 128))")
+        .message("dns.cidrs: each entry is the address of one server with /32 or /128, such as 169.254.20.10/32 or fd00::a/128"),
 )]
 pub struct Dns {
     /// Namespace of the DNS pods. Default: `kube-system`.
     #[serde(default = "dns_namespace")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: String,
-    /// Labels of the DNS pods. Default: `matchLabels: {k8s-app: kube-dns}`. OpenShift: `{dns.operator.openshift.io/daemonset-dns: default}`.
+    /// Labels of the DNS pods, at least one. Default: `matchLabels: {k8s-app: kube-dns}`. OpenShift: `{dns.operator.openshift.io/daemonset-dns: default}`.
     #[serde(default = "dns_pods")]
     pub pod_selector: Selector,
     /// Ports on which the DNS pods listen, UDP and TCP. Default: `[53]`. OpenShift listens on 5353.
@@ -46,7 +48,7 @@ pub struct Dns {
     #[schemars(length(min = 1, max = 4), inner(range(min = 1, max = 65535)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub ports: Vec<i32>,
-    /// Further DNS servers that are no pods, for example NodeLocal DNSCache: `[169.254.20.10/32]`. At most 8.
+    /// Further DNS servers that are no pods, one address each, for example NodeLocal DNSCache: `[169.254.20.10/32]`. At most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 43)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -125,8 +127,8 @@ pub struct Flow {
         .message("from, to: podSelector goes with namespace"),
     validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c) && cidr(c) == cidr(c).masked())")
         .message("cidrs: each entry is a network such as 203.0.113.0/28 or 2001:db8::/64, without host bits"),
-    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, !isCIDR(c) || cidr(c).prefixLength() > 0)")
-        .message("cidrs: 0.0.0.0/0 and ::/0 would take in the cluster itself; use internet: true"),
+    validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, !isCIDR(c) || cidr(c).prefixLength() >= (cidr(c).ip().family() == 4 ? 8 : 16))")
+        .message("cidrs: a network wider than /8 (IPv4) or /16 (IPv6) would take in the cluster itself; name smaller ones, or use internet: true"),
     validation = Rule::new("(!has(self.internet) || self.internet) && (!has(self.apiServer) || self.apiServer)")
         .message("internet, apiServer: the only value is true; leave the field out otherwise"),
 )]
@@ -140,9 +142,9 @@ pub struct Peer {
     pub pod_selector: Option<Selector>,
     /// All pods of this zone, by its name; it may be the zone itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub zone: Option<String>,
-    /// Networks outside the cluster, IPv4 or IPv6, at most 64. Example: `[203.0.113.0/28]`.
+    /// Networks outside the cluster, at most 64; none wider than /8 (IPv4) or /16 (IPv6). Example: `[203.0.113.0/28]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), inner(length(max = 43)))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -25,7 +25,7 @@ use super::{Hosting, PciZoneStatus, Segmentation, Selector};
     derive = "PartialEq",
     cel,
     doc = "A PCI DSS zone: which namespaces are in scope, who may talk to them, and on which nodes they run.",
-    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name: a zone's name becomes a label value and may have at most 63 characters"),
+    validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')").message("metadata.name: a zone's name becomes a label value: at most 63 letters, digits and '-', no dots"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", description = "Observe reports only, Enforce protects."),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "True when this generation is in place."),
     printcolumn(name = "Compliant", type_ = "string", json_path = ".status.conditions[?(@.type==\"Compliant\")].status", description = "True when everything judged is proven, False when something is violated, Unknown when something is unproven."),
