@@ -49,6 +49,28 @@ fn with(place: &str, value: &Value) -> Value {
     zone
 }
 
+/// Keys that no label can have; a NetworkPolicy with such a selector is refused by the API server.
+fn bad_label_keys() -> Vec<String> {
+    let name = "n".repeat(63);
+    let prefix = format!("{}.{}", vec!["p".repeat(63); 3].join("."), "p".repeat(62));
+    ["", "app ", " app", "a b", "-app", "app-", "a..b/x", ".a/x", "a./x", "A.b/x", "a_b/x", "/x", "x/", "a/b/x", "é"]
+        .map(str::to_string)
+        .into_iter()
+        .chain([format!("{name}n"), format!("{prefix}/x"), "x\n".to_string()])
+        .collect()
+}
+
+/// Keys that a label can have, up to the limits.
+fn good_label_keys() -> Vec<String> {
+    let prefix = format!("{}.{}", vec!["p".repeat(63); 3].join("."), "p".repeat(61));
+    assert_eq!(prefix.len(), 253);
+    ["a", "App", "k8s-app", "app.kubernetes.io/name", "a-b.c/D_e.f-g", "1/2"]
+        .map(str::to_string)
+        .into_iter()
+        .chain([format!("{prefix}/{}", "n".repeat(63))])
+        .collect()
+}
+
 const FLOW: &str = "/spec/segmentation/flows/0";
 
 #[tokio::test]
@@ -121,6 +143,21 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
             json!({"namespace": "vault", "podSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}),
             "In and NotIn need values",
         ),
+        (
+            "/spec/segmentation/flows/0/to",
+            json!({"namespace": "vault", "podSelector": {"matchLabels": {"a": "b "}}}),
+            "should match",
+        ),
+        (
+            "/spec/segmentation/flows/0/to",
+            json!({"namespace": "vault", "podSelector": {"matchLabels": {"a": "-b"}}}),
+            "should match",
+        ),
+        (
+            "/spec/segmentation/flows/0/to",
+            json!({"namespace": "vault", "podSelector": {"matchLabels": {"a": "b".repeat(64)}}}),
+            "may not be more than 63 bytes",
+        ),
         ("/spec/segmentation/dns", json!({"cidrs": ["169.254.20.10"]}), "the address of one server"),
         ("/spec/segmentation/dns", json!({"cidrs": ["169.254.20.0/24"]}), "the address of one server"),
         ("/spec/segmentation/dns", json!({"cidrs": ["fd00::/32"]}), "the address of one server"),
@@ -138,6 +175,30 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
     for (place, value, message) in refused {
         let answer = send(&client, &with(place, value)).await.expect_err(&format!("{place} = {value} must be refused"));
         assert!(answer.contains(message), "{place} = {value}: wanted «{message}», got {answer}");
+    }
+
+    let pods = |selector: Value| json!({"namespace": "vault", "podSelector": selector});
+    for key in bad_label_keys() {
+        let place = "/spec/segmentation/flows/0/to";
+        let labels = with(place, &pods(json!({"matchLabels": {key.as_str(): "x"}})));
+        let answer = send(&client, &labels).await.expect_err(&key);
+        assert!(answer.contains("each key is a label key"), "{key}: {answer}");
+        let expressions = with(place, &pods(json!({"matchExpressions": [{"key": key, "operator": "Exists"}]})));
+        let answer = send(&client, &expressions).await.expect_err(&key);
+        let messages = ["should match", "before the slash", "at least 1 chars long"];
+        assert!(messages.iter().any(|message| answer.contains(message)), "{key}: {answer}");
+    }
+    for key in good_label_keys() {
+        let selector = json!({
+            "matchLabels": {key.as_str(): "A.b_c-1"},
+            "matchExpressions": [{"key": key, "operator": "In", "values": ["", "A.b_c-1", "v".repeat(63)]}],
+        });
+        send(&client, &with("/spec/segmentation/flows/0/to", &pods(selector.clone()))).await.expect(&key);
+        let policy = json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": "default"},
+            "spec": {"podSelector": selector},
+        });
+        kubectl.run_stdin(&["create", "--dry-run=server", "--filename=-"], &policy.to_string()).await.expect(&key);
     }
 
     for field in ["need", "owner", "approvedBy", "ticket", "reviewedAt", "expiresAt", "from", "to", "ports"] {

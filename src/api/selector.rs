@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// A label selector: all of `matchLabels` and all of `matchExpressions` must hold. An empty selector matches everything.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.matchLabels) || self.matchLabels.all(key, !format.qualifiedName().validate(key).hasValue())")
+    .message("matchLabels: each key is a label key such as app or example.com/team: at most 63 letters, digits, '-', '_' and '.', if need be after a DNS name and a slash"))]
 pub struct Selector {
     /// Labels that must be there with exactly these values; at most 16. Example: `{app: checkout}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -25,13 +27,19 @@ pub struct Selector {
 /// One requirement on one label.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.operator in ['In', 'NotIn'] ? (has(self.values) && size(self.values) > 0) : (!has(self.values) || size(self.values) == 0)")
-    .message("matchExpressions: In and NotIn need values, Exists and DoesNotExist take none"))]
+#[x_kube(
+    validation = Rule::new("self.operator in ['In', 'NotIn'] ? (has(self.values) && size(self.values) > 0) : (!has(self.values) || size(self.values) == 0)")
+        .message("matchExpressions: In and NotIn need values, Exists and DoesNotExist take none"),
+    validation = Rule::new("self.key.indexOf('/') <= 253")
+        .message("matchExpressions: a key has at most 253 characters before the slash"),
+)]
 pub struct Requirement {
     /// Label key. Example: `topology.kubernetes.io/zone`.
     #[schemars(
         length(min = 1, max = 317),
-        regex(pattern = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
+        regex(
+            pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+        )
     )]
     pub key: String,
     /// How the label is compared.
