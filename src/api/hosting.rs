@@ -11,8 +11,10 @@ use super::{Mode, Selector};
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hosting {
-    /// Overrides `spec.mode` for this topic.
+    /// Overrides `spec.mode` for this topic: `Observe` or `Enforce`. Without it `spec.mode` holds.
+    // The schema of an `Option` of an enum has the enum's doc and refuses null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
 
     /// The nodes of the zone: those named, and those the selector matches.

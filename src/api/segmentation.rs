@@ -11,8 +11,10 @@ use super::{Mode, Selector};
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Segmentation {
-    /// Overrides `spec.mode` for this topic.
+    /// Overrides `spec.mode` for this topic: `Observe` or `Enforce`. Without it `spec.mode` holds.
+    // The schema of an `Option` of an enum has the enum's doc and refuses null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
 
     /// The DNS servers that every pod of the zone may ask. The default is the cluster DNS of most clusters.
