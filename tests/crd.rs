@@ -94,6 +94,7 @@ async fn the_api_server_refuses_what_makes_no_sense_and_says_why() {
         ("/spec/scope/namespaces/names/0", json!("Upper"), "should match"),
         ("/spec/mode", json!("Warn"), "Unsupported value"),
         ("/spec/hosting/nodes", json!({}), "declare at least one node"),
+        ("/spec/hosting/nodes/names/0", json!("pci-1 "), "should match"),
         ("/spec/hosting/nodes", json!({"selector": {}}), "an empty selector would take every node"),
         (
             "/spec/hosting/nodes",

@@ -47,9 +47,15 @@ fn default_effects() -> Vec<TaintEffect> {
         .reason(Reason::FieldValueForbidden),
 )]
 pub struct Nodes {
-    /// Names of nodes, at most 1,000.
+    /// Names of nodes, at most 1,000. Example: `[pci-1.example.com]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000), inner(length(min = 1, max = 253)))]
+    #[schemars(
+        length(max = 1000),
+        inner(
+            length(min = 1, max = 253),
+            regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        )
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub names: Vec<String>,
 
