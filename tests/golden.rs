@@ -148,6 +148,69 @@ fn a_spec_that_nobody_has_seen_has_the_status_of_the_spec_before() {
     check_phase("stale-generation", zone);
 }
 
+/// Everything that a status shows, as much of it as there can be and with the longest names.
+#[test]
+fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
+    let long = |prefix: &str, n: usize, length: usize| format!("{prefix}{n:0width$}", width = length - prefix.len());
+    let mut model = Model { now: eight(), ..Model::default() };
+    let flow = |n: usize| {
+        json!({
+            "name": long("flow", n, 63), "need": "n".repeat(1024), "owner": "o".repeat(253), "approvedBy": "a".repeat(253),
+            "ticket": "t".repeat(253), "reviewedAt": "2026-10-01T00:00:00Z", "expiresAt": "2027-04-01T00:00:00Z",
+            "from": { "namespace": long("ns", n, 63) }, "to": { "cidrs": ["203.0.113.0/28"] }, "ports": [{ "port": 443 }],
+        })
+    };
+    // A zone in which a topic only observes, with a change that waits, and a policy of somebody else everywhere.
+    let mut zone = zone();
+    let name = "z".repeat(63);
+    zone["metadata"]["name"] = json!(name);
+    zone["metadata"]["finalizers"] = json!([names::FINALIZER]);
+    let kept: Vec<String> = (0..4000).map(|n| long("ns", n, 63)).collect();
+    zone["spec"]["scope"] = json!({ "namespaces": { "names": kept } });
+    zone["spec"]["segmentation"] = json!({ "flows": (0..500).map(flow).collect::<Vec<_>>() });
+    let nodes: Vec<String> = (0..1000).map(|n| long("node", n, 253)).collect();
+    zone["spec"]["hosting"] = json!({ "mode": "Observe", "nodes": { "names": nodes } });
+    model.put(zone);
+    let fields = |key: &str| {
+        let ours = json!({ "f:metadata": { "f:labels": { format!("f:{key}"): {} } } });
+        json!([
+            { "manager": "pcizone/any", "operation": "Apply", "time": "2026-11-24T07:00:00Z", "fieldsV1": ours },
+            { "manager": "m".repeat(128), "operation": "Update", "time": "2026-11-24T07:30:00Z" },
+        ])
+    };
+    for n in 0..5000 {
+        let namespace = long("ns", n, 63);
+        let (labels, fields) = (json!({ names::ZONE_LABEL: name }), fields(names::ZONE_LABEL));
+        let metadata = json!({ "name": namespace, "labels": labels, "managedFields": fields });
+        model.put(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata }));
+        let metadata = json!({ "name": long("policy", n, 253), "namespace": namespace, "managedFields": fields });
+        model.put(json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata,
+            "spec": { "podSelector": {}, "ingress": [{}] },
+        }));
+    }
+    for n in 0..1000 {
+        let (labels, fields) = (json!({ names::NODE_LABEL: name }), fields(names::NODE_LABEL));
+        let metadata = json!({ "name": long("node", n, 253), "labels": labels, "managedFields": fields });
+        model.put(json!({ "apiVersion": "v1", "kind": "Node", "metadata": metadata }));
+    }
+    // The policies of the zone are there, so that the findings with the longest names come first.
+    for planned in model.plan() {
+        let (Planned::Due(write) | Planned::Observed(write)) = planned;
+        if let Write::CreatePolicy(policy) = write {
+            model.put(json!(policy));
+        }
+    }
+    model.around.failures = (0..5000).map(|n| (format!("Namespace/{}", long("ns", n, 63)), "ö".repeat(5000))).collect();
+    let evaluations = model.judge();
+    let status = &evaluations[&name].status;
+    let size = serde_json::to_string(status).expect("it is data").len();
+    println!("{size} bytes");
+    assert!(status.change.is_some() && status.plan.is_some());
+    assert!(status.top_findings.len() == 20 && status.obligations.len() == 10);
+    assert!(size < 32 * 1024, "{size} bytes");
+}
+
 fn zone() -> Value {
     json!({
         "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone",

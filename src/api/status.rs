@@ -66,7 +66,7 @@ pub struct ScopeStatus {
     /// Some of the namespaces, at most 20, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample_namespaces: Vec<String>,
-    /// Some of the nodes, at most 20, sorted.
+    /// Some of the nodes, at most 10, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample_nodes: Vec<String>,
     /// SHA-256 over the names of all namespaces and nodes of the zone; it changes when the scope does (PCI DSS 12.5.2).

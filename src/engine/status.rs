@@ -21,7 +21,9 @@ use crate::api::{
 };
 
 const TOP_FINDINGS: usize = 20;
-const SAMPLE_NAMES: usize = 20;
+const SAMPLE_NAMESPACES: usize = 20;
+/// Fewer, because their names are longer.
+const SAMPLE_NODES: usize = 10;
 const OBLIGATIONS: usize = 10;
 const PLAN_SAMPLE: usize = 10;
 const NAMES_IN_MESSAGE: usize = 3;
@@ -319,12 +321,12 @@ fn conditions(
 }
 
 fn scope(case: &Case) -> ScopeStatus {
-    let sample = |members: &Members| members.declared.iter().take(SAMPLE_NAMES).cloned().collect();
+    let sample = |members: &Members, most| members.declared.iter().take(most).cloned().collect();
     ScopeStatus {
         namespace_count: number(case.zone.namespaces.declared.len()),
         node_count: number(case.zone.nodes.declared.len()),
-        sample_namespaces: sample(&case.zone.namespaces),
-        sample_nodes: sample(&case.zone.nodes),
+        sample_namespaces: sample(&case.zone.namespaces, SAMPLE_NAMESPACES),
+        sample_nodes: sample(&case.zone.nodes, SAMPLE_NODES),
         digest: change::scope_digest(case.zone),
     }
 }
@@ -402,7 +404,7 @@ fn plan(case: &Case) -> Plan {
             | Write::PatchNode { label: Some(_), .. } => plan.update += 1,
         }
         if plan.sample.len() < PLAN_SAMPLE {
-            plan.sample.push(bounded(&format!("{} {}", write.verb(), write.subject()), SUBJECT));
+            plan.sample.push(bounded(&format!("{} {}", write.verb(), write.subject()), MESSAGE));
         }
     }
     plan
@@ -427,11 +429,13 @@ fn some(names: &[String]) -> String {
     }
 }
 
+/// At most so many bytes of a text.
 fn bounded(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
+    const CUT: &str = "…";
+    if text.len() <= limit {
         return text.to_string();
     }
-    text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
+    format!("{}{CUT}", &text[..text.floor_char_boundary(limit.saturating_sub(CUT.len()))])
 }
 
 /// A time as it is stored: whole seconds.
