@@ -2,10 +2,15 @@
 
 mod demo;
 mod generate;
+mod image;
 mod test;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context;
 use clap::Parser;
 
 /// The commands of this repository.
@@ -44,4 +49,11 @@ async fn main() -> ExitCode {
 fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map(PathBuf::from).unwrap_or(here)
+}
+
+/// The folder that cargo builds into: this program lies in one of its folders.
+fn target() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program's own path")?;
+    let folder = own.ancestors().nth(2).context("this program does not lie in cargo's target folder")?;
+    Ok(Path::to_owned(folder))
 }

@@ -19,14 +19,17 @@ const fn cargo(name: &'static str, args: &'static [&'static str]) -> Step {
     Step { name, program: "cargo", args, folder: "." }
 }
 
-/// Cheap steps first. Warnings are errors in all of them.
-const STEPS: &[Step] = &[
+/// Warnings are errors in all of them.
+const LINTS: &[Step] = &[
     cargo("format", &["fmt", "--all", "--check"]),
     cargo(
         "lints, API and engine alone",
         &["clippy", "--no-default-features", "--all-targets", "--", "--deny", "warnings"],
     ),
     cargo("lints, everything", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+];
+
+const TESTS: &[Step] = &[
     cargo("tests", &["test", "--workspace"]),
     Step { name: "GitOps tools", program: "go", args: &["test", "./..."], folder: "tests/gitops" },
 ];
@@ -49,7 +52,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     timed("the wall", &wall)?;
     timed("licences and advisories", &deny)?;
     timed("test cluster", &cluster)?;
-    for step in STEPS {
+    // Cheap steps first.
+    for step in LINTS {
+        timed(step.name, &|| step.run())?;
+    }
+    timed("build context of the image", &crate::image::check)?;
+    for step in TESTS {
         timed(step.name, &|| step.run())?;
     }
     report(&times);
