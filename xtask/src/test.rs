@@ -31,7 +31,8 @@ const LINTS: &[Step] = &[
 
 const TESTS: &[Step] = &[
     cargo("tests", &["test", "--workspace"]),
-    Step { name: "GitOps tools", program: "go", args: &["test", "./..."], folder: "tests/gitops" },
+    // -count=1: Go would repeat an old result, since it does not see that files outside the module changed.
+    Step { name: "GitOps tools", program: "go", args: &["test", "-count=1", "./..."], folder: "tests/gitops" },
 ];
 
 /// Not advisories: a new one must not fail a change that has nothing to do with it.
