@@ -68,13 +68,19 @@ impl Layout {
     }
 
     fn program(&self, assets: &Assets, binary: Binary, args: Vec<String>) -> Result<Program> {
-        Ok(Program {
-            binary,
-            path: assets.path(binary)?,
-            args,
-            folder: self.root.clone(),
-            log: self.logs.join(format!("{binary}.log")),
-        })
+        Ok(self.other_program(binary.name(), assets.path(binary)?, args, Vec::new()))
+    }
+
+    /// A program that is no part of the cluster, but lives with it.
+    pub(crate) fn other_program(
+        &self,
+        name: &str,
+        path: PathBuf,
+        args: Vec<String>,
+        env: Vec<(String, String)>,
+    ) -> Program {
+        let log = self.logs.join(format!("{name}.log"));
+        Program { name: name.to_owned(), path, args, env, folder: self.root.clone(), log }
     }
 
     pub(crate) fn etcd(&self, assets: &Assets) -> Result<Program> {

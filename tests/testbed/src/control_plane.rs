@@ -37,6 +37,8 @@ const PROBE_PAUSE: Duration = Duration::from_millis(50);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How long a line may take to reach the audit log after the client has its response.
 const AUDIT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a token of a service account is valid: longer than a demo is looked at.
+const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 
 /// What a cluster consists of, besides etcd and the API server.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +80,15 @@ struct Processes {
 }
 
 impl Processes {
-    fn running(&mut self) -> impl Iterator<Item = &mut Process> {
-        [&mut self.etcd, &mut self.apiserver, &mut self.controller_manager, &mut self.scheduler].into_iter().flatten()
+    fn running(&mut self) -> impl Iterator<Item = (Binary, &mut Process)> {
+        let Self { scheduler, controller_manager, apiserver, etcd } = self;
+        let all = [
+            (Binary::Etcd, etcd),
+            (Binary::KubeApiserver, apiserver),
+            (Binary::KubeControllerManager, controller_manager),
+            (Binary::KubeScheduler, scheduler),
+        ];
+        all.into_iter().filter_map(|(binary, process)| Some((binary, process.as_mut()?)))
     }
 }
 
@@ -202,10 +211,11 @@ impl ControlPlane {
         self.kubeconfigs.write(user, Credential::Certificate(identity))
     }
 
-    /// Writes a kubeconfig file with a token of an existing service account. The token is valid for an hour.
+    /// Writes a kubeconfig file with a token of an existing service account. The token is valid for a day.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin_client().await?, namespace);
-        let request = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
+        let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let answer = accounts
             .create_token_request(name, &PostParams::default(), &request)
             .await
@@ -234,18 +244,45 @@ impl ControlPlane {
 
     /// Waits, 10 seconds at most, until the audit log holds what a test looks for.
     pub async fn audit_until(&self, found: impl Fn(&[AuditEvent]) -> bool) -> Result<Vec<AuditEvent>> {
+        let found = |events: Vec<AuditEvent>| found(&events).then_some(events);
+        self.search_audit(AUDIT_LIMIT, "what was looked for", found).await
+    }
+
+    /// Waits until a request is finished, and gives the first such one. `what` says in errors which one was waited for.
+    pub async fn audit_event(
+        &self,
+        limit: Duration,
+        what: &str,
+        is: impl Fn(&AuditEvent) -> bool,
+    ) -> Result<AuditEvent> {
+        self.search_audit(limit, what, |events| events.into_iter().find(&is)).await
+    }
+
+    async fn search_audit<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        found: impl Fn(Vec<AuditEvent>) -> Option<T>,
+    ) -> Result<T> {
         let poll = async {
             loop {
-                let events = self.audit()?;
-                if found(&events) {
-                    return anyhow::Ok(events);
+                if let Some(found) = found(self.audit()?) {
+                    return anyhow::Ok(found);
                 }
                 sleep(PROBE_PAUSE).await;
             }
         };
-        timeout(AUDIT_LIMIT, poll).await.map_err(|_| {
-            anyhow!("the audit log did not hold what was looked for within {AUDIT_LIMIT:?}: {}", self.logs().display())
+        timeout(limit, poll).await.map_err(|_| {
+            let log = self.layout.audit_log();
+            anyhow!("waited {limit:?}, but the audit log {} does not show {what}", log.display())
         })?
+    }
+
+    /// Starts a program that works with the cluster, such as an operator. Its output goes to `NAME.log` among the logs.
+    /// Of the environment it gets what is given here and a `HOME` among the files of the cluster.
+    pub fn start_program(&self, name: &str, path: &Path, args: &[&str], env: Vec<(String, String)>) -> Result<Process> {
+        let args = args.iter().map(ToString::to_string).collect();
+        self.layout.other_program(name, path.to_owned(), args, env).start()
     }
 
     /// The folder of keys, certificates and policies.
@@ -260,13 +297,13 @@ impl ControlPlane {
 
     /// The process ids, for measurements.
     pub fn pids(&self) -> Vec<(Binary, u32)> {
-        self.lock().running().map(|process| (process.binary(), process.id())).collect()
+        self.lock().running().map(|(binary, process)| (binary, process.id())).collect()
     }
 
     /// Ends the API server in an orderly way, or by force after 10 seconds. Its port stays reserved and refuses connections.
     pub async fn stop_apiserver(&self) -> Result<()> {
         let process = self.lock().apiserver.take();
-        process.context("the API server is stopped already")?.stop(STOP_LIMIT).await
+        process.context("the API server is stopped already")?.stop(STOP_LIMIT).await.map(drop)
     }
 
     /// Kills the API server at once, as a crash of its machine would.
@@ -297,7 +334,7 @@ impl ControlPlane {
         let mut last = anyhow!("it was never asked");
         let poll = async {
             loop {
-                for process in self.lock().running() {
+                for (_, process) in self.lock().running() {
                     process.check()?;
                 }
                 match timeout(PROBE_LIMIT, probe()).await {
@@ -311,7 +348,7 @@ impl ControlPlane {
         if let Ok(result) = timeout(START_LIMIT, poll).await {
             return result.with_context(|| format!("{what} did not start"));
         }
-        let tail = self.lock().running().find(|process| process.binary() == culprit).map(|process| process.log_tail());
+        let tail = self.lock().running().find(|(binary, _)| *binary == culprit).map(|(_, process)| process.log_tail());
         Err(last.context(format!("{what} was not ready within {START_LIMIT:?}\n{}", tail.unwrap_or_default())))
     }
 

@@ -40,9 +40,10 @@ pub use control_plane::{ControlPlane, Options};
 pub use kubeconfig::config_from;
 pub use kubectl::Kubectl;
 pub use node::create_node;
+pub use process::Process;
 pub use workdir::KEEP_VARIABLE;
 
-/// Resolves when the user (Ctrl-C) or the system (SIGTERM) asks this program to end.
+/// Resolves when the user (Ctrl-C), the system (SIGTERM) or the end of the terminal (SIGHUP) asks this program to end.
 ///
 /// Programs that hold a cluster wait on this and then drop the cluster. Without it a signal still leaves no process
 /// behind, but the folder stays until the next cluster is started.
@@ -52,9 +53,11 @@ pub async fn interrupted() -> anyhow::Result<()> {
 
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
     }
     Ok(())
 }

@@ -5,29 +5,32 @@ use std::{
     fs::{self, File},
     io,
     os::unix::process::CommandExt as _,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         OnceLock,
         mpsc::{Sender, channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal};
-
-use crate::assets::Binary;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 /// How many lines of a log are shown with an error.
 const TAIL: usize = 20;
 
 /// A program with its arguments, ready to be started, more than once if need be.
 pub(crate) struct Program {
-    pub(crate) binary: Binary,
+    pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
     pub(crate) folder: PathBuf,
     pub(crate) log: PathBuf,
 }
@@ -46,43 +49,37 @@ impl Program {
             // A proxy or a Go setting of the user must not change how a test cluster behaves.
             .env_clear()
             .env("HOME", &self.folder)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("cannot share a log file")?)
             .stderr(log)
             // Ctrl-C in a terminal reaches this program only, which then ends the children in order.
             .process_group(0);
         let child = spawn(command).with_context(|| format!("cannot start {}", self.path.display()))?;
-        Ok(Process { binary: self.binary, child, log: self.log.clone() })
+        Ok(Process { name: self.name.clone(), child, log: self.log.clone() })
     }
 }
 
-/// A running child. Dropping it kills it and waits for its end.
-pub(crate) struct Process {
-    binary: Binary,
+/// A running child. Dropping it kills it and waits for its end; the kernel kills it when this program ends.
+pub struct Process {
+    name: String,
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    pub(crate) fn binary(&self) -> Binary {
-        self.binary
-    }
-
-    pub(crate) fn id(&self) -> u32 {
+    /// The process id.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// An error with the end of the log when the process is gone.
-    pub(crate) fn check(&mut self) -> Result<()> {
-        let ended = self.child.try_wait().with_context(|| format!("cannot ask for the state of {}", self.binary))?;
-        if let Some(status) = ended {
-            bail!("{} ended ({status})\n{}", self.binary, self.log_tail());
-        }
-        Ok(())
+    /// The file that holds its stdout and stderr.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last lines of the log, with its path.
-    pub(crate) fn log_tail(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -90,21 +87,44 @@ impl Process {
         format!("end of {}:\n{last}", self.log.display())
     }
 
+    /// An error with the end of the log when the process is gone.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.status()? {
+            bail!("{} ended ({status})\n{}", self.name, self.log_tail());
+        }
+        Ok(())
+    }
+
+    /// Waits until the process ends by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let mut children = signal(SignalKind::child()).context("cannot listen for SIGCHLD")?;
+        loop {
+            // Asked only now that the signal is listened for, so that no end is missed.
+            if let Some(status) = self.status()? {
+                return Ok(status);
+            }
+            children.recv().await;
+        }
+    }
+
     /// Asks the process to end, and kills it if it has not within `grace`.
-    pub(crate) async fn stop(mut self, grace: Duration) -> Result<()> {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // Fails when the process has ended already, which is what is wanted.
+    pub async fn stop(&mut self, grace: Duration) -> Result<ExitStatus> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+            // A number whose process was waited for may be somebody else's by now.
+            && self.status()?.is_none()
+        {
+            // Fails when the process ended meanwhile, which is what is wanted.
             let _ = rustix::process::kill_process(pid, Signal::TERM);
         }
-        let deadline = Instant::now() + grace;
-        while Instant::now() < deadline {
-            if self.child.try_wait().with_context(|| format!("cannot wait for {}", self.binary))?.is_some() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Ok(ended) = timeout(grace, self.ended()).await {
+            return ended;
         }
-        // Drop kills it.
-        Ok(())
+        self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
+        self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
+    }
+
+    fn status(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().with_context(|| format!("cannot ask for the state of {}", self.name))
     }
 }
 
