@@ -124,12 +124,10 @@ impl Breakage {
         let begin = Timestamp::now();
         stage.mallory.run(self.command).await?;
         let hostile =
-            |event: &&AuditEvent| event.user == "mallory" && event.received.0 >= begin && self.hostile.is(event);
-        let repair = |event: &&AuditEvent| is_operator(event) && event.received.0 >= begin && self.repair.is(event);
-        let both = |events: &[AuditEvent]| events.iter().any(|e| hostile(&e)) && events.iter().any(|e| repair(&e));
-        let events = stage.cluster.audit_until(both).await?;
-        let broken = events.iter().find(hostile).context("the audit log lost the breakage")?;
-        let repaired = events.iter().find(repair).context("the audit log lost the repair")?;
+            |event: &AuditEvent| event.user == "mallory" && event.received.0 >= begin && self.hostile.is(event);
+        let broken = stage.wait_for_request(&format!("that mallory {}", self.broken), hostile).await?;
+        let repair = |event: &AuditEvent| is_operator(event) && event.received.0 >= begin && self.repair.is(event);
+        let repaired = stage.wait_for_request(&format!("that the operator {}", self.repaired), repair).await?;
         let author = match self.subject {
             None => None,
             Some(subject) => {
@@ -172,9 +170,8 @@ async fn expiry(stage: &Stage) -> anyhow::Result<Repair> {
         namespace: "checkout",
         name: "pcizone-flow-acquirer-egress",
     };
-    let is_closed = |event: &&AuditEvent| is_operator(event) && event.received.0 >= begin && closed.is(event);
-    let events = stage.cluster.audit_until(|events| events.iter().any(|event| is_closed(&event))).await?;
-    let event = events.iter().find(is_closed).context("the audit log lost the closing")?;
+    let is_closed = |event: &AuditEvent| is_operator(event) && event.received.0 >= begin && closed.is(event);
+    let event = stage.wait_for_request("that the operator closed the flow to the acquirer", is_closed).await?;
     Ok(Repair {
         broken: "let the flow to the acquirer end",
         repaired: "closed it at that instant",

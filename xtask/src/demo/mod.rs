@@ -8,14 +8,14 @@ mod breakages;
 mod operator;
 mod show;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, bail};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::{Api, Client, runtime::wait::await_condition};
 use pcizone::api::PciZone;
 use serde_json::Value;
-use testbed::{ControlPlane, Kubectl, Options, create_node};
+use testbed::{AuditEvent, ControlPlane, Kubectl, Options, create_node};
 
 use operator::Operator;
 
@@ -42,30 +42,42 @@ pub(crate) async fn run(once: bool) -> anyhow::Result<()> {
     );
     show::text("no pod runs on them, and no network plug-in enforces what you will see written.\n");
     operator::build()?;
-    tokio::select! {
-        result = play(once) => result,
-        interrupted = testbed::interrupted() => interrupted,
-    }
-}
-
-async fn play(once: bool) -> anyhow::Result<()> {
-    let stage = Stage::set_up().await?;
-    let operator = Operator::start(&stage.cluster).await?;
-    let result = stage.perform().await;
-    let result = match result {
-        Err(error) => Err(error.context(format!("the operator's log ends with:\n{}", operator.last_lines()))),
-        Ok(()) => Ok(()),
+    // One for the whole demo, so that no signal falls between two.
+    let mut interrupted = pin!(testbed::interrupted());
+    let (stage, mut operator) = tokio::select! {
+        played = play(once) => played?,
+        signal = &mut interrupted => {
+            signal?;
+            bail!("interrupted before the demo had shown everything");
+        }
     };
-    if once || result.is_err() {
-        operator.stop().await?;
-        result?;
+    if once {
         show::title("Everything happened as it should.");
         return Ok(());
     }
     show::title("It stays up until Ctrl-C. Look around and break more:");
     show::text(&format!("export KUBECONFIG={}", stage.cluster.admin_kubeconfig().display()));
     show::text("kubectl get pz\nkubectl explain pz.spec.segmentation.flows\nkubectl get networkpolicy -A");
-    std::future::pending().await
+    tokio::select! {
+        signal = interrupted => signal,
+        ended = operator.ended() => Err(operator.explain(&ended)),
+    }
+}
+
+/// Shows everything. Gives the operator after its stage, so that it ends before the cluster does.
+async fn play(once: bool) -> anyhow::Result<(Stage, Operator)> {
+    let stage = Stage::set_up().await?;
+    let mut operator = Operator::start(&stage.cluster).await?;
+    let performed = tokio::select! {
+        performed = stage.perform() => performed,
+        ended = operator.ended() => Err(ended),
+    };
+    performed.map_err(|error| operator.explain(&error))?;
+    if once {
+        let stopped = operator.stop().await;
+        stopped.map_err(|error| operator.explain(&error))?;
+    }
+    Ok((stage, operator))
 }
 
 impl Stage {
@@ -130,6 +142,11 @@ impl Stage {
     async fn zone(&self) -> anyhow::Result<PciZone> {
         let zones: Api<PciZone> = Api::all(self.client.clone());
         zones.get(ZONE).await.context("cannot read the zone")
+    }
+
+    /// Waits until a request is in the audit log.
+    async fn wait_for_request(&self, what: &str, is: impl Fn(&AuditEvent) -> bool) -> anyhow::Result<AuditEvent> {
+        self.cluster.audit_event(PATIENCE, what, is).await
     }
 
     /// Waits until the zone is as wanted.

@@ -1,18 +1,13 @@
 //! The operator as a process of its own, under its ServiceAccount: never with more rights than `deploy/` gives.
 
-use std::{
-    fs::{self, File},
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, runtime::wait::await_condition};
 use pcizone::api::names;
-use testbed::ControlPlane;
-use tokio::{process::Child, time::timeout};
+use testbed::{ControlPlane, Process};
+use tokio::time::timeout;
 
 use super::{PATIENCE, show};
 
@@ -20,13 +15,10 @@ use super::{PATIENCE, show};
 const IDENTITY: &str = "demo";
 /// How long the operator may take to end.
 const END: Duration = Duration::from_secs(20);
-/// Lines of the log that are shown when something goes wrong.
-const LAST_LINES: usize = 20;
 
-/// A running operator.
+/// A running operator. It ends with this program, however that ends.
 pub(super) struct Operator {
-    process: Child,
-    log: PathBuf,
+    process: Process,
 }
 
 /// Builds the operator.
@@ -54,62 +46,51 @@ impl Operator {
         let account = names::OPERATOR;
         show::step(&format!("Start the operator as ServiceAccount {}/{account}", names::OPERATOR_NAMESPACE));
         let kubeconfig = cluster.service_account_kubeconfig(names::OPERATOR_NAMESPACE, account).await?;
-        let log = cluster.logs().join("pcizone.log");
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = tokio::process::Command::new(program()?);
-        command
-            .args([
-                "operator",
-                "--namespace",
-                names::OPERATOR_NAMESPACE,
-                "--identity",
-                IDENTITY,
-                "--listen",
-                "127.0.0.1:0",
-            ])
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .process_group(0)
-            .kill_on_drop(true);
-        let process = command.spawn().context("cannot start the operator")?;
-        let operator = Operator { process, log };
-        operator.wait_for_lead(cluster).await.with_context(|| operator.last_lines())?;
-        show::done(&format!("it leads; its log: {}", operator.log.display()));
+        let arguments =
+            ["operator", "--namespace", names::OPERATOR_NAMESPACE, "--identity", IDENTITY, "--listen", "127.0.0.1:0"];
+        let mut environment = vec![("KUBECONFIG".to_string(), kubeconfig.display().to_string())];
+        environment.extend(std::env::var("RUST_LOG").ok().map(|filter| ("RUST_LOG".to_string(), filter)));
+        let process = cluster.start_program("pcizone", &program()?, &arguments, environment)?;
+        let mut operator = Operator { process };
+        let leads = tokio::select! {
+            leads = wait_for_lead(cluster) => leads,
+            ended = operator.ended() => Err(ended),
+        };
+        leads.map_err(|error| operator.explain(&error))?;
+        show::done(&format!("it leads; its log: {}", operator.process.log().display()));
         Ok(operator)
     }
 
-    async fn wait_for_lead(&self, cluster: &ControlPlane) -> anyhow::Result<()> {
-        let leases: Api<Lease> = Api::namespaced(cluster.admin_client().await?, names::OPERATOR_NAMESPACE);
-        let leads = |lease: Option<&Lease>| {
-            lease
-                .and_then(|lease| lease.spec.as_ref()?.holder_identity.as_deref())
-                .is_some_and(|holder| holder == IDENTITY)
-        };
-        match timeout(PATIENCE, await_condition(leases, names::OPERATOR, leads)).await {
-            Ok(result) => result.map(drop).context("cannot watch the operator's Lease"),
-            Err(_) => bail!("the operator did not take its Lease within {} s", PATIENCE.as_secs()),
+    /// Waits until it ends by itself, which it should not.
+    pub(super) async fn ended(&mut self) -> anyhow::Error {
+        match self.process.ended().await {
+            Ok(status) => anyhow!("the operator ended by itself ({status})"),
+            Err(error) => error.context("cannot watch the operator's process"),
         }
     }
 
-    /// The end of its log.
-    pub(super) fn last_lines(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines.iter().rev().take(LAST_LINES).rev().copied().collect::<Vec<_>>().join("\n")
+    /// What went wrong, and the end of the operator's log, which may say why.
+    pub(super) fn explain(&self, error: &anyhow::Error) -> anyhow::Error {
+        anyhow!("{error:#}\n{}", self.process.log_tail())
     }
 
-    /// Ends it and waits.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(id) = self.process.id() {
-            let id = id.to_string();
-            Command::new("kill").args(["-TERM", &id]).status().context("cannot run kill")?;
+    /// Ends it in an orderly way.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        let status = self.process.stop(END).await?;
+        if !status.success() {
+            bail!("the operator did not end in an orderly way within {} s ({status})", END.as_secs());
         }
-        match timeout(END, self.process.wait()).await {
-            Ok(status) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => Ok(()),
-            Ok(status) => bail!("the operator ended badly: {status:?}\n{}", self.last_lines()),
-            Err(_) => bail!("the operator did not end within {} s", END.as_secs()),
-        }
+        Ok(())
+    }
+}
+
+async fn wait_for_lead(cluster: &ControlPlane) -> anyhow::Result<()> {
+    let leases: Api<Lease> = Api::namespaced(cluster.admin_client().await?, names::OPERATOR_NAMESPACE);
+    let leads = |lease: Option<&Lease>| {
+        lease.and_then(|lease| lease.spec.as_ref()?.holder_identity.as_deref()).is_some_and(|holder| holder == IDENTITY)
+    };
+    match timeout(PATIENCE, await_condition(leases, names::OPERATOR, leads)).await {
+        Ok(result) => result.map(drop).context("cannot watch the operator's Lease"),
+        Err(_) => bail!("the operator did not take its Lease within {} s", PATIENCE.as_secs()),
     }
 }
