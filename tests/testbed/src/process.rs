@@ -182,17 +182,27 @@ fn die_with_parent(command: &mut Command) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
     #[test]
     fn a_child_outlives_the_thread_that_asked_for_it() {
-        let mut command = Command::new("sleep");
-        command.arg("60");
-        let mut child = thread::spawn(|| spawn(command)).join().unwrap().unwrap();
-        thread::sleep(Duration::from_millis(200));
-        assert!(child.try_wait().unwrap().is_none(), "killed with its thread");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let asks = move || (spawn(command), fs::read_link("/proc/thread-self"));
+        let (child, thread) = thread::spawn(asks).join().unwrap();
+        let (mut child, thread) = (child.unwrap(), Path::new("/proc").join(thread.unwrap()));
+        // A thread can be joined a moment before the kernel sends its children their signal; afterwards it is not
+        // listed any more. Nothing announces that.
+        while thread.exists() {
+            thread::yield_now();
+        }
+        child.stdin.take().unwrap().write_all(b"alive").unwrap();
+        let mut answer = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "alive", "killed with its thread");
+        assert!(child.wait().unwrap().success());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -69,9 +70,14 @@ impl Drop for Workdir {
     }
 }
 
+/// Creates a folder under a name that this program did not use before: whoever waits for a folder to go must not meet
+/// the next one.
 fn fresh(root: &Path) -> Result<PathBuf> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+
     let pid = std::process::id();
-    for number in 0..10_000 {
+    for _ in 0..10_000 {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = root.join(format!("{PREFIX}{pid}-{number}"));
         match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => return Ok(path),

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -29,9 +30,27 @@ fn wait_until_none_runs(pids: &[u32]) -> Result<()> {
     Ok(())
 }
 
-/// Starts a program that holds a cluster; gives it with the processes and the folder of the cluster.
+/// The running processes of which one argument is as wanted, with that argument.
+fn running_with(wanted: impl Fn(&str) -> bool) -> Result<Vec<(u32, String)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.filter_map(std::io::Result::ok) {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // Other processes come and go meanwhile.
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        if let Some(argument) = line.split('\0').find(|argument| wanted(argument))
+            && runs(pid)
+        {
+            found.push((pid, argument.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+/// Starts a program that holds a cluster, in a process group of its own, as a shell does; gives it with the processes
+/// and the folder of the cluster.
 fn hold() -> Result<(Child, Vec<u32>, PathBuf)> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hold")).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hold")).stdout(Stdio::piped()).process_group(0).spawn()?;
     let stdout = child.stdout.take().context("no stdout")?;
     let mut pids = Vec::new();
     for line in BufReader::new(stdout).lines() {
@@ -63,26 +82,39 @@ async fn dropping_a_cluster_ends_its_processes_and_removes_its_folder() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn giving_up_on_a_start_ends_what_was_started() -> Result<()> {
-    // The last value of a flag counts, so the first one only marks the process.
-    const MARK: &str = "--v=1000";
-    let found = || -> Result<Vec<u32>> {
-        let marked = |pid: &u32| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|byte| *byte == 0).any(|argument| argument == MARK.as_bytes()) && runs(*pid)
-        };
-        let entries = fs::read_dir("/proc")?.filter_map(std::io::Result::ok);
-        Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(marked).collect())
-    };
-    let apiserver_args = vec![MARK.to_owned(), "--v=0".to_owned()];
+    // The last value of a flag counts, so the first one only marks the process, as one of this test program.
+    let mark = format!("--v={}", 1_000_000_000 + std::process::id());
+    let apiserver_args = vec![mark.clone(), "--v=0".to_owned()];
     let start = tokio::spawn(ControlPlane::start(Options { apiserver_args, ..Options::default() }));
     let deadline = Instant::now() + LIMIT;
-    while found()?.is_empty() {
+    let apiserver = loop {
+        if let Some((pid, _)) = running_with(|argument| argument == mark)?.pop() {
+            break pid;
+        }
         ensure!(Instant::now() < deadline && !start.is_finished(), "never saw the API server");
         tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
+    let folder = fs::read_link(format!("/proc/{apiserver}/cwd"))?;
+    let of_the_cluster = || running_with(|argument| argument.contains(&format!("{}/", folder.display())));
+    ensure!(of_the_cluster()?.len() == 2, "etcd and the API server do not both run: {:?}", of_the_cluster()?);
     start.abort();
     ensure!(start.await.is_err(), "the start was not interrupted");
-    assert_eq!(found()?, Vec::<u32>::new());
+    assert_eq!(of_the_cluster()?, []);
+    assert!(!folder.exists());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_start_ends_etcd_too() -> Result<()> {
+    let apiserver_args = vec!["--feature-gates=NoSuchGate=true".to_owned()];
+    let Err(error) = ControlPlane::start(Options { apiserver_args, ..Options::default() }).await else {
+        anyhow::bail!("started with an unknown feature gate");
+    };
+    let error = format!("{error:#}");
+    let log = error.split("end of ").nth(1).and_then(|rest| rest.split(":\n").next()).context("no log is named")?;
+    let folder = Path::new(log).ancestors().nth(2).context("no folder")?;
+    assert_eq!(running_with(|argument| argument.contains(&format!("{}/", folder.display())))?, []);
+    assert!(!folder.exists());
     Ok(())
 }
 
@@ -94,14 +126,18 @@ fn a_killed_program_leaves_no_process() -> Result<()> {
     wait_until_none_runs(&pids)
 }
 
+/// What Ctrl-C sends, what the system sends, and what a terminal sends when it is closed: to the whole process group.
 #[test]
 fn a_program_that_is_asked_to_end_leaves_no_process_and_no_folder() -> Result<()> {
-    let (mut child, pids, folder) = hold()?;
-    ensure!(folder.is_dir(), "no folder {}", folder.display());
-    let ended = Command::new("kill").arg(child.id().to_string()).status()?;
-    ensure!(ended.success(), "cannot send SIGTERM");
-    ensure!(child.wait()?.success(), "the program failed");
-    wait_until_none_runs(&pids)?;
-    ensure!(!folder.exists(), "{} is still there", folder.display());
+    for signal in ["INT", "TERM", "HUP"] {
+        let (mut child, pids, folder) = hold()?;
+        ensure!(folder.is_dir(), "no folder {}", folder.display());
+        let group = format!("-{}", child.id());
+        let sent = Command::new("kill").args(["-s", signal, "--", &group]).status()?;
+        ensure!(sent.success(), "cannot send SIG{signal}");
+        ensure!(child.wait()?.success(), "the program failed at SIG{signal}");
+        wait_until_none_runs(&pids)?;
+        ensure!(!folder.exists(), "{} is still there after SIG{signal}", folder.display());
+    }
     Ok(())
 }
