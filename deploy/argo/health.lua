@@ -24,10 +24,13 @@ local function message(kind)
 end
 
 if obj.metadata.deletionTimestamp ~= nil then
-  if is("Stalled", "True") then
+  if not is("Stalled", "True") then
+    return progressing("waiting for the protection to be removed")
+  end
+  if condition.Stalled.reason == "ChangeNotConfirmed" then
     return progressing("waiting for the deletion to be confirmed: " .. message("Stalled"))
   end
-  return progressing("waiting for the protection to be removed")
+  return progressing("the deletion cannot go on: " .. message("Stalled"))
 end
 
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then

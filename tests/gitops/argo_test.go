@@ -11,6 +11,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	"sigs.k8s.io/yaml"
 )
 
@@ -26,13 +27,13 @@ type health struct {
 func TestArgoHealthOfEveryPhase(t *testing.T) {
 	for _, row := range expectations {
 		t.Run(row.phase, func(t *testing.T) {
-			zone := load(t, phaseFile(row.phase))
+			zone := zoneIn(t, row.phase)
 			for _, libraries := range []bool{false, true} {
 				got := check(t, zone, libraries)
 				if got.Status != row.health {
 					t.Errorf("health is %s (%s), not %s", got.Status, got.Message, row.health)
 				}
-				if row.says != "" && !strings.Contains(got.Message, condition(t, zone, row.says)) {
+				if row.says != "" && !strings.Contains(got.Message, condition(t, zone, row.says, "message")) {
 					t.Errorf("the message %q does not hold that of %s", got.Message, row.says)
 				}
 				if got.Message == "" {
@@ -46,10 +47,27 @@ func TestArgoHealthOfEveryPhase(t *testing.T) {
 func TestArgoHealthWithoutStatusOrConditionsIsProgressing(t *testing.T) {
 	for _, field := range [][]string{{"status"}, {"status", "conditions"}, {"status", "observedGeneration"}} {
 		t.Run(strings.Join(field, "."), func(t *testing.T) {
-			zone := load(t, phaseFile("in-place"))
+			zone := zoneIn(t, "in-place")
 			unstructured.RemoveNestedField(zone.Object, field...)
 			if got := check(t, zone, false); got.Status != "Progressing" {
 				t.Errorf("health is %s (%s)", got.Status, got.Message)
+			}
+		})
+	}
+}
+
+// Somebody who is asked to confirm what cannot be confirmed looks in the wrong place.
+func TestArgoAsksToConfirmADeletionOnlyWhereOneWaits(t *testing.T) {
+	for _, row := range expectations {
+		if row.kstatus != status.TerminatingStatus || row.says != "Stalled" {
+			continue
+		}
+		t.Run(row.phase, func(t *testing.T) {
+			zone := zoneIn(t, row.phase)
+			waits := condition(t, zone, "Stalled", "reason") == "ChangeNotConfirmed"
+			message := check(t, zone, false).Message
+			if asks := strings.HasPrefix(message, "waiting for the deletion to be confirmed: "); asks != waits {
+				t.Errorf("a change waits for confirmation: %t, but Argo CD says %q", waits, message)
 			}
 		})
 	}
@@ -67,9 +85,9 @@ func TestArgoFolderHoldsEveryPhase(t *testing.T) {
 	}
 	files := map[string]string{}
 	for _, row := range expectations {
-		zone := load(t, phaseFile(row.phase))
+		zone := zoneIn(t, row.phase)
 		input := "testdata/" + strings.ToLower(row.health) + "_" + strings.ReplaceAll(row.phase, "-", "_") + ".yaml"
-		files[input] = read(t, phaseFile(row.phase))
+		files[input] = phaseText(t, row.phase)
 		want.Tests = append(want.Tests, healthTest{check(t, zone, true), input})
 	}
 	text, err := yaml.Marshal(want)
