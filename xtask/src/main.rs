@@ -3,6 +3,7 @@
 mod demo;
 mod generate;
 mod image;
+mod paths;
 mod test;
 
 use std::{

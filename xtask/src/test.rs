@@ -54,6 +54,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
         result
     };
+    timed("paths in documents", &crate::paths::check)?;
     timed("the wall", &wall)?;
     timed(DENY.name, &deny)?;
     timed("test cluster", &cluster)?;
