@@ -435,7 +435,9 @@ fn bounded(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_string();
     }
-    format!("{}{CUT}", &text[..text.floor_char_boundary(limit.saturating_sub(CUT.len()))])
+    let most = limit.saturating_sub(CUT.len());
+    let kept = (0..=most).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    format!("{kept}{CUT}")
 }
 
 /// A time as it is stored: whole seconds.
