@@ -2,19 +2,8 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, ResourceExt, api::DeleteParams};
-use pcizone::api::PciZone;
 
-use crate::support::{Bed, is, is_current, zone};
-
-async fn confirm(bed: &Bed, name: &str) -> String {
-    let digest = bed.zone(name).await.status.unwrap().change.expect("a change that waits").digest;
-    bed.kubectl(&["annotate", "pz", name, &format!("pcizone.dev/confirm-change={digest}"), "--overwrite"]).await;
-    digest
-}
-
-fn waits(zone: &PciZone) -> bool {
-    is_current(zone) && is(zone, "Stalled", "ChangeNotConfirmed")
-}
+use crate::support::{Bed, is, waits, zone};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_leaves_only_when_that_is_confirmed() {
@@ -32,7 +21,7 @@ async fn a_namespace_leaves_only_when_that_is_confirmed() {
     assert!(bed.policy_names("vault").await.contains(&"pcizone-baseline".to_string()));
     assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "cde");
 
-    confirm(&bed, "cde").await;
+    bed.confirm("cde").await;
     bed.until_zone("cde", "the change is counted", |zone| {
         zone.status.as_ref().is_some_and(|s| s.confirmed_changes == 1)
     })
@@ -58,17 +47,14 @@ async fn leaving_enforce_waits_and_then_leaves_nothing() {
     bed.apply(&zone("cde", "Observe", "[checkout, vault]")).await;
     bed.until_zone("cde", "the change waits", waits).await;
     assert!(bed.policy_names("vault").await.contains(&"pcizone-baseline".to_string()));
-    confirm(&bed, "cde").await;
+    bed.confirm("cde").await;
     let zone = bed
         .until_zone("cde", "the zone only observes", |zone| {
             is(zone, "Ready", "Observing") && zone.finalizers().is_empty()
         })
         .await;
     assert!(zone.status.unwrap().plan.is_some());
-    assert!(bed.policy_names("vault").await.is_empty() && bed.policy_names("checkout").await.is_empty());
-    let node = bed.node("pci-1").await;
-    assert!(!node.labels().contains_key("node-restriction.kubernetes.io/pcizone"));
-    assert!(node.spec.unwrap().taints.unwrap_or_default().iter().all(|taint| taint.key != "pcizone.dev/zone"));
+    assert_eq!(bed.traces().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,16 +64,13 @@ async fn a_zone_deleted_while_the_operator_is_down_opens_nothing_until_confirmed
     bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
     bed.until_ready("cde").await;
     bed.stop_operator().await;
-    let zones: Api<PciZone> = Api::all(bed.client.clone());
-    zones.delete("cde", &DeleteParams::default()).await.unwrap();
+    bed.zones().delete("cde", &DeleteParams::default()).await.unwrap();
     bed.start_operator().await;
     bed.until_zone("cde", "the deletion waits", waits).await;
     assert!(bed.policy_names("vault").await.contains(&"pcizone-baseline".to_string()));
-    confirm(&bed, "cde").await;
-    bed.until("the zone is gone", zones, "cde", |zone: Option<&PciZone>| zone.is_none()).await;
-    assert!(bed.policy_names("vault").await.is_empty() && bed.policy_names("checkout").await.is_empty());
-    assert!(!bed.namespace("vault").await.labels().contains_key("pcizone.dev/zone"));
-    assert!(!bed.node("pci-1").await.labels().contains_key("node-restriction.kubernetes.io/pcizone"));
+    bed.confirm("cde").await;
+    bed.until_gone(bed.zones(), "cde").await;
+    assert_eq!(bed.traces().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,10 +83,6 @@ async fn a_deleted_crd_removes_no_protection() {
     crds.delete("pcizones.pcizone.dev", &DeleteParams::default()).await.unwrap();
     bed.until_zone("cde", "the deletion waits", waits).await;
     // It is not only there still: it is still repaired.
-    let old = bed.policies("vault").get("pcizone-baseline").await.unwrap().uid();
-    bed.kubectl(&["delete", "networkpolicy", "--namespace=vault", "pcizone-baseline"]).await;
-    let anew =
-        |policy: Option<&k8s_openapi::api::networking::v1::NetworkPolicy>| policy.is_some_and(|p| p.uid() != old);
-    bed.until("the baseline is back", bed.policies("vault"), "pcizone-baseline", anew).await;
+    bed.is_repaired("vault", "pcizone-baseline").await;
     assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "cde");
 }

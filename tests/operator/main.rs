@@ -8,6 +8,7 @@
 )]
 
 mod changes;
+mod deploy;
 mod lifecycle;
 mod rights;
 mod support;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use pcizone::controllers::rights::{NEEDED, Place};
 use serde_json::Value;
 
-use crate::support::{Bed, is, zone};
+use crate::support::{Bed, is, message, zone};
 
 /// `place group/resource verb` for every verb that a rule grants.
 fn granted() -> BTreeSet<String> {
@@ -50,17 +50,12 @@ fn deploy_grants_exactly_what_is_needed() {
 async fn a_missing_right_is_named_and_heals() {
     let mut bed = Bed::without_operator().await;
     bed.shop().await;
-    let rule = r#"--patch=[{"op":"replace","path":"/rules/3/verbs","value":["get","list","watch"]}]"#;
-    let role = bed.kubectl(&["get", "clusterrole", "pcizone", "--output=json"]).await;
-    let role: Value = serde_json::from_str(&role).unwrap();
-    assert_eq!(role["rules"][3]["resources"][0], "nodes", "the rule that the patch below means");
-    bed.kubectl(&["patch", "clusterrole", "pcizone", "--type=json", rule]).await;
+    bed.set_rights_on_nodes(r#"["get","list","watch"]"#).await;
     bed.start_operator().await;
     bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
     let zone = bed.until_zone("cde", "the missing right is named", |zone| is(zone, "Ready", "MissingRights")).await;
-    let ready = zone.status.unwrap().conditions.into_iter().find(|c| c.type_ == "Ready").unwrap();
-    assert!(ready.message.contains("patch nodes"), "{}", ready.message);
-    let rule = r#"--patch=[{"op":"replace","path":"/rules/3/verbs","value":["get","list","watch","patch"]}]"#;
-    bed.kubectl(&["patch", "clusterrole", "pcizone", "--type=json", rule]).await;
+    let message = message(&zone, "Ready");
+    assert!(message.contains("patch nodes"), "{message}");
+    bed.set_rights_on_nodes(r#"["get","list","watch","patch"]"#).await;
     bed.until_ready("cde").await;
 }

@@ -1,14 +1,11 @@
 //! A zone from `kubectl apply` to status, and what keeps it.
 
-use k8s_openapi::{
-    api::networking::v1::NetworkPolicy,
-    jiff::{SignedDuration, Timestamp},
-};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::ResourceExt;
 use serde_json::json;
 use testbed::create_node;
 
-use crate::support::{Bed, evidence, is, is_current, zone};
+use crate::support::{Bed, FLOW_EGRESS, FLOW_INGRESS, evidence, is, is_current, message, zone, zone_of};
 
 const TAMPERED: &str = "ManagedObjectTampered";
 
@@ -50,7 +47,7 @@ async fn a_zone_is_protected_with_the_fewest_writes() {
     assert!(!bed.node("node-1").await.labels().contains_key("node-restriction.kubernetes.io/pcizone"));
 
     bed.stop_operator().await;
-    let mut writes = bed.writes();
+    let mut writes = bed.writes().await;
     writes.sort();
     let expected = [
         "create networkpolicies/checkout/pcizone-baseline",
@@ -63,7 +60,7 @@ async fn a_zone_is_protected_with_the_fewest_writes() {
         "patch pcizones//cde",
     ];
     assert_eq!(writes, expected);
-    let refused: Vec<_> = bed.requests().into_iter().filter(|event| event.code == 403).collect();
+    let refused: Vec<_> = bed.requests().await.into_iter().filter(|event| event.code == 403).collect();
     assert!(refused.is_empty(), "the rights of deploy/ are too few: {refused:?}");
 }
 
@@ -74,22 +71,18 @@ async fn what_somebody_breaks_is_put_back_and_named() {
     bed.kubectl(&["taint", "node", "pci-1", "example.com/other=kept:NoSchedule"]).await;
     bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
     bed.until_ready("cde").await;
-    let declared = bed.policies("vault").get("pcizone-flow-checkout-to-vault-ingress").await.unwrap();
+    let declared = bed.policies("vault").get(FLOW_INGRESS).await.unwrap();
 
-    let old = bed.policies("vault").get("pcizone-baseline").await.unwrap().uid();
-    bed.kubectl(&["delete", "networkpolicy", "--namespace=vault", "pcizone-baseline"]).await;
-    let anew = |policy: Option<&NetworkPolicy>| policy.is_some_and(|policy| policy.uid() != old);
-    bed.until("the baseline is back", bed.policies("vault"), "pcizone-baseline", anew).await;
+    bed.is_repaired("vault", "pcizone-baseline").await;
     let known = |subject: &'static str, who: &'static str| {
         move |zone: &pcizone::api::PciZone| evidence(zone, TAMPERED, subject).is_some_and(|text| text.contains(who))
     };
     bed.until_zone("cde", "the deletion is reported", known("NetworkPolicy/vault/pcizone-baseline", "audit log")).await;
 
-    let flow = "pcizone-flow-checkout-to-vault-ingress";
     let open = r#"--patch=[{"op":"remove","path":"/spec/ingress/0/from"}]"#;
-    bed.kubectl(&["patch", "networkpolicy", "--namespace=vault", flow, "--type=json", open]).await;
+    bed.kubectl(&["patch", "networkpolicy", "--namespace=vault", FLOW_INGRESS, "--type=json", open]).await;
     let same = |policy: Option<&NetworkPolicy>| policy.is_some_and(|policy| policy.spec == declared.spec);
-    bed.until("the flow is as declared", bed.policies("vault"), flow, same).await;
+    bed.until("the flow is as declared", bed.policies("vault"), FLOW_INGRESS, same).await;
     let subject = "NetworkPolicy/vault/pcizone-flow-checkout-to-vault-ingress";
     bed.until_zone("cde", "the patch is reported", known(subject, "kubectl-patch")).await;
 
@@ -108,7 +101,7 @@ async fn what_somebody_breaks_is_put_back_and_named() {
         labelled
             && ["pcizone.dev/zone", "example.com/other"].iter().all(|key| taints.iter().any(|taint| taint.key == *key))
     };
-    bed.until("taint and label are back, others' kept", Api::all(bed.client.clone()), "pci-1", tainted).await;
+    bed.until("taint and label are back, others' kept", bed.nodes(), "pci-1", tainted).await;
     bed.until_ready("cde").await;
 }
 
@@ -116,9 +109,10 @@ async fn what_somebody_breaks_is_put_back_and_named() {
 async fn a_flow_closes_at_its_end() {
     let bed = Bed::start().await;
     bed.shop().await;
-    let ends = Timestamp::now().checked_add(SignedDuration::from_secs(8)).unwrap();
-    let ends = ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    bed.apply(&zone("cde", "Enforce", "[checkout, vault]").replace("2099-04-01T00:00:00Z", &ends)).await;
+    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
+    bed.until_policy("vault", FLOW_INGRESS).await;
+    bed.until_policy("checkout", FLOW_EGRESS).await;
+    bed.end_soon("cde", 0).await;
     bed.until_zone("cde", "the flow's end is reported", |zone| {
         evidence(zone, "FlowExpired", "Flow/cde/checkout-to-vault").is_some() && is(zone, "Ready", "True")
     })
@@ -136,7 +130,7 @@ async fn observe_writes_nothing_and_says_what_enforce_would_write() {
     let plan = zone.status.unwrap().plan.expect("a plan");
     assert_eq!((plan.create, plan.update, plan.delete), (4, 3, 0));
     bed.stop_operator().await;
-    assert!(bed.writes().is_empty(), "{:?}", bed.writes());
+    assert_eq!(bed.writes().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,8 +147,7 @@ async fn a_namespace_that_two_zones_want_stays_with_the_first() {
         .await;
     assert!(evidence(&second, "NamespaceClaimedTwice", "Namespace/vault").is_some());
     assert!(evidence(&second, "NodeSharedByZones", "Node/pci-1").is_some());
-    let baseline = |policy: Option<&NetworkPolicy>| policy.is_some();
-    bed.until("what is its own is protected", bed.policies("storefront"), "pcizone-baseline", baseline).await;
+    bed.until_policy("storefront", "pcizone-baseline").await;
     assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "first");
     assert!(is(&bed.zone("first").await, "Ready", "True"));
 }
@@ -164,16 +157,14 @@ async fn a_namespace_that_comes_later_joins_and_reserved_ones_never_do() {
     let bed = Bed::start().await;
     bed.kubectl(&["label", "namespace", "kube-system", "team=payments"]).await;
     create_node(&bed.client, "pci-1", &[("node-restriction.kubernetes.io/pool", "pci")]).await.unwrap();
-    let manifest = zone("cde", "Enforce", "[later]")
-        .replace("{names: [later]}", "{names: [later], selector: {matchLabels: {team: payments}}}");
-    bed.apply(&manifest).await;
+    bed.apply(&zone_of("cde", "Enforce", "{names: [later], selector: {matchLabels: {team: payments}}}")).await;
     bed.until_zone("cde", "the namespace is missed", |zone| is(zone, "ScopeResolved", "Missing")).await;
     bed.kubectl(&["create", "namespace", "later"]).await;
     let zone = bed
         .until_zone("cde", "it has joined", |zone| is(zone, "ScopeResolved", "LeftOut") && is(zone, "Ready", "True"))
         .await;
-    let scope = zone.status.unwrap().conditions.into_iter().find(|c| c.type_ == "ScopeResolved").unwrap();
-    assert!(scope.message.contains("kube-system"), "{}", scope.message);
+    let message = message(&zone, "ScopeResolved");
+    assert!(message.contains("kube-system"), "{message}");
     assert_eq!(bed.policy_names("later").await, ["pcizone-baseline"]);
     assert!(bed.policy_names("kube-system").await.is_empty());
 }

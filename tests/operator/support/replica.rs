@@ -1,0 +1,105 @@
+//! A running operator, and what it serves.
+
+use std::net::SocketAddr;
+
+use kube::Config;
+use pcizone::{
+    api::names,
+    controllers::{self, Settings},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{PATIENCE, ask};
+
+/// A running operator.
+pub struct Operator {
+    /// Its name, as it stands in the Lease.
+    pub identity: String,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), controllers::Error>>,
+}
+
+impl Operator {
+    pub async fn start(config: Config, identity: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let namespace = names::OPERATOR_NAMESPACE.to_string();
+        let settings = Settings { config, namespace, identity: identity.clone(), listener };
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(controllers::run(settings, shutdown));
+        Operator { identity, address, stop, task }
+    }
+
+    /// Asks it to end and waits until it has.
+    pub async fn end(self) {
+        let _ = self.stop.send(());
+        timeout(PATIENCE, self.task).await.expect("the operator ends").unwrap().expect("the operator ends well");
+    }
+
+    /// Status code and body of a page.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.address).await?;
+            let request = format!("GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = timeout(PATIENCE, exchange).await.expect("an answer in time").expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, body.to_string())
+    }
+
+    /// Waits until a page is as wanted.
+    pub async fn until_page(&self, what: &str, path: &str, is: impl Fn(u16, &str) -> bool) -> String {
+        ask(what, async || {
+            let (code, body) = self.get(path).await;
+            if is(code, &body) { Ok(body) } else { Err(format!("{path}: {code} {body}")) }
+        })
+        .await
+    }
+
+    /// The sum of the series that start so, such as `pcizone_writes_total`. Nothing counted yet is 0.
+    pub async fn metric(&self, series: &str) -> u64 {
+        sum(&self.get("/metrics").await.1, series)
+    }
+
+    /// Waits until a sum is as wanted.
+    pub async fn until_metric(&self, series: &str, is: impl Fn(u64) -> bool) {
+        let what = format!("{} counts {series}", self.identity);
+        self.until_page(&what, "/metrics", |_, text| is(sum(text, series))).await;
+    }
+
+    /// Does something and waits until the replica has counted on since: it has looked.
+    pub async fn looks_after(&self, series: &str, act: impl Future) {
+        let before = self.metric(series).await;
+        act.await;
+        self.until_metric(series, |now| now > before).await;
+    }
+
+    pub async fn until_leading(&self) {
+        self.until_metric("pcizone_leading", |value| value == 1).await;
+    }
+
+    /// Waits until it knows the cluster.
+    pub async fn until_synced(&self) {
+        self.until_page("it is ready", "/readyz", |code, _| code == 200).await;
+    }
+}
+
+fn sum(text: &str, series: &str) -> u64 {
+    let values = text.lines().filter(|line| line.starts_with(series)).filter_map(|line| line.rsplit(' ').next());
+    values.map(|value| value.parse::<u64>().expect("a number")).sum()
+}
