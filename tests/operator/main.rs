@@ -9,6 +9,7 @@
 
 mod changes;
 mod deploy;
+mod health;
 mod lifecycle;
 mod rights;
 mod support;
