@@ -10,6 +10,7 @@
 mod changes;
 mod deploy;
 mod health;
+mod leader;
 mod lifecycle;
 mod rights;
 mod support;
