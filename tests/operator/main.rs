@@ -9,6 +9,7 @@
 
 mod changes;
 mod deploy;
+mod events;
 mod health;
 mod leader;
 mod lifecycle;
