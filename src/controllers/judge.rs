@@ -222,8 +222,24 @@ fn events(before: Option<&PciZoneStatus>, after: &PciZoneStatus) -> Vec<Event> {
             reason: finding.id.clone(),
             note: Some(format!("{}: {} ({})", finding.subject, finding.message, finding.evidence)),
             action: "Restored".to_string(),
-            secondary: None,
+            // Without it the recorder would take one after the other for the same.
+            secondary: Some(reference(&finding.subject)),
         });
     }
     events
+}
+
+/// The object that a subject names.
+fn reference(subject: &str) -> ObjectReference {
+    let mut parts = subject.splitn(3, '/');
+    let kind = parts.next().unwrap_or_default();
+    let (first, second) = (parts.next(), parts.next());
+    let (namespace, name) = if second.is_some() { (first, second) } else { (None, first) };
+    ObjectReference {
+        api_version: Some(if kind == "NetworkPolicy" { "networking.k8s.io/v1" } else { "v1" }.to_string()),
+        kind: Some(kind.to_string()),
+        namespace: namespace.map(str::to_string),
+        name: name.map(str::to_string),
+        ..ObjectReference::default()
+    }
 }

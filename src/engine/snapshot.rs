@@ -66,10 +66,11 @@ impl ZoneRecord {
             let nothing = PciZoneStatus { confirmed_changes, ..PciZoneStatus::default() };
             serde_json::from_value(status).unwrap_or(nothing)
         });
-        match data.get_mut("spec").map(Value::take).map(serde_json::from_value) {
+        match data.get_mut("spec").map(Value::take).map(serde_path_to_error::deserialize) {
             Some(Ok(spec)) => ZoneRecord::Readable(Arc::new(PciZone { metadata, spec, status })),
             Some(Err(error)) => {
-                let error = format!("spec ({}): {error}", types.map(|t| t.api_version).unwrap_or_default());
+                let version = types.map(|types| types.api_version).unwrap_or_default();
+                let error = format!("spec.{} ({version}): {}", error.path(), error.inner());
                 ZoneRecord::Unreadable { metadata: Box::new(metadata), status: status.map(Box::new), error }
             }
             None => {
