@@ -34,6 +34,11 @@ impl ConditionType {
         ConditionType::Stalled,
     ];
 
+    /// True for the conditions that the operator writes; others may add their own.
+    pub fn is_ours(kind: &str) -> bool {
+        ConditionType::ALL.iter().any(|ours| ours.as_str() == kind)
+    }
+
     /// The spelling in the status.
     pub fn as_str(self) -> &'static str {
         match self {

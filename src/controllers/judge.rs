@@ -1,6 +1,10 @@
 //! The judgement path: everything at one moment → the engine → status, events, metrics.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
@@ -53,6 +57,8 @@ pub struct Judge {
     /// Rights that are missing.
     pub missing_rights: watch::Receiver<Vec<String>>,
     events: mpsc::Sender<(Event, ObjectReference)>,
+    /// Unreadable versions of zones that were told by an event.
+    told: Mutex<HashSet<(Option<String>, Option<i64>)>>,
     /// Judgements in a row of which a status could not be written.
     failures: u32,
 }
@@ -72,7 +78,7 @@ impl Judge {
         let (events, queue) = mpsc::channel(EVENTS);
         // Ends with the judge, whose sender it waits for.
         tokio::spawn(publish_events(Recorder::new(client, reporter), queue));
-        Judge { hub, applier, metrics, incidents, missing_rights, events, failures: 0 }
+        Judge { hub, applier, metrics, incidents, missing_rights, events, told: Mutex::default(), failures: 0 }
     }
 
     /// Judges after every change, until dropped.
@@ -141,23 +147,42 @@ impl Judge {
             if !matches!(error, Error::NotLeading) {
                 self.metrics.count_error("judge", error.category());
                 tracing::warn!(zone, error = error.chain(), "the status could not be written");
+                self.tell_unreadable(record, &evaluation.status);
             }
             return Err(error);
         }
         for event in events(record.status(), &evaluation.status) {
-            let reference = ObjectReference {
-                api_version: Some(zone_resource().api_version),
-                kind: Some(zone_resource().kind),
-                name: Some(zone.to_string()),
-                uid: record.metadata().uid.clone(),
-                ..ObjectReference::default()
-            };
-            // Events are for people who look; they never hold the operator up.
-            if self.events.try_send((event, reference)).is_err() {
-                tracing::debug!(zone, "too many events at once; one was left out");
-            }
+            self.tell(record, event);
         }
         Ok(())
+    }
+
+    /// Events are for people who look; they never hold the operator up.
+    fn tell(&self, record: &ZoneRecord, event: Event) {
+        let reference = ObjectReference {
+            api_version: Some(zone_resource().api_version),
+            kind: Some(zone_resource().kind),
+            name: Some(record.name().to_string()),
+            uid: record.metadata().uid.clone(),
+            ..ObjectReference::default()
+        };
+        if self.events.try_send((event, reference)).is_err() {
+            tracing::debug!(zone = record.name(), "too many events at once; one was left out");
+        }
+    }
+
+    /// The API server takes no status for an object whose fields are of other types than the schema says. Then an
+    /// event is the only place that is left, once for each version of the spec.
+    fn tell_unreadable(&self, record: &ZoneRecord, status: &PciZoneStatus) {
+        if let ZoneRecord::Readable(_) = record {
+            return;
+        }
+        let version = (record.metadata().uid.clone(), record.metadata().generation);
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(version) {
+            for event in events(None, status).into_iter().filter(|event| event.action == "Ready") {
+                self.tell(record, event);
+            }
+        }
     }
 }
 
@@ -176,7 +201,7 @@ async fn publish_events(recorder: Recorder, mut events: mpsc::Receiver<(Event, O
 /// Others may add conditions of their own; they stay, and are no reason to write.
 fn without_foreign(status: &PciZoneStatus) -> PciZoneStatus {
     let mut status = status.clone();
-    status.conditions.retain(|condition| ConditionType::ALL.iter().any(|kind| kind.as_str() == condition.type_));
+    status.conditions.retain(|condition| ConditionType::is_ours(&condition.type_));
     status
 }
 

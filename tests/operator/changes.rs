@@ -16,7 +16,9 @@ async fn a_namespace_leaves_only_when_that_is_confirmed() {
 
     bed.apply(&one).await;
     bed.until_zone("cde", "the change waits", waits).await;
-    bed.kubectl(&["annotate", "pz", "cde", "pcizone.dev/confirm-change=sha256:wrong"]).await;
+    let wrong = ["annotate", "pz", "cde", "pcizone.dev/confirm-change=sha256:wrong"];
+    let looks = r#"pcizone_reconciles_total{controller="namespaces""#;
+    bed.operator().looks_after(looks, bed.kubectl(&wrong)).await;
     bed.until_zone("cde", "the change still waits", waits).await;
     assert!(bed.policy_names("vault").await.contains(&"pcizone-baseline".to_string()));
     assert_eq!(bed.namespace("vault").await.labels()["pcizone.dev/zone"], "cde");

@@ -17,7 +17,7 @@ async fn events(bed: &Bed) -> Vec<Event> {
 }
 
 /// Waits for an event with this reason whose note holds these words.
-async fn until_told(bed: &Bed, reason: &str, words: &[&str]) -> Event {
+pub async fn until_told(bed: &Bed, reason: &str, words: &[&str]) -> Event {
     ask(&format!("an event {reason} with {words:?}"), async || {
         let events = events(bed).await;
         let tells = |event: &&Event| {

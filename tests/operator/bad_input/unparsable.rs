@@ -8,6 +8,7 @@ use pcizone::api::PciZoneStatus;
 use serde_json::{Value, json};
 use testbed::create_node;
 
+use crate::events::until_told;
 use crate::support::{Bed, bare_zone, condition, says, zone};
 
 /// Valid for Kubernetes, and later than the last moment that jiff can tell.
@@ -48,8 +49,18 @@ async fn until_invalid(bed: &Bed, name: &str, place: &str) {
     bed.until_raw(&format!("{name} is told that {place} is wrong"), &path, is_told).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn zones_of_an_older_version_keep_their_protection_and_say_where_they_do_not_parse() {
+/// Stores a zone that the shipped schema refuses, while another is in force.
+async fn store(bed: &Bed, refused: &str) {
+    let shipped = pcizone::api::crd().spec.versions;
+    exchange(bed, loosened(shipped.clone())).await;
+    bed.until_accepted(refused, true).await;
+    bed.apply(refused).await;
+    exchange(bed, shipped).await;
+    bed.until_accepted(&bare_zone("another", "Warn", "{names: [later]}"), false).await;
+}
+
+/// A cluster with two zones in place.
+async fn two_zones() -> Bed {
     let bed = Bed::start().await;
     bed.shop().await;
     bed.kubectl(&["create", "namespace", "later"]).await;
@@ -57,26 +68,31 @@ async fn zones_of_an_older_version_keep_their_protection_and_say_where_they_do_n
     bed.apply(&bare_zone("shopfront", "Enforce", "{names: [storefront]}")).await;
     bed.until_ready("cde").await;
     bed.until_ready("shopfront").await;
-    let before = bed.surroundings().await;
+    bed
+}
 
-    let shipped = pcizone::api::crd().spec.versions;
-    let warning = zone("cde", "Warn", "[checkout, vault]");
-    exchange(&bed, loosened(shipped.clone())).await;
-    bed.until_accepted(&warning, true).await;
-    bed.apply(&warning).await;
-    bed.apply(&bare_zone("older", "Enforce", "everything")).await;
-    exchange(&bed, shipped).await;
-    bed.until_accepted(&bare_zone("newer", "Warn", "{names: [later]}"), false).await;
-
-    until_invalid(&bed, "cde", "mode").await;
-    until_invalid(&bed, "older", "namespaces").await;
+/// Zones that parse are kept, and new ones come into place.
+async fn others_go_on(bed: &Bed) {
     bed.is_repaired("storefront", "pcizone-baseline").await;
     bed.apply(&bare_zone("newer", "Enforce", "{names: [later]}")).await;
     bed.until_ready("newer").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_of_an_older_version_keeps_its_protection_and_says_where_it_does_not_parse() {
+    let mut bed = two_zones().await;
+    store(&bed, &zone("cde", "Warn", "[checkout, vault]")).await;
+    until_invalid(&bed, "cde", "mode").await;
+    bed.is_repaired("vault", "pcizone-baseline").await;
+    let before = bed.surroundings().await;
+    // An operator that never saw the zone when it did parse.
+    bed.stop_operator().await;
+    bed.start_operator().await;
+    others_go_on(&bed).await;
+    until_invalid(&bed, "cde", "mode").await;
     let now = bed.surroundings().await;
-    for (object, before) in
-        before.iter().filter(|(object, _)| !object.contains("storefront") && !object.contains("later"))
-    {
+    let of_others = |object: &str| object.contains("storefront") || object.contains("later");
+    for (object, before) in before.iter().filter(|(object, _)| !of_others(object)) {
         assert_eq!(&now[object], before, "{object}");
     }
 
@@ -84,6 +100,17 @@ async fn zones_of_an_older_version_keep_their_protection_and_say_where_they_do_n
     bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
     bed.until_ready("cde").await;
     bed.is_repaired("vault", "pcizone-baseline").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_can_have_no_status_is_told_where_by_an_event_and_holds_nobody_up() {
+    let bed = two_zones().await;
+    store(&bed, &bare_zone("older", "Enforce", "everything")).await;
+    others_go_on(&bed).await;
+    bed.is_repaired("vault", "pcizone-baseline").await;
+    // The API server refuses every status of an object whose fields are of another type.
+    let told = until_told(&bed, "SpecInvalid", &["spec.scope.namespaces"]).await;
+    assert_eq!(told.regarding.and_then(|object| object.name).as_deref(), Some("older"));
 }
 
 /// Opens the baseline of vault and waits until it is as declared.
@@ -116,6 +143,7 @@ async fn a_policy_that_does_not_parse_is_still_repaired() {
     bed.start_operator().await;
     baseline_is_repaired(&bed, &declared, None).await;
     bed.is_repaired("checkout", "pcizone-baseline").await;
+    bed.until_ready("cde").await;
 }
 
 /// Takes our taint from both nodes and waits until it is back.
