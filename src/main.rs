@@ -16,7 +16,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Command::parse()) {
+    let result = match Command::parse() {
+        Command::Crd => print_crd(),
+        #[cfg(feature = "operator")]
+        Command::Operator(arguments) => operator::run(arguments),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The causes in one line; a backtrace says nothing to whoever reads this.
@@ -26,12 +31,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Crd => print!("{}", serde_saphyr::to_string(&pcizone::api::crd())?),
-        #[cfg(feature = "operator")]
-        Command::Operator(arguments) => operator::run(arguments)?,
-    }
+fn print_crd() -> anyhow::Result<()> {
+    print!("{}", serde_saphyr::to_string(&pcizone::api::crd())?);
     Ok(())
 }
 
