@@ -63,15 +63,24 @@ pub struct Awaited(Mutex<HashMap<String, Own>>);
 
 /// One of our writes.
 struct Own {
-    /// Version that the object got; `None` when it was deleted.
-    version: Option<String>,
+    /// The version that it made, or the last one that it took away.
+    version: String,
+    deleted: bool,
     at: Instant,
 }
 
 impl Awaited {
-    /// It was written just now.
-    pub fn add(&self, subject: String, version: Option<String>) {
-        let own = Own { version, at: Instant::now() };
+    /// It was written just now, and has this version.
+    pub fn wrote(&self, subject: String, version: String) {
+        self.add(subject, Own { version, deleted: false, at: Instant::now() });
+    }
+
+    /// It was deleted just now, and had this version or a later one.
+    pub fn deleted(&self, subject: String, version: String) {
+        self.add(subject, Own { version, deleted: true, at: Instant::now() });
+    }
+
+    fn add(&self, subject: String, own: Own) {
         let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if awaited.len() > MANY {
             awaited.retain(|_, own| own.at.elapsed() < AWAITED);
@@ -82,8 +91,7 @@ impl Awaited {
     /// The watch showed that the object of this version is gone.
     pub fn gone(&self, subject: &str, version: Option<&str>) {
         let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_later = |own: &Own| own.version.as_deref().is_none_or(|ours| !is_older(version, ours));
-        if awaited.get(subject).is_some_and(is_later) {
+        if awaited.get(subject).is_some_and(|own| !own.deleted && !is_older(version, &own.version)) {
             awaited.remove(subject);
         }
     }
@@ -92,11 +100,11 @@ impl Awaited {
     /// last write. Bounded: a watch that stays behind must not keep a repair back.
     pub fn is_behind(&self, subject: &str, version: Option<&str>) -> bool {
         let awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = awaited.get(subject).filter(|own| own.at.elapsed() < AWAITED);
-        match own.map(|own| own.version.as_deref()) {
-            Some(Some(ours)) => is_older(version, ours),
-            Some(None) => version.is_some(),
-            None => false,
+        let Some(own) = awaited.get(subject).filter(|own| own.at.elapsed() < AWAITED) else { return false };
+        if own.deleted {
+            version.is_some_and(|version| version == own.version || is_older(Some(version), &own.version))
+        } else {
+            is_older(version, &own.version)
         }
     }
 }
@@ -194,16 +202,13 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn awaited(version: Option<&str>) -> Awaited {
-        let awaited = Awaited::default();
-        awaited.add("Namespace/vault".to_string(), version.map(str::to_string));
-        awaited
-    }
+    const VAULT: &str = "Namespace/vault";
 
     #[test]
     fn only_what_was_planned_before_our_own_write_is_behind() {
-        let awaited = awaited(Some("100"));
-        let is_behind = |version| awaited.is_behind("Namespace/vault", version);
+        let awaited = Awaited::default();
+        awaited.wrote(VAULT.to_string(), "100".to_string());
+        let is_behind = |version| awaited.is_behind(VAULT, version);
         assert!(is_behind(None) && is_behind(Some("99")));
         assert!(!is_behind(Some("100")) && !is_behind(Some("101")));
         assert!(!awaited.is_behind("Namespace/checkout", None), "we wrote nothing there");
@@ -211,20 +216,22 @@ mod tests {
 
     #[test]
     fn what_somebody_deleted_after_our_write_is_repaired_at_once() {
-        let awaited = awaited(Some("100"));
-        awaited.gone("Namespace/vault", Some("99"));
-        assert!(awaited.is_behind("Namespace/vault", None), "that was an earlier deletion");
-        awaited.gone("Namespace/vault", Some("101"));
-        assert!(!awaited.is_behind("Namespace/vault", None));
+        let awaited = Awaited::default();
+        awaited.wrote(VAULT.to_string(), "100".to_string());
+        awaited.gone(VAULT, Some("99"));
+        assert!(awaited.is_behind(VAULT, None), "that was an earlier deletion");
+        awaited.gone(VAULT, Some("101"));
+        assert!(!awaited.is_behind(VAULT, None));
     }
 
     #[test]
     fn our_own_deletion_is_made_once() {
-        let awaited = awaited(None);
-        assert!(awaited.is_behind("Namespace/vault", Some("100")));
-        assert!(!awaited.is_behind("Namespace/vault", None));
-        awaited.gone("Namespace/vault", Some("101"));
-        assert!(!awaited.is_behind("Namespace/vault", Some("102")), "it was created anew");
+        let awaited = Awaited::default();
+        awaited.deleted(VAULT.to_string(), "100".to_string());
+        awaited.gone(VAULT, Some("101"));
+        assert!(awaited.is_behind(VAULT, Some("100")), "planned before the watch showed it");
+        assert!(!awaited.is_behind(VAULT, None));
+        assert!(!awaited.is_behind(VAULT, Some("102")), "it was created anew");
     }
 
     #[tokio::test(start_paused = true)]

@@ -138,7 +138,11 @@ impl Context {
             }
             match self.applier.write(write).await {
                 Ok(version) => {
-                    self.hub.awaited.add(target, version);
+                    match (version, write.planned_from(owner)) {
+                        (Some(version), _) => self.hub.awaited.wrote(target, version),
+                        (None, Some(last)) => self.hub.awaited.deleted(target, last.to_string()),
+                        (None, None) => {}
+                    }
                     self.metrics.count_write(self.controller, write.verb());
                     tracing::info!(controller = self.controller, "{} {}", write.verb(), write.subject());
                     if let (Due::Protect(zone), Some(drift)) = (&due, drift::drift(write, owner, settled)) {
