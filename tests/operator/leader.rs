@@ -101,7 +101,13 @@ async fn a_deleted_lease_is_created_again_and_writing_goes_on() {
 async fn a_replica_that_ends_gives_its_lease_back_and_the_next_takes_over() {
     let (bed, leader) = two_replicas().await;
     until_held_by(&bed, &leader.identity).await;
-    tokio::join!(until_held_by(&bed, ""), leader.end());
+    let ended = async {
+        let identity = leader.identity.clone();
+        leader.end().await;
+        // A process that ended gives nothing back any more.
+        assert_ne!(holder(leases(&bed).get_opt("pcizone").await.unwrap().as_ref()), identity);
+    };
+    tokio::join!(until_held_by(&bed, ""), ended);
     until_held_by(&bed, &bed.operator().identity).await;
     bed.operator().until_leading().await;
     bed.is_repaired("vault", "pcizone-baseline").await;
