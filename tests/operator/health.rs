@@ -19,7 +19,7 @@ async fn a_replica_that_cannot_reach_the_api_server_lives_and_is_ready_when_it_c
     let mut bed = Bed::without_operator().await;
     let config = bed.operator_config().await;
     bed.cluster.stop_apiserver().await.unwrap();
-    bed.start_operator_with(config).await;
+    bed.start_operator_with(config);
     // It has tried, and code 0 means that there was no answer.
     bed.operator().until_metric(r#"pcizone_api_requests_total{method="GET""#, |tried| tried > 0).await;
     let (code, text) = bed.operator().get("/readyz").await;

@@ -106,11 +106,11 @@ impl Bed {
 
     pub async fn start_operator(&mut self) {
         let config = self.operator_config().await;
-        self.start_operator_with(config).await;
+        self.start_operator_with(config);
     }
 
-    pub async fn start_operator_with(&mut self, config: Config) {
-        self.operator = Some(Operator::start(config, format!("replica-{}", self.started)).await);
+    pub fn start_operator_with(&mut self, config: Config) {
+        self.operator = Some(Operator::start(config, format!("replica-{}", self.started)));
         self.started += 1;
     }
 

@@ -10,6 +10,7 @@ use pcizone::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
     sync::oneshot,
     task::JoinHandle,
     time::timeout,
@@ -17,27 +18,47 @@ use tokio::{
 
 use super::{PATIENCE, ask};
 
-/// A running operator.
+/// A running operator. It has a runtime of its own, as a process would: with its end everything that it started ends.
 pub struct Operator {
     /// Its name, as it stands in the Lease.
     pub identity: String,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), controllers::Error>>,
+    _runtime: OwnRuntime,
+}
+
+struct OwnRuntime(Option<Runtime>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Operator {
-    pub async fn start(config: Config, identity: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub fn start(config: Config, identity: String) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let namespace = names::OPERATOR_NAMESPACE.to_string();
-        let settings = Settings { config, namespace, identity: identity.clone(), listener };
         let (stop, stopped) = oneshot::channel();
-        let shutdown = async move {
-            let _ = stopped.await;
-        };
-        let task = tokio::spawn(controllers::run(settings, shutdown));
-        Operator { identity, address, stop, task }
+        let name = identity.clone();
+        let task = runtime.spawn(async move {
+            let settings = Settings {
+                config,
+                namespace: names::OPERATOR_NAMESPACE.to_string(),
+                identity: name,
+                listener: TcpListener::from_std(listener).unwrap(),
+            };
+            let shutdown = async move {
+                let _ = stopped.await;
+            };
+            controllers::run(settings, shutdown).await
+        });
+        Operator { identity, address, stop, task, _runtime: OwnRuntime(Some(runtime)) }
     }
 
     /// Asks it to end and waits until it has.
