@@ -119,17 +119,16 @@ struct Candidate {
 impl Candidate {
     async fn run(self, leading: watch::Sender<bool>, mut left: watch::Receiver<bool>) {
         while !*left.borrow() {
-            let stood = tokio::select! {
-                stood = self.stand(&leading, left.clone()) => stood,
-                // While the election cannot be joined there is nothing to give back.
-                () = is_true(&mut left), if !*leading.borrow() => return,
-            };
+            let stood = self.stand(&leading, &mut left).await;
             leading.send_replace(false);
             if let Err(source) = stood {
                 let (namespace, name) = (self.namespace.clone(), names::OPERATOR.to_string());
                 let error = Error::Lease { namespace, name, source: Box::new(source) };
                 tracing::warn!(error = error.chain(), "will try again");
-                sleep(JOIN_AGAIN).await;
+                tokio::select! {
+                    () = sleep(JOIN_AGAIN) => {}
+                    () = is_true(&mut left) => {}
+                }
             }
         }
     }
@@ -138,9 +137,14 @@ impl Candidate {
     async fn stand(
         &self,
         leading: &watch::Sender<bool>,
-        mut left: watch::Receiver<bool>,
+        left: &mut watch::Receiver<bool>,
     ) -> Result<(), LeaseManagerError> {
-        let (mut state, manager) = self.manager().await?.watch().await;
+        let manager = tokio::select! {
+            manager = self.manager() => manager?,
+            // Nothing is to be given back yet.
+            () = is_true(left) => return Ok(()),
+        };
+        let (mut state, manager) = manager.watch().await;
         loop {
             tokio::select! {
                 changed = state.changed() => match changed {
@@ -157,7 +161,7 @@ impl Candidate {
                 // The manager waits for the end of a lease that it knows; one that was given back or deleted is
                 // noticed here.
                 () = sleep(LOOK_FOR_VACANCY) => if !self.traffic.is_renewed() && self.is_vacant().await { break },
-                () = is_true(&mut left) => break,
+                () = is_true(left) => break,
             }
         }
         leading.send_replace(false);
