@@ -94,7 +94,7 @@ impl Judge {
             }
             sleep(SETTLE).await;
             ticks.mark_unchanged();
-            next = if self.applier.may_write() { self.judge().await } else { SAFETY_NET };
+            next = if self.applier.may_write() { self.judge().await } else { self.miss() };
             sleep(PAUSE).await;
         }
     }
@@ -112,7 +112,7 @@ impl Judge {
         });
         let Ok((zones, evaluations)) = judged.await else { return PAUSE };
         if !self.applier.may_write() {
-            return SAFETY_NET;
+            return self.miss();
         }
         self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
         let mut failed = 0_usize;
@@ -136,6 +136,12 @@ impl Judge {
         let next = evaluations.values().filter_map(|evaluation| evaluation.next).min();
         let until = |at| Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default();
         next.map_or(SAFETY_NET, |at| until(at).min(SAFETY_NET))
+    }
+
+    /// Nothing is said while this replica does not lead; it is judged again as soon as it does.
+    fn miss(&self) -> Duration {
+        self.hub.miss();
+        SAFETY_NET
     }
 
     async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(), Error> {

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
+use k8s_openapi::{
+    api::coordination::v1::Lease,
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
@@ -33,8 +37,11 @@ const DURATION: Duration = Duration::from_secs(15);
 const GRACE: Duration = Duration::from_secs(5);
 /// How often the age of the own lease is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is looked whether the lease is free.
-const LOOK_FOR_VACANCY: Duration = Duration::from_secs(3);
+/// How often it is looked whether the lease is free, or is to be renewed by other means.
+const LOOK_AT_LEASE: Duration = Duration::from_secs(2);
+/// Age of the lease from which on it is renewed here: the lease manager pauses for longer after each failure, and
+/// does not forget failures while it leads.
+const LATE: Duration = Duration::from_secs(12);
 /// How soon the election is joined again when that failed.
 const JOIN_AGAIN: Duration = Duration::from_secs(2);
 /// The longest field manager that the API server takes.
@@ -118,7 +125,8 @@ struct Candidate {
 
 impl Candidate {
     async fn run(self, leading: watch::Sender<bool>, mut left: watch::Receiver<bool>) {
-        while !*left.borrow() {
+        // Nobody can ask any more either when the operator was dropped.
+        while !*left.borrow() && left.has_changed().is_ok() {
             let stood = self.stand(&leading, &mut left).await;
             leading.send_replace(false);
             if let Err(source) = stood {
@@ -158,19 +166,32 @@ impl Candidate {
                     }
                     Err(_) => break,
                 },
-                // The manager waits for the end of a lease that it knows; one that was given back or deleted is
-                // noticed here.
-                () = sleep(LOOK_FOR_VACANCY) => if !self.traffic.is_renewed() && self.is_vacant().await { break },
+                () = sleep(LOOK_AT_LEASE) => {
+                    if *leading.borrow() {
+                        if self.traffic.since_renewal().is_none_or(|age| age > LATE) {
+                            self.renew().await;
+                        }
+                    } else if self.is_vacant().await {
+                        // The manager waits for the end of a lease that it knows, or for longer after a failure.
+                        break;
+                    }
+                }
                 () = is_true(left) => break,
             }
         }
         leading.send_replace(false);
-        // The manager gives the lease back when nobody listens to it any more.
+        // The manager gives the lease back when nobody listens to it any more. One that does not end in time must
+        // not give back later what was won anew under the same name.
         drop(state);
-        if let Ok(Ok(ended)) = timeout(GRACE, manager).await {
-            ended?;
+        let stop = manager.abort_handle();
+        match timeout(GRACE, manager).await {
+            Ok(Ok(ended)) => ended.map(drop),
+            Ok(Err(_)) => Ok(()),
+            Err(_) => {
+                stop.abort();
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     async fn manager(&self) -> Result<LeaseManager, LeaseManagerError> {
@@ -189,23 +210,30 @@ impl Candidate {
             .await
     }
 
+    /// Renews the lease if this replica holds it still.
     async fn renew(&self) {
-        let patch = json!({ "spec": { "renewTime": MicroTime(Timestamp::now()) } });
+        let Ok(Ok(Some(lease))) = timeout(GRACE, self.leases.get_opt(names::OPERATOR)).await else { return };
+        if lease.spec.and_then(|spec| spec.holder_identity).as_ref() != Some(&self.identity) {
+            return;
+        }
+        let patch = json!({
+            "metadata": { "resourceVersion": lease.metadata.resource_version },
+            "spec": { "renewTime": MicroTime(Timestamp::now()) },
+        });
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         let renewed = self.leases.patch(names::OPERATOR, &params, &patch);
         if !matches!(timeout(GRACE, renewed).await, Ok(Ok(_))) {
-            tracing::warn!("the lease could not be renewed; the lease manager tries again");
+            tracing::warn!("the lease could not be renewed; it is tried again");
         }
     }
 
+    /// Nobody holds the lease, or nobody renewed it in time.
     async fn is_vacant(&self) -> bool {
-        match timeout(GRACE, self.leases.get_opt(names::OPERATOR)).await {
-            Ok(Ok(lease)) => {
-                let holder = lease.and_then(|lease| lease.spec?.holder_identity);
-                holder.is_none_or(|holder| holder.is_empty())
-            }
-            Ok(Err(_)) | Err(_) => false,
-        }
+        let Ok(Ok(lease)) = timeout(GRACE, self.leases.get_opt(names::OPERATOR)).await else { return false };
+        let Some(spec) = lease.and_then(|lease| lease.spec) else { return true };
+        let lasts = spec.lease_duration_seconds.map(i64::from).map(SignedDuration::from_secs);
+        let ends = spec.renew_time.zip(lasts).and_then(|(renewed, lasts)| renewed.0.checked_add(lasts).ok());
+        spec.holder_identity.is_none_or(|holder| holder.is_empty()) || ends.is_none_or(|end| end < Timestamp::now())
     }
 }
 

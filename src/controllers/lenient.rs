@@ -68,14 +68,22 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for Lenient<K> {
 fn without_wrong_times(object: &mut Map<String, Value>) {
     let entries = object.get_mut("metadata").and_then(|metadata| metadata.get_mut("managedFields"));
     for entry in entries.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
-        let fits = entry.get("time").and_then(Value::as_str).is_some_and(|time| time.parse::<Timestamp>().is_ok());
-        if !fits {
+        if !entry.get("time").is_some_and(is_time) {
             entry.remove("time");
         }
     }
-    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-        status.remove("conditions");
+    let conditions = object.get_mut("status").and_then(|status| status.get_mut("conditions"));
+    if let Some(conditions) = conditions.and_then(Value::as_array_mut) {
+        let fits = |condition: &Value| {
+            let mut times = condition.as_object().into_iter().flatten().filter(|(key, _)| key.ends_with("Time"));
+            times.all(|(_, time)| time.is_null() || is_time(time))
+        };
+        conditions.retain(fits);
     }
+}
+
+fn is_time(value: &Value) -> bool {
+    value.as_str().is_some_and(|time| time.parse::<Timestamp>().is_ok())
 }
 
 fn without_detail(object: &mut Map<String, Value>) {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::engine::{
     drift::{self, Drift},
-    plan::{Write, is_baseline},
+    plan::Write,
     snapshot::Incident,
 };
 
@@ -74,7 +74,12 @@ pub async fn run<K, F, Fut>(
                 context.hub.miss();
                 return Ok(Action::await_change());
             }
-            reconcile(object, context).await
+            let subject = format!("{}/{}", context.kind, object.meta().name.as_deref().unwrap_or_default());
+            let action = reconcile(object, Arc::clone(&context)).await?;
+            if context.kind == "PciZone" {
+                context.succeed(&subject);
+            }
+            Ok(action)
         })
     };
     let config = controller::Config::default().concurrency(CONCURRENCY);
@@ -103,7 +108,10 @@ impl Context {
             return Ok(later(&name, next));
         }
         match &due {
-            Due::NotNow => return Ok(later(&name, next)),
+            Due::NotNow => {
+                self.succeed(&subject);
+                return Ok(later(&name, next));
+            }
             Due::Release(_) | Due::Clean if !self.hub.deaf().is_empty() => {
                 // What is known may be old, and nothing is taken away on old knowledge.
                 return Ok(Action::requeue(DEAF));
@@ -118,26 +126,34 @@ impl Context {
         }
         let mut again: Option<Duration> = None;
         let mut sooner = |delay: Duration| again = Some(again.map_or(delay, |again| again.min(delay)));
-        let mut failed = false;
+        let (mut failed, mut wrote) = (false, false);
         let mut denies = true;
+        let protects = matches!(due, Due::Protect(_));
         for write in &writes {
             let target = write.subject();
-            let is_baseline = matches!(write, Write::CreatePolicy(policy) if is_baseline(policy));
             // The label says that the default deny is there.
             if !denies && matches!(write, Write::LabelNamespace { .. }) {
                 continue;
             }
             if self.hub.awaited.is_behind(&target, write.planned_from(owner)) {
                 sooner(AWAITED);
-                continue;
+                // What is taken away goes in order: the label before what it speaks of.
+                if protects {
+                    continue;
+                }
+                break;
             }
             if let Err(wait) = self.pace.take(&target) {
-                denies &= !is_baseline;
+                denies &= !write.denies_by_default();
                 sooner(wait);
-                continue;
+                if protects {
+                    continue;
+                }
+                break;
             }
             match self.applier.write(write).await {
                 Ok(version) => {
+                    wrote = true;
                     match (version, write.planned_from(owner)) {
                         (Some(version), _) => self.hub.awaited.wrote(target, version),
                         (None, Some(last)) => self.hub.awaited.deleted(target, last.to_string()),
@@ -150,8 +166,8 @@ impl Context {
                     }
                 }
                 // One refused policy keeps no other from being repaired or closed; what is released stops here.
-                Err(error) if error.is_about_one_object() && matches!(due, Due::Protect(_)) => {
-                    denies &= !is_baseline;
+                Err(error) if error.is_about_one_object() && protects => {
+                    denies &= !write.denies_by_default();
                     failed = true;
                     sooner(self.fail(&subject, &error));
                 }
@@ -162,7 +178,7 @@ impl Context {
                 }
             }
         }
-        if !failed {
+        if wrote && !failed {
             self.succeed(&subject);
         }
         Ok(match again {

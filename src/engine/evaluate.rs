@@ -36,7 +36,7 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let next = next(declaration, &found, now);
             Evaluation { status: status::status(&case, &found, record.status()), findings: found, next }
         } else {
-            unreadable(record, zone.is_some_and(|zone| zone.enforced.is_some()), now)
+            unreadable(record, zone.is_some_and(|zone| zone.answer().is_some()), now)
         };
         (name.to_string(), evaluation)
     };
@@ -54,12 +54,12 @@ pub fn blind(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<String, Evaluation
     snapshot.zones.iter().map(judge).collect()
 }
 
-fn unreadable(record: &ZoneRecord, enforced: bool, now: Timestamp) -> Evaluation {
+fn unreadable(record: &ZoneRecord, is_known: bool, now: Timestamp) -> Evaluation {
     let error = match record {
         ZoneRecord::Readable(_) => "",
         ZoneRecord::Unreadable { error, .. } => error,
     };
-    let protection = if enforced {
+    let protection = if is_known {
         "what it protected is kept as last declared"
     } else {
         "what it protected stays as it is, but is not repaired"

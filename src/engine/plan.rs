@@ -18,7 +18,7 @@ use super::{
     declaration::Declaration,
     desired::{node, policies},
     ownership,
-    resolve::{Claim, Resolution, Zone},
+    resolve::{Before, Claim, Resolution, Zone},
     snapshot::Cluster,
 };
 use crate::api::names;
@@ -120,6 +120,31 @@ impl Write {
         }
     }
 
+    /// The write puts the default deny in its place.
+    pub fn denies_by_default(&self) -> bool {
+        match self {
+            Write::CreatePolicy(policy) => is_baseline(policy),
+            Write::ReplacePolicy { live, .. } => is_baseline(live),
+            Write::DeletePolicy(_)
+            | Write::LabelNamespace { .. }
+            | Write::UnlabelNamespace { .. }
+            | Write::LabelNode { .. }
+            | Write::PatchNode { .. } => false,
+        }
+    }
+
+    /// The node that is written to.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Write::LabelNode { node, .. } | Write::PatchNode { node, .. } => Some(node),
+            Write::CreatePolicy(_)
+            | Write::ReplacePolicy { .. }
+            | Write::DeletePolicy(_)
+            | Write::LabelNamespace { .. }
+            | Write::UnlabelNamespace { .. } => None,
+        }
+    }
+
     /// Version of the object that the write was planned from; `None` when it was not there. `owner` is the
     /// metadata of the namespace or node.
     pub fn planned_from<'a>(&'a self, owner: &'a ObjectMeta) -> Option<&'a str> {
@@ -164,17 +189,29 @@ pub fn node_subject(name: &str) -> String {
     format!("Node/{name}")
 }
 
+/// Subject of a zone.
+pub fn zone_subject(name: &str) -> String {
+    format!("PciZone/{name}")
+}
+
 /// What is to be done about a namespace.
 pub fn namespace_stance<'a>(resolution: &'a Resolution, name: &str) -> Stance<'a> {
-    stance(resolution, resolution.namespace(name), |zone| zone.wanted_namespaces().is_some())
+    let enforces = |zone: &Zone| zone.wanted_namespaces().is_some();
+    stance(resolution, resolution.namespace(name), enforces, |before| before.segmented.as_deref())
 }
 
 /// What is to be done about a node.
 pub fn node_stance<'a>(resolution: &'a Resolution, name: &str) -> Stance<'a> {
-    stance(resolution, resolution.node(name), |zone| zone.wanted_nodes().is_some())
+    let enforces = |zone: &Zone| zone.wanted_nodes().is_some();
+    stance(resolution, resolution.node(name), enforces, |before| before.dedicated.as_deref())
 }
 
-fn stance<'a>(resolution: &'a Resolution, claim: Option<&Claim>, enforces: impl Fn(&Zone) -> bool) -> Stance<'a> {
+fn stance<'a>(
+    resolution: &'a Resolution,
+    claim: Option<&Claim>,
+    enforces: impl Fn(&Zone) -> bool,
+    last_in_force: impl Fn(&'a Before) -> Option<&'a Declaration>,
+) -> Stance<'a> {
     let Some((claim, zone)) = claim.and_then(|claim| Some((claim, resolution.zone(claim.zone.as_deref()?)?))) else {
         return Stance::Leave;
     };
@@ -187,7 +224,7 @@ fn stance<'a>(resolution: &'a Resolution, claim: Option<&Claim>, enforces: impl 
     match (claim.held, claim.residue) {
         (true, _) | (_, true) if zone.is_confirmed() => Stance::Release(declaration),
         (true, _) => {
-            let zone = zone.enforced.as_deref();
+            let zone = last_in_force(&zone.before);
             Stance::Hold { zone: zone.unwrap_or(declaration), known: zone.is_some() }
         }
         (false, _) if claim.declared => Stance::Observe(declaration),
@@ -248,8 +285,7 @@ fn policy_writes(mut desired: BTreeMap<String, NetworkPolicy>, live: &[Arc<Netwo
 
 fn order(write: &Write) -> u8 {
     match write {
-        Write::CreatePolicy(policy) if is_baseline(policy) => 0,
-        Write::ReplacePolicy { live, .. } if is_baseline(live) => 0,
+        write if write.denies_by_default() => 0,
         Write::ReplacePolicy { .. } => 1,
         Write::DeletePolicy(_) => 2,
         Write::CreatePolicy(_) => 3,
@@ -261,7 +297,7 @@ fn order(write: &Write) -> u8 {
 }
 
 /// The policy denies by default.
-pub fn is_baseline(policy: &NetworkPolicy) -> bool {
+fn is_baseline(policy: &NetworkPolicy) -> bool {
     policy.metadata.name.as_deref() == Some(names::BASELINE)
 }
 

@@ -50,9 +50,19 @@ pub struct Resolution {
 pub struct Memory {
     namespaces: BTreeMap<String, Held>,
     nodes: BTreeMap<String, Held>,
-    /// The last declaration in force of each zone. It holds while the zone cannot be read, and while leaving
-    /// Enforce waits for confirmation.
-    enforced: BTreeMap<String, Arc<Declaration>>,
+    /// What each zone declared before.
+    declared: BTreeMap<String, Before>,
+}
+
+/// What a zone declared before.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// The last that could be read. It holds while the zone cannot be read.
+    pub readable: Option<Arc<Declaration>>,
+    /// The last in which segmentation was in force. It holds while leaving Enforce waits for confirmation.
+    pub segmented: Option<Arc<Declaration>>,
+    /// The last in which hosting was in force.
+    pub dedicated: Option<Arc<Declaration>>,
 }
 
 /// An object that a zone held.
@@ -67,8 +77,8 @@ struct Held {
 pub struct Zone {
     /// What the PciZone declares; `None` when it does not parse.
     pub declaration: Option<Arc<Declaration>>,
-    /// The last declaration in force, as far as it was seen.
-    pub enforced: Option<Arc<Declaration>>,
+    /// What it declared before, as far as that was seen.
+    pub before: Before,
     /// Its namespaces.
     pub namespaces: Members,
     /// Its nodes.
@@ -88,6 +98,8 @@ pub struct Members {
     pub residue: BTreeSet<String>,
     /// Declared, but another zone has them.
     pub contested: BTreeSet<String>,
+    /// Showing the zone's protection still, but another zone has them.
+    pub handed_over: BTreeSet<String>,
     /// Matched by the selector, but never members.
     pub left_out: BTreeSet<String>,
 }
@@ -105,6 +117,8 @@ pub struct Claim {
     pub residue: bool,
     /// Other zones that declare it.
     pub contested_by: BTreeSet<String>,
+    /// Other zones whose protection or name it shows.
+    pub handed_over_by: BTreeSet<String>,
     /// Zones whose selector matches it although it can be no member.
     pub left_out_of: BTreeSet<String>,
 }
@@ -128,15 +142,15 @@ pub fn resolve(snapshot: &Snapshot) -> Resolution {
 impl Resolution {
     /// Zones without any object yet.
     pub fn new(zones: &[ZoneRecord], operator_namespace: &str, mut memory: Memory) -> Self {
-        memory.enforced.retain(|name, _| zones.iter().any(|record| record.name() == name));
+        memory.declared.retain(|name, _| zones.iter().any(|record| record.name() == name));
         let zone = |record: &ZoneRecord| {
             let declaration = match record {
                 ZoneRecord::Readable(zone) => Some(Arc::new(Declaration::new(zone))),
                 ZoneRecord::Unreadable { .. } => None,
             };
-            let enforced = memory.enforce(record, declaration.as_ref());
+            let before = memory.declare(record, declaration.as_ref());
             let [namespaces, nodes] = [Members::default(), Members::default()];
-            let zone = Zone { declaration, enforced, namespaces, nodes, digest: OnceLock::new() };
+            let zone = Zone { declaration, before, namespaces, nodes, digest: OnceLock::new() };
             (record.name().to_string(), zone)
         };
         let zones = zones.iter().map(zone).collect();
@@ -277,8 +291,13 @@ impl Resolution {
                 claim.declared = declared;
                 claim.held = held;
                 claim.residue = residue;
-            } else if declared {
+                continue;
+            }
+            if declared {
                 claim.contested_by.insert(name.clone());
+            }
+            if held || residue {
+                claim.handed_over_by.insert(name.clone());
             }
         }
         claim
@@ -333,6 +352,9 @@ impl Resolution {
         for zone in &claim.contested_by {
             on(zone, |members| &mut members.contested);
         }
+        for zone in &claim.handed_over_by {
+            on(zone, |members| &mut members.handed_over);
+        }
         for zone in &claim.left_out_of {
             on(zone, |members| &mut members.left_out);
         }
@@ -346,13 +368,23 @@ enum Kind {
 }
 
 impl Memory {
-    /// Notes a declaration in force; returns the last one of the zone.
-    fn enforce(&mut self, record: &ZoneRecord, declaration: Option<&Arc<Declaration>>) -> Option<Arc<Declaration>> {
+    /// Notes a declaration; returns what the zone declared until now.
+    fn declare(&mut self, record: &ZoneRecord, declaration: Option<&Arc<Declaration>>) -> Before {
         let uid = record.metadata().uid.as_deref().unwrap_or_default();
-        if let Some(declaration) = declaration.filter(|d| d.segments() || d.dedicates()) {
-            self.enforced.insert(record.name().to_string(), Arc::clone(declaration));
+        let before = self.declared.entry(record.name().to_string()).or_default();
+        if before.readable.as_ref().is_some_and(|declaration| declaration.uid != uid) {
+            *before = Before::default();
         }
-        self.enforced.get(record.name()).filter(|d| d.uid == uid).cloned()
+        if let Some(declaration) = declaration {
+            before.readable = Some(Arc::clone(declaration));
+            if declaration.segments() {
+                before.segmented = Some(Arc::clone(declaration));
+            }
+            if declaration.dedicates() {
+                before.dedicated = Some(Arc::clone(declaration));
+            }
+        }
+        before.clone()
     }
 
     fn note(held: &mut BTreeMap<String, Held>, name: &str, uid: Option<&String>, claim: &Claim) {
@@ -366,7 +398,7 @@ impl Memory {
 impl Zone {
     /// What the zone declares, or last declared while it cannot be read.
     pub fn answer(&self) -> Option<&Declaration> {
-        self.declaration.as_deref().or(self.enforced.as_deref())
+        self.declaration.as_deref().or(self.before.readable.as_deref())
     }
 
     /// Whether the zone holds an object, and whether it is a residue. A zone that never enforced anything holds
@@ -416,14 +448,14 @@ impl Zone {
     }
 
     /// A residue alone asks nobody for confirmation while the zone stays: whoever has rights in one namespace
-    /// could otherwise stall every zone.
+    /// could otherwise stall every zone. What another zone takes over leaves until it shows nothing of this one.
     fn leaving<'a>(
         &'a self,
         members: &'a Members,
         wanted: Option<&'a BTreeSet<String>>,
     ) -> impl Iterator<Item = &'a String> {
         let counts = self.declaration.as_ref().is_some_and(|d| d.deleting) || self.is_confirmed();
-        let residue = members.residue.iter().filter(move |_| counts);
+        let residue = members.residue.iter().chain(&members.handed_over).filter(move |_| counts);
         members.held.iter().chain(residue).filter(move |name| !wanted.is_some_and(|wanted| wanted.contains(*name)))
     }
 

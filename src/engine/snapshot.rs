@@ -8,10 +8,11 @@ use k8s_openapi::{
         core::v1::{Namespace, Node},
         networking::v1::NetworkPolicy,
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
     jiff::Timestamp,
 };
 use kube::core::DynamicObject;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::resolve::Memory;
@@ -61,7 +62,11 @@ impl ZoneRecord {
     /// but for the count that makes an old confirmation invalid.
     pub fn read(object: DynamicObject) -> Self {
         let DynamicObject { types, metadata, mut data } = object;
-        let status = data.get_mut("status").map(Value::take).map(|status| {
+        let status = data.get_mut("status").map(Value::take).map(|mut status| {
+            // Others may add conditions, and not all that the API server takes fits our types.
+            if let Some(conditions) = status.get_mut("conditions").and_then(Value::as_array_mut) {
+                conditions.retain(|condition| Condition::deserialize(condition).is_ok());
+            }
             let confirmed_changes = status.get("confirmedChanges").and_then(Value::as_i64).unwrap_or_default();
             let nothing = PciZoneStatus { confirmed_changes, ..PciZoneStatus::default() };
             serde_json::from_value(status).unwrap_or(nothing)

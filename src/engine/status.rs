@@ -170,7 +170,8 @@ fn applying(case: &Case, previous: Option<&PciZoneStatus>) -> Option<(Reason, St
             && condition.observed_generation == generation
     };
     let is_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
-    if is_in_place && !case.zone.is_leaving() || case.due_writes().next().is_none() {
+    let is_drift = |write: &&Write| is_in_place && !case.zone.is_leaving() && case.is_repair(write);
+    if case.due_writes().all(|write| is_drift(&write)) && !case.is_handing_over() {
         return None;
     }
     if let Some((_, error)) = case.failures().next() {

@@ -19,7 +19,10 @@ use kube::{
 
 use super::{
     Hub, World,
-    facts::{Touched, affected, all_ranges, api_server, changes_peers, dependents, fingerprint, means, service_ranges},
+    facts::{
+        Touched, affected, all_ranges, api_server, changes_peers, confirmed, dependents, fingerprint, means,
+        newly_confirmed, service_ranges,
+    },
 };
 use crate::engine::{
     Resolution, plan,
@@ -63,7 +66,10 @@ impl Hub {
     pub(super) fn on_zone(&self, event: &Event<DynamicObject>) {
         let (name, record) = match event {
             Event::Apply(zone) => (zone.name_any(), Some(ZoneRecord::read(zone.clone()))),
-            Event::Delete(zone) => (zone.name_any(), None),
+            Event::Delete(zone) => {
+                self.forget(&plan::zone_subject(&zone.name_any()));
+                (zone.name_any(), None)
+            }
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
@@ -138,6 +144,7 @@ impl Hub {
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             let before = world.resolution.namespace(name).cloned();
+            let confirmed = confirmed(&world.resolution);
             let policies = self.policies_of(&world.policy_names, name);
             let changed = if let Some(namespace) = namespace {
                 world.resolution.set_namespace(namespace, &policies)
@@ -152,6 +159,7 @@ impl Hub {
                     touched.extend(dependents(&world.resolution, |peer| means(peer, name, &zones)));
                 }
                 touched.extend(zones.into_iter().map(Touched::Zone));
+                touched.extend(affected(&world.resolution, &newly_confirmed(&world.resolution, &confirmed)));
             }
         }
         self.enqueue(touched);
@@ -172,10 +180,12 @@ impl Hub {
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             let before = world.resolution.node(&name).and_then(|claim| claim.zone.clone());
+            let confirmed = confirmed(&world.resolution);
             let changed = if exists { world.resolution.set_node(node) } else { world.resolution.remove_node(&name) };
             if changed {
                 let after = world.resolution.node(&name).and_then(|claim| claim.zone.clone());
                 touched.extend(before.into_iter().chain(after).map(Touched::Zone));
+                touched.extend(affected(&world.resolution, &newly_confirmed(&world.resolution, &confirmed)));
             }
             let ranges = exists.then(|| node_ranges(node));
             if ranges.as_ref() != world.node_ranges.get(&name) {

@@ -50,6 +50,16 @@ pub(super) fn fingerprint(zone: &ZoneRecord) -> Fingerprint {
     }
 }
 
+/// Zones whose change is confirmed as it stands. That may begin and end with their members.
+pub(super) fn confirmed(resolution: &Resolution) -> BTreeSet<String> {
+    resolution.zones().filter(|(_, zone)| zone.is_confirmed()).map(|(name, _)| name.to_string()).collect()
+}
+
+/// Zones that are confirmed now and were not before: what leaves them has to be looked at again.
+pub(super) fn newly_confirmed(resolution: &Resolution, before: &BTreeSet<String>) -> BTreeSet<String> {
+    confirmed(resolution).difference(before).cloned().collect()
+}
+
 /// Whether flows that mean this namespace, or its zone, are to be looked at again.
 pub(super) fn changes_peers(before: Option<&Claim>, after: Option<&Claim>) -> bool {
     let member_of = |claim: Option<&Claim>| claim.filter(|claim| claim.is_member())?.zone.clone();
@@ -60,12 +70,12 @@ pub(super) fn changes_peers(before: Option<&Claim>, after: Option<&Claim>) -> bo
 pub(super) fn affected(resolution: &Resolution, zones: &BTreeSet<String>) -> BTreeSet<Touched> {
     let mut touched = dependents(resolution, |peer| peer.zone.as_ref().is_some_and(|zone| zones.contains(zone)));
     for zone in zones.iter().filter_map(|name| resolution.zone(name)) {
-        let Members { declared, held, residue, contested, left_out: _ } = &zone.namespaces;
-        for members in [declared, held, residue, contested] {
+        let Members { declared, held, residue, contested, handed_over, left_out: _ } = &zone.namespaces;
+        for members in [declared, held, residue, contested, handed_over] {
             touched.extend(members.iter().cloned().map(Touched::Namespace));
         }
-        let Members { declared, held, residue, contested, left_out: _ } = &zone.nodes;
-        for members in [declared, held, residue, contested] {
+        let Members { declared, held, residue, contested, handed_over, left_out: _ } = &zone.nodes;
+        for members in [declared, held, residue, contested, handed_over] {
             touched.extend(members.iter().cloned().map(Touched::Node));
         }
     }

@@ -11,7 +11,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::{
     declaration::Declaration,
     plan::{self, Stance, Write},
-    resolve::{Members, Resolution, Zone},
+    resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering},
 };
 use crate::api::{FindingId, Mode};
@@ -120,14 +120,19 @@ impl<'a> Case<'a> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
         };
         let mut namespace_writes = Vec::new();
+        // What another zone has taken over is written for that zone.
+        let is_own = |claim: Option<&Claim>| claim.is_some_and(|c| c.zone.as_ref() == Some(&declaration.name));
         for name in all(&zone.namespaces, &mut zone.leaving_namespaces()) {
+            if !is_own(resolution.namespace(name)) {
+                continue;
+            }
             let Some(namespace) = snapshot.namespaces.get(name) else { continue };
             let live = snapshot.policies.get(name).map(Vec::as_slice).unwrap_or_default();
             let stance = plan::namespace_stance(resolution, name);
             namespace_writes.extend(plan::plan_namespace(stance, namespace, live, resolution, &snapshot.cluster, now));
         }
         let nodes = all(&zone.nodes, &mut zone.leaving_nodes());
-        let node_writes = nodes.into_iter().filter_map(|name| {
+        let node_writes = nodes.into_iter().filter(|name| is_own(resolution.node(name))).filter_map(|name| {
             let node = snapshot.nodes.get(name)?;
             plan::plan_node(plan::node_stance(resolution, name), node, resolution)
         });
@@ -157,17 +162,26 @@ impl<'a> Case<'a> {
     }
 
     fn is_observed(&self, write: &Write) -> bool {
-        let stance = match write {
-            Write::PatchNode { node, .. } | Write::LabelNode { node, .. } => plan::node_stance(self.resolution, node),
-            Write::CreatePolicy(_)
-            | Write::ReplacePolicy { .. }
-            | Write::DeletePolicy(_)
-            | Write::LabelNamespace { .. }
-            | Write::UnlabelNamespace { .. } => {
-                plan::namespace_stance(self.resolution, write.namespace().unwrap_or_default())
-            }
+        let stance = match write.node() {
+            Some(node) => plan::node_stance(self.resolution, node),
+            None => plan::namespace_stance(self.resolution, write.namespace().unwrap_or_default()),
         };
         matches!(stance, Stance::Observe(_))
+    }
+
+    /// The write goes to an object that is under protection already.
+    pub fn is_repair(&self, write: &Write) -> bool {
+        let claim = match write.node() {
+            Some(node) => self.resolution.node(node),
+            None => self.resolution.namespace(write.namespace().unwrap_or_default()),
+        };
+        claim.is_some_and(|claim| claim.held)
+    }
+
+    /// Something still shows this zone's protection although another zone has it by a confirmed change.
+    pub fn is_handing_over(&self) -> bool {
+        let handed_over = !self.zone.namespaces.handed_over.is_empty() || !self.zone.nodes.handed_over.is_empty();
+        handed_over && self.zone.is_confirmed()
     }
 
     /// Why the last try to write to one of the zone's objects failed, by object.
@@ -176,6 +190,7 @@ impl<'a> Case<'a> {
         let nodes = self.zone.nodes.declared.union(&self.zone.nodes.held);
         let subjects =
             namespaces.map(|name| plan::namespace_subject(name)).chain(nodes.map(|name| plan::node_subject(name)));
+        let subjects = std::iter::once(plan::zone_subject(self.name)).chain(subjects);
         subjects.filter_map(|subject| self.snapshot.failures.get(&subject).map(|error| (subject, error)))
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
 
 /// Namespaces that carry the zone's name without being declared: leaving ones and what was slipped in.
 fn undeclared(case: &Case, found: &mut Vec<Found>) {
-    for name in case.zone.leaving_namespaces() {
+    let is_own =
+        |name: &&String| case.resolution.namespace(name).is_some_and(|claim| claim.zone.as_deref() == Some(case.name));
+    for name in case.zone.leaving_namespaces().filter(is_own) {
         let message = "The zone no longer declares this namespace; its protection stays until the change is confirmed.";
         found.push(Found::new(FindingId::NamespaceNotDeclared, format!("Namespace/{name}"), message));
     }
