@@ -3,6 +3,7 @@
 use crate::support::{Bed, FLOW_INGRESS, flow, is, is_current, message, zone};
 
 const OTHER: &str = "pcizone-flow-tokens-to-vault-ingress";
+const WHY: &str = "this policy is not wanted here";
 
 /// Denies the creation of one policy, as an admission policy of the platform team might.
 fn admission() -> String {
@@ -16,7 +17,7 @@ spec:
     - {{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [networkpolicies]}}
   validations:
   - expression: object.metadata.name != '{FLOW_INGRESS}'
-    message: this policy is not wanted here
+    message: {WHY}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
@@ -46,7 +47,11 @@ async fn a_policy_that_is_refused_keeps_no_other_back_and_is_named() {
     })
     .await;
     let named = |zone: &pcizone::api::PciZone| {
-        is_current(zone) && is(zone, "Ready", "False") && message(zone, "Ready").contains(FLOW_INGRESS)
+        let message = message(zone, "Ready");
+        is_current(zone)
+            && is(zone, "Ready", "False")
+            && is(zone, "Ready", "WriteRefused")
+            && [FLOW_INGRESS, WHY].iter().all(|word| message.contains(word))
     };
     bed.until_zone("cde", "the refused policy is named", named).await;
     bed.is_repaired("vault", "pcizone-baseline").await;

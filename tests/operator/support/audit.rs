@@ -1,0 +1,35 @@
+//! What the operator asked the API server for, from the audit log.
+
+use std::sync::atomic::Ordering;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use testbed::AuditEvent;
+
+use super::{Bed, OPERATOR};
+
+impl Bed {
+    /// What the operator asked for besides its Lease, finished requests only.
+    pub async fn requests(&self) -> Vec<AuditEvent> {
+        // A line may come later than its answer. A request that is made now comes behind what was answered before.
+        let marker = format!("marker-{}", self.markers.fetch_add(1, Ordering::Relaxed));
+        Api::<ConfigMap>::default_namespaced(self.client.clone()).get_opt(&marker).await.unwrap();
+        let events = self.cluster.audit_until(|events| events.iter().any(|event| event.name == marker)).await.unwrap();
+        events.into_iter().filter(|event| event.user == OPERATOR && event.resource != "leases").collect()
+    }
+
+    /// The operator's writes to anything but status and events.
+    pub async fn writes(&self) -> Vec<String> {
+        let writes = self
+            .requests()
+            .await
+            .into_iter()
+            .filter(|event| is_write(event) && event.resource != "events" && event.subresource != "status");
+        writes.map(|event| format!("{} {}/{}/{}", event.verb, event.resource, event.namespace, event.name)).collect()
+    }
+}
+
+/// It may have changed something.
+pub fn is_write(event: &AuditEvent) -> bool {
+    !["get", "list", "watch"].contains(&event.verb.as_str()) && event.resource != "selfsubjectaccessreviews"
+}
