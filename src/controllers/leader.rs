@@ -168,8 +168,9 @@ impl Candidate {
                 },
                 () = sleep(LOOK_AT_LEASE) => {
                     if *leading.borrow() {
-                        if self.traffic.since_renewal().is_none_or(|age| age > LATE) {
-                            self.renew().await;
+                        let is_late = self.traffic.since_renewal().is_none_or(|age| age > LATE);
+                        if is_late && !self.renew().await {
+                            break;
                         }
                     } else if self.is_vacant().await {
                         // The manager waits for the end of a lease that it knows, or for longer after a failure.
@@ -210,11 +211,13 @@ impl Candidate {
             .await
     }
 
-    /// Renews the lease if this replica holds it still.
-    async fn renew(&self) {
-        let Ok(Ok(Some(lease))) = timeout(GRACE, self.leases.get_opt(names::OPERATOR)).await else { return };
+    /// Renews the lease if this replica holds it still; false when somebody else does, or nobody.
+    async fn renew(&self) -> bool {
+        // What cannot be read now may well be ours still.
+        let Ok(Ok(lease)) = timeout(GRACE, self.leases.get_opt(names::OPERATOR)).await else { return true };
+        let Some(lease) = lease else { return false };
         if lease.spec.and_then(|spec| spec.holder_identity).as_ref() != Some(&self.identity) {
-            return;
+            return false;
         }
         let patch = json!({
             "metadata": { "resourceVersion": lease.metadata.resource_version },
@@ -225,6 +228,7 @@ impl Candidate {
         if !matches!(timeout(GRACE, renewed).await, Ok(Ok(_))) {
             tracing::warn!("the lease could not be renewed; it is tried again");
         }
+        true
     }
 
     /// Nobody holds the lease, or nobody renewed it in time.
