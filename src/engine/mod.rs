@@ -14,6 +14,8 @@ pub mod declaration;
 pub mod desired;
 pub mod drift;
 mod evaluate;
+mod evidence;
+pub mod memory;
 pub mod ownership;
 pub mod plan;
 pub mod resolve;

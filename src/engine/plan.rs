@@ -17,8 +17,9 @@ use k8s_openapi::{
 use super::{
     declaration::Declaration,
     desired::{node, policies},
+    memory::Before,
     ownership,
-    resolve::{Before, Claim, Resolution, Zone},
+    resolve::{Claim, Resolution, Zone},
     snapshot::Cluster,
 };
 use crate::api::names;

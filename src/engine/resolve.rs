@@ -24,8 +24,8 @@ use k8s_openapi::api::{
 use super::{
     change,
     declaration::Declaration,
-    desired::node::our_taints,
-    ownership,
+    evidence::{self, Evidence},
+    memory::{Before, Memory},
     plan::is_terminating,
     snapshot::{Snapshot, ZoneRecord},
 };
@@ -42,34 +42,6 @@ pub struct Resolution {
     namespaces: BTreeMap<String, Claim>,
     nodes: BTreeMap<String, Claim>,
     memory: Memory,
-}
-
-/// What earlier looks showed and the objects may not show any more. Without it somebody who takes away the
-/// selector's label, our label and the policies would get around the confirmation.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    namespaces: BTreeMap<String, Held>,
-    nodes: BTreeMap<String, Held>,
-    /// What each zone declared before.
-    declared: BTreeMap<String, Before>,
-}
-
-/// What a zone declared before.
-#[derive(Clone, Debug, Default)]
-pub struct Before {
-    /// The last that could be read. It holds while the zone cannot be read.
-    pub readable: Option<Arc<Declaration>>,
-    /// The last in which segmentation was in force. It holds while leaving Enforce waits for confirmation.
-    pub segmented: Option<Arc<Declaration>>,
-    /// The last in which hosting was in force.
-    pub dedicated: Option<Arc<Declaration>>,
-}
-
-/// An object that a zone held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    uid: Option<String>,
-    zone: String,
 }
 
 /// A zone and what was found to belong to it.
@@ -142,7 +114,7 @@ pub fn resolve(snapshot: &Snapshot) -> Resolution {
 impl Resolution {
     /// Zones without any object yet.
     pub fn new(zones: &[ZoneRecord], operator_namespace: &str, mut memory: Memory) -> Self {
-        memory.declared.retain(|name, _| zones.iter().any(|record| record.name() == name));
+        memory.keep_zones(zones);
         let zone = |record: &ZoneRecord| {
             let declaration = match record {
                 ZoneRecord::Readable(zone) => Some(Arc::new(Declaration::new(zone))),
@@ -220,7 +192,7 @@ impl Resolution {
         let evidence = if is_terminating(namespace) {
             Evidence::default()
         } else {
-            namespace_evidence(namespace, policies, self.memory.namespaces.get(&name))
+            evidence::of_namespace(namespace, policies, self.memory.namespaces.get(&name))
         };
         let wants = |d: &Declaration| d.namespaces.matches(&namespace.metadata);
         let claim = self.claim(&evidence, reserved, wants, Declaration::segments);
@@ -238,7 +210,7 @@ impl Resolution {
     pub fn set_node(&mut self, node: &Node) -> bool {
         let name = node.metadata.name.clone().unwrap_or_default();
         let wants = |d: &Declaration| d.nodes.as_ref().is_some_and(|nodes| nodes.matches(&node.metadata));
-        let evidence = node_evidence(node, self.memory.nodes.get(&name));
+        let evidence = evidence::of_node(node, self.memory.nodes.get(&name));
         let claim = self.claim(&evidence, false, wants, Declaration::dedicates);
         Memory::note(&mut self.memory.nodes, &name, node.metadata.uid.as_ref(), &claim);
         self.put(Kind::Node, &name, Some(&claim))
@@ -367,34 +339,6 @@ enum Kind {
     Node,
 }
 
-impl Memory {
-    /// Notes a declaration; returns what the zone declared until now.
-    fn declare(&mut self, record: &ZoneRecord, declaration: Option<&Arc<Declaration>>) -> Before {
-        let uid = record.metadata().uid.as_deref().unwrap_or_default();
-        let before = self.declared.entry(record.name().to_string()).or_default();
-        if before.readable.as_ref().is_some_and(|declaration| declaration.uid != uid) {
-            *before = Before::default();
-        }
-        if let Some(declaration) = declaration {
-            before.readable = Some(Arc::clone(declaration));
-            if declaration.segments() {
-                before.segmented = Some(Arc::clone(declaration));
-            }
-            if declaration.dedicates() {
-                before.dedicated = Some(Arc::clone(declaration));
-            }
-        }
-        before.clone()
-    }
-
-    fn note(held: &mut BTreeMap<String, Held>, name: &str, uid: Option<&String>, claim: &Claim) {
-        match claim.zone.as_ref().filter(|_| claim.held) {
-            Some(zone) => held.insert(name.to_string(), Held { uid: uid.cloned(), zone: zone.clone() }),
-            None => held.remove(name),
-        };
-    }
-}
-
 impl Zone {
     /// What the zone declares, or last declared while it cannot be read.
     pub fn answer(&self) -> Option<&Declaration> {
@@ -476,41 +420,4 @@ impl Zone {
             .as_ref()
             .is_some_and(|d| d.segmentation == Mode::Observe && (d.nodes.is_none() || d.hosting == Mode::Observe))
     }
-}
-
-/// The zones that an object speaks of.
-#[derive(Default)]
-struct Evidence<'a> {
-    /// We wrote this name as label. A label that somebody else wrote counts for nothing: else anybody who may
-    /// label a namespace could draw it into a zone.
-    labelled: Option<&'a str>,
-    /// It was held by this zone when it was last looked at.
-    remembered: Option<&'a str>,
-    /// Our default deny of this zone is there. Whoever has rights in the namespace alone can forge one.
-    protected: Option<&'a str>,
-    /// It carries these names, whoever wrote them.
-    named: BTreeSet<&'a str>,
-}
-
-fn namespace_evidence<'a>(
-    namespace: &'a Namespace,
-    policies: &'a [Arc<NetworkPolicy>],
-    held: Option<&'a Held>,
-) -> Evidence<'a> {
-    let label = ownership::zone_label(namespace);
-    let labelled = label.filter(|_| ownership::owns_label(&namespace.metadata, names::ZONE_LABEL));
-    let baseline = policies.iter().find(|policy| policy.metadata.name.as_deref() == Some(names::BASELINE));
-    let baseline = baseline.filter(|policy| ownership::wrote(&policy.metadata));
-    let protected = baseline.and_then(|policy| ownership::managed_zone(&policy.metadata));
-    let remembered = held.filter(|held| held.uid == namespace.metadata.uid).map(|held| held.zone.as_str());
-    let policies = policies.iter().filter_map(|policy| ownership::managed_zone(&policy.metadata));
-    Evidence { labelled, remembered, protected, named: label.into_iter().chain(policies).collect() }
-}
-
-fn node_evidence<'a>(node: &'a Node, held: Option<&'a Held>) -> Evidence<'a> {
-    let label = ownership::label(&node.metadata, names::NODE_LABEL);
-    let labelled = label.filter(|_| ownership::owns_label(&node.metadata, names::NODE_LABEL));
-    let remembered = held.filter(|held| held.uid == node.metadata.uid).map(|held| held.zone.as_str());
-    let taints = our_taints(node).filter_map(|taint| taint.value.as_deref());
-    Evidence { labelled, remembered, protected: None, named: label.into_iter().chain(taints).collect() }
 }

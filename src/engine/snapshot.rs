@@ -15,7 +15,7 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::resolve::Memory;
+use super::memory::Memory;
 use crate::api::{PciZone, PciZoneStatus, names};
 
 /// The objects of a cluster that decide about zones.

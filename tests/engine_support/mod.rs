@@ -17,8 +17,8 @@ use pcizone::{
     api::{PciZoneStatus, names},
     engine::{
         self, Evaluation, Resolution, Snapshot,
+        memory::Memory,
         plan::{self, Stance, Write},
-        resolve::Memory,
         snapshot::{ZoneRecord, node_ranges},
     },
 };
