@@ -73,9 +73,15 @@ impl Applier {
             Write::CreatePolicy(policy) => self.put_policy(policy, None).await,
             Write::ReplacePolicy { live, desired } => self.put_policy(desired, Some(live.as_ref().clone())).await,
             Write::DeletePolicy(policy) => self.delete_policy(policy).await,
-            Write::LabelNamespace { namespace, uid, zone } => self.label_namespace(namespace, uid, zone).await,
+            Write::LabelNamespace { namespace, uid, zone } => {
+                let (object, label) = ((namespace.as_str(), uid.as_str()), (names::ZONE_LABEL, zone.as_str()));
+                self.apply_label(&self.namespaces(), object, label, names::MANAGER_NAMESPACES).await
+            }
             Write::UnlabelNamespace { namespace, zone } => self.unlabel_namespace(namespace, zone).await,
-            Write::LabelNode { node, uid, zone, .. } => self.label_node(node, uid, zone).await,
+            Write::LabelNode { node, uid, zone, .. } => {
+                let (object, label) = ((node.as_str(), uid.as_str()), (names::NODE_LABEL, zone.as_str()));
+                self.apply_label(&self.nodes(), object, label, names::MANAGER_NODES).await
+            }
             Write::PatchNode { node, label, taints, resource_version } => {
                 let taints = json!(taints);
                 self.patch_node(node, label.as_deref(), &taints, resource_version).await
@@ -161,14 +167,25 @@ impl Applier {
         }
     }
 
-    async fn label_namespace(&self, name: &str, uid: &str, zone: &str) -> Result<Option<String>, Error> {
+    /// Sets a label by server-side apply, which makes it ours also where it has the right value already.
+    async fn apply_label<K>(
+        &self,
+        api: &Api<Lenient<K>>,
+        (name, uid): (&str, &str),
+        (key, value): (&str, &str),
+        manager: &str,
+    ) -> Result<Option<String>, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let kind = K::kind(&());
         let patch = json!({
-            "apiVersion": "v1", "kind": "Namespace",
-            "metadata": { "name": name, "uid": uid, "labels": { names::ZONE_LABEL: zone } },
+            "apiVersion": K::api_version(&()), "kind": kind,
+            "metadata": { "name": name, "uid": uid, "labels": { key: value } },
         });
-        let params = PatchParams::apply(names::MANAGER_NAMESPACES).force();
-        let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
-        let written = self.call("label", &subject, api.patch(name, &params, &Patch::Apply(&patch))).await?;
+        let params = PatchParams::apply(manager).force();
+        let patch = Patch::Apply(&patch);
+        let written = self.call("label", &format!("{kind}/{name}"), api.patch(name, &params, &patch)).await?;
         Ok(written.resource_version())
     }
 
@@ -184,18 +201,6 @@ impl Applier {
         }});
         let params = manager(names::MANAGER_NAMESPACES);
         let written = self.call("unlabel", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await?;
-        Ok(written.resource_version())
-    }
-
-    /// The label has the right value already, written by somebody else; the apply makes it ours.
-    async fn label_node(&self, name: &str, uid: &str, zone: &str) -> Result<Option<String>, Error> {
-        let patch = json!({
-            "apiVersion": "v1", "kind": "Node",
-            "metadata": { "name": name, "uid": uid, "labels": { names::NODE_LABEL: zone } },
-        });
-        let params = PatchParams::apply(names::MANAGER_NODES).force();
-        let (api, subject) = (self.nodes(), format!("Node/{name}"));
-        let written = self.call("label", &subject, api.patch(name, &params, &Patch::Apply(&patch))).await?;
         Ok(written.resource_version())
     }
 

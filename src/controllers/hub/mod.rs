@@ -196,7 +196,7 @@ impl Hub {
         // From here on events are handled one by one; what came in between is in the stores already.
         self.rebuild();
         self.synced.send_replace(true);
-        self.enqueue_all();
+        self.wake();
         tracing::info!("all watches are synced");
     }
 
