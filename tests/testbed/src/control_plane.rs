@@ -213,6 +213,12 @@ impl ControlPlane {
 
     /// Writes a kubeconfig file with a token of an existing service account. The token is valid for a day.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        let token = self.service_account_token(namespace, name).await?;
+        self.kubeconfig_for_token(&format!("{namespace}-{name}"), &token)
+    }
+
+    /// A token of an existing service account. It is valid for a day.
+    pub async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin_client().await?, namespace);
         let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() };
         let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
@@ -221,8 +227,7 @@ impl ControlPlane {
             .await
             .with_context(|| format!("cannot get a token for the service account {namespace}/{name}"))?;
         let token = answer.status.and_then(|status| status.token);
-        let token = token.context("the API server answered a token request without a token")?;
-        self.kubeconfig_for_token(&format!("{namespace}-{name}"), &token)
+        token.context("the API server answered a token request without a token")
     }
 
     /// kubectl as the user who may do everything.
@@ -350,6 +355,14 @@ impl ControlPlane {
         }
         let tail = self.lock().running().find(|(binary, _)| *binary == culprit).map(|(_, process)| process.log_tail());
         Err(last.context(format!("{what} was not ready within {START_LIMIT:?}\n{}", tail.unwrap_or_default())))
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(crate) fn workdir(&self) -> &Workdir {
+        &self.workdir
     }
 
     fn lock(&self) -> MutexGuard<'_, Processes> {

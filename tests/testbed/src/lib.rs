@@ -16,6 +16,8 @@
 //! RBAC, garbage collection, binding. What is not: everything that happens on a node. [`create_node`] makes an API object
 //! with nothing behind it.
 //!
+//! [`FaultProxy`] stands between a client and the API server and fails as a script says.
+//!
 //! Nothing outlives the program. Dropping a [`ControlPlane`] ends its processes and removes its folder; when the program
 //! itself is killed, the kernel ends them, and the next program that starts a cluster sweeps the folder. Set
 //! `PCIZONE_TESTBED_KEEP` to keep the folder with all logs.
@@ -32,6 +34,7 @@ mod pki;
 mod port;
 mod process;
 mod progress;
+mod proxy;
 mod workdir;
 
 pub use assets::{Assets, Binary};
@@ -41,6 +44,7 @@ pub use kubeconfig::config_from;
 pub use kubectl::Kubectl;
 pub use node::create_node;
 pub use process::Process;
+pub use proxy::{Fault, FaultProxy, Request, WatchFault};
 pub use workdir::KEEP_VARIABLE;
 
 /// Resolves when the user (Ctrl-C), the system (SIGTERM) or the end of the terminal (SIGHUP) asks this program to end.
