@@ -21,7 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, plans::Release};
+use super::{
+    error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, plans::Release, traffic::with_retry_after,
+};
 use crate::{
     api::{PciZoneStatus, names},
     engine::{
@@ -378,9 +380,11 @@ impl Applier {
         object: &str,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout(CALL, call).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(source)) => Err(Error::Api { act, object: object.to_string(), source: Box::new(source) }),
+        match tokio::time::timeout(CALL, with_retry_after(call)).await {
+            Ok((Ok(value), _)) => Ok(value),
+            Ok((Err(source), wait)) => {
+                Err(Error::Api { act, object: object.to_string(), wait, source: Box::new(source) })
+            }
             Err(_) => Err(Error::Timeout { act, object: object.to_string(), limit: CALL }),
         }
     }

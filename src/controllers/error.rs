@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// However long the API server asks to wait, it is asked again after this: it may be another one by then.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// A failed act.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -12,6 +15,8 @@ pub enum Error {
         act: &'static str,
         /// On which object.
         object: String,
+        /// How long the API server asked to wait, in the header of its answer.
+        wait: Option<Duration>,
         /// Why not.
         #[source]
         source: Box<kube::Error>,
@@ -103,12 +108,13 @@ impl Error {
         self.is_refusal() || matches!(self, Error::Contended { .. })
     }
 
-    /// How long the API server asked to wait.
+    /// How long the API server asked to wait, [`LONGEST_WAIT`] at most.
     pub fn retry_after(&self) -> Option<Duration> {
-        let Error::Api { source, .. } = self else { return None };
+        let Error::Api { source, wait, .. } = self else { return None };
         let kube::Error::Api(status) = source.as_ref() else { return None };
-        let seconds = status.details.as_ref()?.retry_after_seconds;
-        (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)).min(Duration::from_secs(60)))
+        let details = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|seconds| *seconds > 0);
+        let wait = wait.or(details.map(|seconds| Duration::from_secs(u64::from(seconds))));
+        wait.map(|wait| wait.min(LONGEST_WAIT))
     }
 
     /// The error and its causes in one line.

@@ -27,6 +27,8 @@ const LONGEST_DELAY_REFUSED: Duration = Duration::from_secs(60);
 const BURST: f64 = 5.0;
 /// Writes to one object a second after that. Whoever fights back is outlasted and not outrun.
 const WRITES_PER_SECOND: f64 = 2.0;
+/// The same for what protects nothing: there a quarrel costs more than it is worth.
+const CALM_WRITES_PER_SECOND: f64 = 1.0 / 60.0;
 /// Entries from which on what is out of date is swept out.
 const MANY: usize = 4096;
 
@@ -176,24 +178,39 @@ impl Failures {
     }
 }
 
-/// How fast each object was written to lately: a bucket of tokens each.
+/// How fast each object was written to lately: a bucket of tokens each, and one for what can wait.
 #[derive(Default)]
-pub struct Pace(Mutex<HashMap<String, (f64, Instant)>>);
+pub struct Pace(Mutex<HashMap<(String, bool), Bucket>>);
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn filled(self, urgent: bool) -> f64 {
+        (self.tokens + self.at.elapsed().as_secs_f64() * rate(urgent)).min(BURST)
+    }
+}
+
+fn rate(urgent: bool) -> f64 {
+    if urgent { WRITES_PER_SECOND } else { CALM_WRITES_PER_SECOND }
+}
 
 impl Pace {
     /// Takes a token, or says how long to wait for the next one.
-    pub fn take(&self, subject: &str) -> Result<(), Duration> {
+    pub fn take(&self, subject: &str, urgent: bool) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled =
-            |(tokens, at): (f64, Instant)| (tokens + at.elapsed().as_secs_f64() * WRITES_PER_SECOND).min(BURST);
         if buckets.len() > MANY {
-            buckets.retain(|_, bucket| filled(*bucket) < BURST);
+            buckets.retain(|(_, urgent), bucket| bucket.filled(*urgent) < BURST);
         }
-        let tokens = buckets.get(subject).map_or(BURST, |bucket| filled(*bucket));
+        let key = (subject.to_string(), urgent);
+        let tokens = buckets.get(&key).map_or(BURST, |bucket| bucket.filled(urgent));
         if tokens < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - tokens) / WRITES_PER_SECOND));
+            return Err(Duration::from_secs_f64((1.0 - tokens) / rate(urgent)));
         }
-        buckets.insert(subject.to_string(), (tokens - 1.0, Instant::now()));
+        buckets.insert(key, Bucket { tokens: tokens - 1.0, at: Instant::now() });
         Ok(())
     }
 }
@@ -234,15 +251,27 @@ mod tests {
         assert!(!awaited.is_behind(VAULT, Some("102")), "it was created anew");
     }
 
+    const BASELINE: &str = "NetworkPolicy/vault/pcizone-baseline";
+
     #[tokio::test(start_paused = true)]
     async fn whoever_fights_back_is_answered_at_a_bounded_pace() {
         let pace = Pace::default();
-        let burst = (0..100).filter(|_| pace.take("NetworkPolicy/vault/pcizone-baseline").is_ok()).count();
+        let burst = (0..100).filter(|_| pace.take(BASELINE, true).is_ok()).count();
         assert_eq!(burst, 5);
-        assert!(pace.take("NetworkPolicy/checkout/pcizone-baseline").is_ok(), "others are not held up");
-        let wait = pace.take("NetworkPolicy/vault/pcizone-baseline").expect_err("no token is left");
+        assert!(pace.take("NetworkPolicy/checkout/pcizone-baseline", true).is_ok(), "others are not held up");
+        let wait = pace.take(BASELINE, true).expect_err("no token is left");
         tokio::time::advance(wait).await;
-        assert!(pace.take("NetworkPolicy/vault/pcizone-baseline").is_ok());
-        assert!(pace.take("NetworkPolicy/vault/pcizone-baseline").is_err());
+        assert!(pace.take(BASELINE, true).is_ok());
+        assert!(pace.take(BASELINE, true).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_wait_waits_and_holds_up_nothing_that_cannot() {
+        let pace = Pace::default();
+        let burst = (0..100).filter(|_| pace.take(BASELINE, false).is_ok()).count();
+        assert_eq!(burst, 5);
+        assert!(pace.take(BASELINE, true).is_ok(), "it may be widened in the middle of a quarrel about a label");
+        let wait = pace.take(BASELINE, false).expect_err("no token is left");
+        assert!(wait > Duration::from_secs(30), "{wait:?}");
     }
 }

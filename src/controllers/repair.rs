@@ -143,7 +143,7 @@ impl Context {
                 }
                 break;
             }
-            if let Err(wait) = self.pace.take(&target) {
+            if let Err(wait) = self.pace.take(&target, write.is_urgent()) {
                 denies &= !write.denies_by_default();
                 sooner(wait);
                 if protects {

@@ -67,7 +67,9 @@ pub async fn missing(client: &Client, own_namespace: &str) -> Result<Vec<String>
             let object = format!("the right to {verb} {}", right.resource);
             let answer = match tokio::time::timeout(CALL, api.create(&params, &review)).await {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(source)) => return Err(Error::Api { act: "check", object, source: Box::new(source) }),
+                Ok(Err(source)) => {
+                    return Err(Error::Api { act: "check", object, wait: None, source: Box::new(source) });
+                }
                 Err(_) => return Err(Error::Timeout { act: "check", object, limit: CALL }),
             };
             if !answer.status.is_some_and(|status| status.allowed) {

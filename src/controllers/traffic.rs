@@ -5,6 +5,7 @@
 //! connection look the same from above. It also ends calls that hang; the client has no timeout of its own.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -14,7 +15,7 @@ use std::{
 
 use bytes::Buf;
 use futures::{FutureExt, future::BoxFuture};
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header::RETRY_AFTER};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::{BoxError, Layer, Service};
@@ -30,6 +31,31 @@ const WATCH_ERROR: &[u8] = br#"{"type":"ERROR""#;
 /// No answer may pause for longer than this. Watches end every [`super::hub::WATCH_SECONDS`] seconds, so a
 /// longer pause is a dead connection.
 const PAUSE: Duration = Duration::from_secs(60);
+
+tokio::task_local! {
+    /// How long the API server asked to wait when it answered the call of this task.
+    static ASKED_TO_WAIT: Cell<Option<Duration>>;
+}
+
+/// Makes a call; also says how long its answer asked to wait. API Priority and Fairness says it in the header alone,
+/// and the client keeps no header of a refusal.
+pub async fn with_retry_after<T>(call: impl Future<Output = T>) -> (T, Option<Duration>) {
+    ASKED_TO_WAIT
+        .scope(Cell::default(), async {
+            let answer = call.await;
+            (answer, ASKED_TO_WAIT.with(Cell::take))
+        })
+        .await
+}
+
+/// `Retry-After` in seconds; the date form is not used by API servers.
+fn note_retry_after(headers: &HeaderMap) {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    if let Some(seconds) = seconds {
+        // Fails for calls that nobody asks about, such as watches.
+        let _ = ASKED_TO_WAIT.try_with(|wait| wait.set(Some(Duration::from_secs(seconds))));
+    }
+}
 
 /// What was heard from the API server.
 #[derive(Debug, Default)]
@@ -118,6 +144,7 @@ where
             let code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
             metrics.count_request(&method, &resource, code);
             let answer = answer?;
+            note_retry_after(answer.headers());
             let hears = watches && answer.status().is_success();
             if hears {
                 traffic.hear(&resource);

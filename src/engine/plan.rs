@@ -134,6 +134,20 @@ impl Write {
         }
     }
 
+    /// Something is less protected, or a declared flow is closed, until this is written. Labels alone of a policy
+    /// that allows what it must allow can wait.
+    pub fn is_urgent(&self) -> bool {
+        match self {
+            Write::ReplacePolicy { live, desired } => live.spec != desired.spec,
+            Write::CreatePolicy(_)
+            | Write::DeletePolicy(_)
+            | Write::LabelNamespace { .. }
+            | Write::UnlabelNamespace { .. }
+            | Write::LabelNode { .. }
+            | Write::PatchNode { .. } => true,
+        }
+    }
+
     /// The node that is written to.
     pub fn node(&self) -> Option<&str> {
         match self {

@@ -5,13 +5,15 @@
 
 use std::{hash::Hash, time::Duration};
 
+use backon::ExponentialBuilder;
 use futures::{StreamExt, TryStreamExt};
 use kube::{
     Api, Resource,
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
-        watcher::{self, Event},
+        utils::{Backoff, ResetTimerBackoff},
+        watcher::{self, Event, ExponentialBackoff},
     },
 };
 use serde::de::DeserializeOwned;
@@ -22,6 +24,15 @@ use crate::controllers::lenient::{self, Lenient};
 
 /// How soon everything is listed again when a watch cannot go on from where it was.
 const LIST_AGAIN: Duration = Duration::from_secs(1);
+
+/// First pause after a failed watch; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause. Short, because nothing is repaired meanwhile: what broke may be back at any moment, and one request
+/// of each kind in this time is no burden.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A watch that did not fail for so long starts with the first pause again.
+const CALM: Duration = Duration::from_secs(30);
 
 /// Follows one kind for ever.
 pub(super) async fn follow<K>(
@@ -37,7 +48,7 @@ pub(super) async fn follow<K>(
 {
     let store = writer.as_reader();
     loop {
-        let events = watcher::watcher(api.clone(), config.clone()).default_backoff();
+        let events = watcher::watcher(api.clone(), config.clone()).backoff(pauses());
         let mut events = std::pin::pin!(events.map_ok(lenient::event).modify(trim));
         while let Some(event) = events.next().await {
             match event {
@@ -58,6 +69,13 @@ pub(super) async fn follow<K>(
         }
         sleep(LIST_AGAIN).await;
     }
+}
+
+fn pauses() -> impl Backoff {
+    let growing = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE);
+    let growing = ExponentialBackoff::from(growing.with_factor(2.0).with_jitter().without_max_times());
+    // Also a list that fails at its second page begins well.
+    ResetTimerBackoff::new(growing, CALM)
 }
 
 /// kube lists again when a running watch says that its version is too old, but not when that is the answer to
