@@ -11,6 +11,7 @@ mod bad_input;
 mod changes;
 mod deploy;
 mod events;
+mod faults;
 mod health;
 mod leader;
 mod lifecycle;

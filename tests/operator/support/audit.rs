@@ -11,11 +11,16 @@ use super::{Bed, OPERATOR};
 impl Bed {
     /// What the operator asked for besides its Lease, finished requests only.
     pub async fn requests(&self) -> Vec<AuditEvent> {
+        self.requests_of(&[OPERATOR]).await
+    }
+
+    /// The same of these users.
+    pub async fn requests_of(&self, users: &[&str]) -> Vec<AuditEvent> {
         // A line may come later than its answer. A request that is made now comes behind what was answered before.
         let marker = format!("marker-{}", self.markers.fetch_add(1, Ordering::Relaxed));
         Api::<ConfigMap>::default_namespaced(self.client.clone()).get_opt(&marker).await.unwrap();
         let events = self.cluster.audit_until(|events| events.iter().any(|event| event.name == marker)).await.unwrap();
-        events.into_iter().filter(|event| event.user == OPERATOR && event.resource != "leases").collect()
+        events.into_iter().filter(|event| users.contains(&event.user.as_str()) && event.resource != "leases").collect()
     }
 
     /// The operator's writes to anything but status and events.

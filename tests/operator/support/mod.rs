@@ -14,11 +14,15 @@ use k8s_openapi::{
     },
     jiff::{SignedDuration, Timestamp},
 };
-use kube::{Api, Client, Config, Resource, ResourceExt, api::ListParams, runtime::wait::await_condition};
+use kube::{
+    Api, Client, Config, Resource, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+    runtime::wait::await_condition,
+};
 use pcizone::api::{PciZone, names};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use testbed::{ControlPlane, Options, config_from, create_node};
+use serde_json::{Value, json};
+use testbed::{ControlPlane, FaultProxy, Options, config_from, create_node};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{sleep, timeout},
@@ -110,6 +114,12 @@ impl Bed {
     pub fn start_operator_with(&mut self, config: Config) {
         self.operator = Some(Operator::start(config, format!("replica-{}", self.started)));
         self.started += 1;
+    }
+
+    /// An operator that reaches the API server through a proxy.
+    pub async fn start_operator_behind(&mut self, proxy: &FaultProxy) {
+        let config = proxy.config(&self.operator_config().await).unwrap();
+        self.start_operator_with(config);
     }
 
     pub fn operator(&self) -> &Operator {
@@ -249,12 +259,14 @@ impl Bed {
         self.until(&what, self.policies(namespace), name, anew).await;
     }
 
-    /// Waits until a change waits, and confirms it as the status says.
-    pub async fn confirm(&self, zone: &str) {
+    /// Waits until a change waits, and confirms it as the status says. Returns the version of the zone with the
+    /// confirmation.
+    pub async fn confirm(&self, zone: &str) -> u64 {
         let waiting = self.until_zone(zone, "the change waits", waits).await;
         let digest = waiting.status.unwrap().change.expect("a change that waits").digest;
-        let annotation = format!("{}={digest}", names::CONFIRM_CHANGE);
-        self.kubectl(&["annotate", "pz", zone, &annotation, "--overwrite"]).await;
+        let patch = json!({ "metadata": { "annotations": { names::CONFIRM_CHANGE: digest } } });
+        let confirmed = self.zones().patch(zone, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        confirmed.resource_version().and_then(|version| version.parse().ok()).expect("versions are numbers")
     }
 
     /// Sets what the operator may do with nodes. `verbs` is a JSON list.
@@ -278,6 +290,11 @@ impl Bed {
 
 /// Asks until the answer is there, for what sends no events; `Err` says what was seen instead.
 pub async fn ask<T>(what: &str, question: impl AsyncFn() -> Result<T, String>) -> T {
+    ask_for(PATIENCE, what, question).await
+}
+
+/// The same for what takes its time by itself.
+pub async fn ask_for<T>(limit: Duration, what: &str, question: impl AsyncFn() -> Result<T, String>) -> T {
     let mut seen = String::new();
     let answered = async {
         loop {
@@ -288,8 +305,8 @@ pub async fn ask<T>(what: &str, question: impl AsyncFn() -> Result<T, String>) -
             sleep(PAUSE).await;
         }
     };
-    match timeout(PATIENCE, answered).await.ok() {
+    match timeout(limit, answered).await.ok() {
         Some(answer) => answer,
-        None => panic!("not yet, after {} s: {what}\n{seen}", PATIENCE.as_secs()),
+        None => panic!("not yet, after {} s: {what}\n{seen}", limit.as_secs()),
     }
 }

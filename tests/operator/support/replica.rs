@@ -40,6 +40,12 @@ impl Drop for OwnRuntime {
 
 impl Operator {
     pub fn start(config: Config, identity: String) -> Self {
+        Self::start_in(names::OPERATOR_NAMESPACE, config, identity)
+    }
+
+    /// One that lives, with its Lease, in this namespace.
+    pub fn start_in(namespace: &str, config: Config, identity: String) -> Self {
+        let namespace = namespace.to_string();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -47,12 +53,8 @@ impl Operator {
         let (stop, stopped) = oneshot::channel();
         let name = identity.clone();
         let task = runtime.spawn(async move {
-            let settings = Settings {
-                config,
-                namespace: names::OPERATOR_NAMESPACE.to_string(),
-                identity: name,
-                listener: TcpListener::from_std(listener).unwrap(),
-            };
+            let settings =
+                Settings { config, namespace, identity: name, listener: TcpListener::from_std(listener).unwrap() };
             let shutdown = async move {
                 let _ = stopped.await;
             };

@@ -58,6 +58,15 @@ impl Bed {
         all
     }
 
+    /// The same without the versions of policies: what is there, however it came to be.
+    pub async fn shape(&self) -> BTreeMap<String, Value> {
+        let mut all = self.surroundings().await;
+        for value in all.values_mut().filter_map(Value::as_object_mut) {
+            value.remove("version");
+        }
+        all
+    }
+
     /// Objects outside the zones themselves that bear our name: a label, a taint, a policy.
     pub async fn traces(&self) -> Vec<String> {
         let bears_our_name = |(object, value): &(String, Value)| {
