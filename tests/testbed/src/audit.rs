@@ -1,7 +1,13 @@
 //! Reads the audit log of the API server: who asked for what, and what came of it.
 //! It judges nothing.
 
-use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -44,6 +50,12 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
+    /// Reads a line of the log. `None` when its request is not finished.
+    pub fn parse(line: &str) -> serde_json::Result<Option<Self>> {
+        let raw: Raw = serde_json::from_str(line)?;
+        Ok((raw.stage == "ResponseComplete").then(|| raw.into()))
+    }
+
     /// Whether authorization let the request pass. Admission may have refused it later.
     pub fn authorized(&self) -> bool {
         self.annotations.get("authorization.k8s.io/decision").is_some_and(|decision| decision == "allow")
@@ -55,23 +67,53 @@ impl AuditEvent {
     }
 }
 
-/// Reads the finished requests in the order of the log. A line that is still being written is left out.
-pub(crate) fn read(path: &Path) -> Result<Vec<AuditEvent>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read the audit log {}", path.display())),
-    };
-    let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-    let mut events = Vec::new();
-    for (index, line) in complete.lines().enumerate() {
-        let raw: Raw = serde_json::from_str(line)
-            .with_context(|| format!("line {} of {} is no audit event", index + 1, path.display()))?;
-        if raw.stage == "ResponseComplete" {
-            events.push(raw.into());
-        }
+/// Reads the log from where it was read to before.
+#[derive(Debug)]
+pub struct AuditReader {
+    path: PathBuf,
+    /// Bytes of the lines that were read.
+    offset: u64,
+    lines: usize,
+}
+
+impl AuditReader {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, offset: 0, lines: 0 }
     }
-    Ok(events)
+
+    /// The requests that were finished since the last call, in the order of the log. A line that is still being
+    /// written comes with the next call.
+    pub fn read(&mut self) -> Result<Vec<AuditEvent>> {
+        let text = self.unread().with_context(|| format!("cannot read the audit log {}", self.path.display()))?;
+        let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let mut events = Vec::new();
+        for line in complete.lines() {
+            self.lines += 1;
+            let event = AuditEvent::parse(line)
+                .with_context(|| format!("line {} of {} is no audit event", self.lines, self.path.display()))?;
+            events.extend(event);
+        }
+        if !complete.is_empty() {
+            self.offset += complete.len() as u64 + 1;
+        }
+        Ok(events)
+    }
+
+    fn unread(&self) -> io::Result<String> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            // Written with the first request.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+            Err(error) => return Err(error),
+        };
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        // The last line may end within a character.
+        let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        bytes.truncate(complete);
+        String::from_utf8(bytes).map_err(io::Error::other)
+    }
 }
 
 /// `audit.k8s.io/v1` Event, as far as it is read.
@@ -139,5 +181,39 @@ impl From<Raw> for AuditEvent {
             completed: raw.stage_timestamp,
             annotations: raw.annotations,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Write as _};
+
+    use super::*;
+    use crate::workdir::Workdir;
+
+    fn line(name: &str) -> String {
+        format!(
+            r#"{{"stage":"ResponseComplete","requestURI":"/","verb":"get","user":{{"username":"ann"}},"objectRef":{{"name":"{name}"}},"requestReceivedTimestamp":"2026-10-01T00:00:00.000000Z","stageTimestamp":"2026-10-01T00:00:00.500000Z"}}"#
+        )
+    }
+
+    #[test]
+    fn each_request_is_read_once_and_never_half() {
+        let workdir = Workdir::create().unwrap();
+        let path = workdir.path().join("audit.log");
+        let mut reader = AuditReader::new(path.clone());
+        assert!(reader.read().unwrap().is_empty(), "nothing was asked yet");
+
+        let mut log = File::create(path).unwrap();
+        let mut write_and_read = |text: &str| {
+            log.write_all(text.as_bytes()).unwrap();
+            reader.read().unwrap().into_iter().map(|event| event.name).collect::<Vec<_>>()
+        };
+        let second = line("zwölf");
+        let (begin, end) = second.split_at(second.len() / 2);
+        assert_eq!(write_and_read(&format!("{}\n{begin}", line("one"))), ["one"]);
+        assert!(write_and_read("").is_empty());
+        assert_eq!(write_and_read(&format!("{end}\n{}\n", line("three"))), ["zwölf", "three"]);
+        assert!(write_and_read("").is_empty());
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     assets::{Assets, Binary},
+    control_plane::Durability,
     kubeconfig::write_private,
     process::Program,
 };
@@ -83,7 +84,7 @@ impl Layout {
         Program { name: name.to_owned(), path, args, env, folder: self.root.clone(), log }
     }
 
-    pub(crate) fn etcd(&self, assets: &Assets) -> Result<Program> {
+    pub(crate) fn etcd(&self, assets: &Assets, durability: Durability) -> Result<Program> {
         let clients = self.etcd_url();
         let peers = format!("unix://{}", self.root.join("peer.sock").display());
         let args = vec![
@@ -94,8 +95,7 @@ impl Layout {
             flag("listen-peer-urls", &peers),
             flag("initial-advertise-peer-urls", &peers),
             flag("initial-cluster", format!("testbed={peers}")),
-            // The data lives as long as the machine is up at most.
-            flag("unsafe-no-fsync", true),
+            flag("unsafe-no-fsync", durability == Durability::Known),
             flag("log-level", "warn"),
         ];
         self.program(assets, Binary::Etcd, args)
@@ -133,7 +133,7 @@ impl Layout {
         self.program(assets, Binary::KubeApiserver, args)
     }
 
-    pub(crate) fn controller_manager(&self, assets: &Assets, kubeconfig: &Path) -> Result<Program> {
+    pub(crate) fn controller_manager(&self, assets: &Assets, kubeconfig: &Path, extra: &[&str]) -> Result<Program> {
         let mut args = client_flags(kubeconfig);
         args.extend([
             // Each controller acts as its own service account, so that RBAC and the audit log tell them apart.
@@ -145,6 +145,7 @@ impl Layout {
             // Simulated nodes send no heartbeats and must stay Ready.
             flag("node-monitor-grace-period", "8760h"),
         ]);
+        args.extend(extra.iter().map(ToString::to_string));
         self.program(assets, Binary::KubeControllerManager, args)
     }
 

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     assets::{Assets, Binary},
-    audit::{self, AuditEvent},
+    audit::{AuditEvent, AuditReader},
     components::Layout,
     kubeconfig::{Credential, Kubeconfigs, config_from},
     kubectl::Kubectl,
@@ -50,8 +50,20 @@ pub struct Options {
     pub scheduler: bool,
     /// Record every request; see [`ControlPlane::audit`].
     pub audit: bool,
+    /// When etcd answers a write.
+    pub durability: Durability,
     /// More arguments for the API server, such as `--feature-gates=…`. They win over those given by default.
     pub apiserver_args: Vec<String>,
+}
+
+/// When etcd answers a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is known. The data lives as long as the machine is up at most, and tests need no more.
+    #[default]
+    Known,
+    /// Once it is on the disk, as in earnest: for measurements, since writes cost less without it.
+    OnDisk,
 }
 
 /// A running cluster. Dropping it ends all its processes and removes its folder.
@@ -150,12 +162,12 @@ impl ControlPlane {
 
     async fn launch(&self) -> Result<()> {
         // The API server waits for its store by itself.
-        let etcd = self.layout.etcd(&self.assets)?.start()?;
+        let etcd = self.layout.etcd(&self.assets, self.options.durability)?.start()?;
         self.lock().etcd = Some(etcd);
         self.start_apiserver().await?;
         if self.options.controller_manager {
             let kubeconfig = self.user_kubeconfig("system:kube-controller-manager", &[])?;
-            let process = self.layout.controller_manager(&self.assets, &kubeconfig)?.start()?;
+            let process = self.layout.controller_manager(&self.assets, &kubeconfig, &[])?.start()?;
             self.lock().controller_manager = Some(process);
         }
         if self.options.scheduler {
@@ -241,10 +253,15 @@ impl ControlPlane {
     ///
     /// A response may reach its client a moment before its line reaches the log: see [`Self::audit_until`].
     pub fn audit(&self) -> Result<Vec<AuditEvent>> {
+        self.audit_reader()?.read()
+    }
+
+    /// Reads the log piece by piece, from its beginning: for logs that are too long to be read as a whole each time.
+    pub fn audit_reader(&self) -> Result<AuditReader> {
         if !self.options.audit {
             bail!("this cluster records no requests: start it with `audit: true`");
         }
-        audit::read(&self.layout.audit_log())
+        Ok(AuditReader::new(self.layout.audit_log()))
     }
 
     /// Waits, 10 seconds at most, until the audit log holds what a test looks for.
@@ -281,6 +298,14 @@ impl ControlPlane {
             let log = self.layout.audit_log();
             anyhow!("waited {limit:?}, but the audit log {} does not show {what}", log.display())
         })?
+    }
+
+    /// Starts the built-in controllers as a program of its own, for a cluster without [`Options::controller_manager`].
+    /// `args` say which, such as `--controllers=…`; they win over those given by default.
+    pub async fn start_controllers(&self, args: &[&str]) -> Result<Process> {
+        let assets = find_assets(vec![Binary::KubeControllerManager]).await?;
+        let kubeconfig = self.user_kubeconfig("system:kube-controller-manager", &[])?;
+        self.layout.controller_manager(&assets, &kubeconfig, args)?.start()
     }
 
     /// Starts a program that works with the cluster, such as an operator. Its output goes to `NAME.log` among the logs.

@@ -38,8 +38,8 @@ mod proxy;
 mod workdir;
 
 pub use assets::{Assets, Binary};
-pub use audit::AuditEvent;
-pub use control_plane::{ControlPlane, Options};
+pub use audit::{AuditEvent, AuditReader};
+pub use control_plane::{ControlPlane, Durability, Options};
 pub use kubeconfig::config_from;
 pub use kubectl::Kubectl;
 pub use node::create_node;

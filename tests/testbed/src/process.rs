@@ -109,18 +109,35 @@ impl Process {
 
     /// Asks the process to end, and kills it if it has not within `grace`.
     pub async fn stop(&mut self, grace: Duration) -> Result<ExitStatus> {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
-            // A number whose process was waited for may be somebody else's by now.
-            && self.status()?.is_none()
-        {
-            // Fails when the process ended meanwhile, which is what is wanted.
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
-        }
+        // Fails when the process has ended, which is what is wanted.
+        let _ = self.send(Signal::TERM);
         if let Ok(ended) = timeout(grace, self.ended()).await {
             return ended;
         }
+        self.kill()
+    }
+
+    /// Kills the process at once, as a crash would, and waits until it is gone.
+    pub fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
+    }
+
+    /// Stops the process where it is, until [`Self::resume`].
+    pub fn pause(&mut self) -> Result<()> {
+        self.send(Signal::STOP).with_context(|| format!("cannot pause {}", self.name))
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&mut self) -> Result<()> {
+        self.send(Signal::CONT).with_context(|| format!("cannot resume {}", self.name))
+    }
+
+    fn send(&mut self, signal: Signal) -> Result<()> {
+        // A number whose process was waited for may be somebody else's by now.
+        self.check()?;
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("it has no process id")?;
+        Ok(rustix::process::kill_process(pid, signal)?)
     }
 
     fn status(&mut self) -> Result<Option<ExitStatus>> {
