@@ -1,8 +1,10 @@
 //! The commands of this repository.
 
+mod bench;
 mod demo;
 mod generate;
 mod image;
+mod operator;
 mod paths;
 mod test;
 
@@ -25,6 +27,8 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Measure what the operator costs, beside the same writes by a bare client, on a local control plane.
+    Bench(bench::Arguments),
     /// Write the generated files (crds/).
     Generate,
 }
@@ -34,6 +38,7 @@ async fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Test => test::run(),
         Command::Demo { once } => demo::run(once).await,
+        Command::Bench(arguments) => bench::run(arguments).await,
         Command::Generate => generate::run(),
     };
     match result {

@@ -5,7 +5,6 @@
 //! answer to the operator's request that repaired it.
 
 mod breakages;
-mod operator;
 mod show;
 
 use std::{pin::pin, time::Duration};
@@ -13,12 +12,14 @@ use std::{pin::pin, time::Duration};
 use anyhow::{Context, bail};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::{Api, Client, runtime::wait::await_condition};
-use pcizone::api::PciZone;
+use pcizone::api::{PciZone, names};
 use serde_json::Value;
 use testbed::{AuditEvent, ControlPlane, Kubectl, Options, create_node};
 
-use operator::Operator;
+use crate::operator::{self, Operator};
 
+/// Name of the operator's only replica.
+const IDENTITY: &str = "demo";
 /// The zone that the demo applies.
 const ZONE: &str = "cardholder-data";
 /// How long anything may take before the demo gives up.
@@ -41,7 +42,9 @@ pub(crate) async fn run(once: bool) -> anyhow::Result<()> {
         "A real etcd and kube-apiserver, started here and ended with this demo. The nodes are API objects only:",
     );
     show::text("no pod runs on them, and no network plug-in enforces what you will see written.\n");
+    show::step("Build the operator");
     operator::build()?;
+    show::done("built");
     // One for the whole demo, so that no signal falls between two.
     let mut interrupted = pin!(testbed::interrupted());
     let (stage, mut operator) = tokio::select! {
@@ -67,7 +70,7 @@ pub(crate) async fn run(once: bool) -> anyhow::Result<()> {
 /// Shows everything. Gives the operator after its stage, so that it ends before the cluster does.
 async fn play(once: bool) -> anyhow::Result<(Stage, Operator)> {
     let stage = Stage::set_up().await?;
-    let mut operator = Operator::start(&stage.cluster).await?;
+    let mut operator = stage.start_operator().await?;
     let performed = tokio::select! {
         performed = stage.perform() => performed,
         ended = operator.ended() => Err(ended),
@@ -105,6 +108,18 @@ impl Stage {
         admin.run(&wait).await?;
         show::done("its Deployment finds no node that runs pods here; the operator runs on this machine instead");
         Ok(Stage { cluster, admin, mallory, client })
+    }
+
+    async fn start_operator(&self) -> anyhow::Result<Operator> {
+        show::step(&format!("Start the operator as ServiceAccount {}/{}", names::OPERATOR_NAMESPACE, names::OPERATOR));
+        let mut operator = Operator::start(&self.cluster, IDENTITY, ([127, 0, 0, 1], 0).into()).await?;
+        let leads = tokio::select! {
+            leads = operator::wait_for_lead(&self.cluster, IDENTITY, PATIENCE) => leads,
+            ended = operator.ended() => Err(ended),
+        };
+        leads.map_err(|error| operator.explain(&error))?;
+        show::done(&format!("it leads; its log: {}", operator.process.log().display()));
+        Ok(operator)
     }
 
     async fn perform(&self) -> anyhow::Result<()> {

@@ -1,0 +1,40 @@
+//! CPU time of the programs between two moments.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use testbed::Binary;
+
+use super::{bed::Bed, proc};
+
+/// CPU seconds of each program.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cpu {
+    pub(super) operator: f64,
+    pub(super) apiserver: f64,
+    pub(super) etcd: f64,
+}
+
+impl Cpu {
+    /// What was used so far. Without an operator nothing is counted for it.
+    pub(super) fn now(bed: &Bed, operator: Option<u32>) -> Result<Self> {
+        Ok(Cpu {
+            operator: operator.map_or(Ok(0.0), proc::cpu_seconds)?,
+            apiserver: proc::cpu_seconds(bed.pid(Binary::KubeApiserver)?)?,
+            etcd: proc::cpu_seconds(bed.pid(Binary::Etcd)?)?,
+        })
+    }
+
+    /// What was used since then.
+    pub(super) fn since(self, before: Self) -> Self {
+        Cpu {
+            operator: self.operator - before.operator,
+            apiserver: self.apiserver - before.apiserver,
+            etcd: self.etcd - before.etcd,
+        }
+    }
+
+    pub(super) fn json(self) -> Value {
+        let round = |seconds: f64| (seconds * 100.0).round() / 100.0;
+        json!({ "operator": round(self.operator), "apiserver": round(self.apiserver), "etcd": round(self.etcd) })
+    }
+}

@@ -1,0 +1,176 @@
+//! What the operator costs, measured beside the same writes by a bare client, on a real control plane.
+//!
+//! ```text
+//!  prepared cluster ─▶ phases ─▶ groups of figures, each with its floor ─▶ table or JSON
+//! ```
+//! Times are given as ratios within one run, in which operator and floor take turns; docs/performance.md says why.
+
+mod bare;
+mod bed;
+mod counts;
+mod figure;
+mod group;
+mod log;
+mod machine;
+mod meter;
+mod objects;
+mod phases;
+mod proc;
+mod progress;
+mod rebuild;
+mod report;
+mod stats;
+mod subject;
+mod zone;
+
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use serde_json::json;
+
+use bed::{Bed, within};
+use machine::Machine;
+use phases::{bulk_repair, concurrency, memory, protect, repair, restart, steady, yardstick};
+use report::Report;
+
+/// Measure what the operator costs.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A cluster of a tenth of the size, and fewer repeats: about two minutes.
+    #[arg(long)]
+    quick: bool,
+    /// How the result is written to stdout.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Let everything run on all cores, instead of API server and etcd on one and the rest on the others.
+    #[arg(long)]
+    unpinned: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// How large the cluster is, and how often everything is done.
+struct Size {
+    namespaces: usize,
+    nodes: usize,
+    pods: usize,
+    /// Namespaces of the cluster that repairs are compared with.
+    small: usize,
+    rounds: usize,
+    repairs: usize,
+    steady: Duration,
+}
+
+const FULL: Size = Size {
+    namespaces: 5000,
+    nodes: 1000,
+    pods: 10_000,
+    small: 10,
+    rounds: 3,
+    repairs: 200,
+    steady: Duration::from_secs(600),
+};
+const QUICK: Size = Size {
+    namespaces: 500,
+    nodes: 100,
+    pods: 1000,
+    small: 10,
+    rounds: 1,
+    repairs: 40,
+    steady: Duration::from_secs(20),
+};
+/// No phase takes longer, at whatever size; most take far less.
+const PHASE: Duration = Duration::from_secs(40 * 60);
+
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let load = rebuild::in_release()?;
+    progress::step("Build the operator");
+    crate::operator::build()?;
+    let mut interrupted = pin!(testbed::interrupted());
+    let report = tokio::select! {
+        measured = Box::pin(measure(&arguments, load)) => measured?,
+        signal = &mut interrupted => {
+            signal?;
+            bail!("interrupted before everything was measured");
+        }
+    };
+    match arguments.output {
+        Output::Table => print!("{}", report.table()),
+        Output::Json => println!("{:#}", report.json()),
+    }
+    Ok(())
+}
+
+async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
+    let size = if arguments.quick { QUICK } else { FULL };
+    let started = Instant::now();
+    progress::step("Look at the machine");
+    let machine = Machine::look(load).await?;
+    let mut warnings = machine.warnings();
+    for warning in &warnings {
+        progress::note(warning);
+    }
+
+    let cores = proc::cores()?;
+    let (servers, others) = match cores.split_first() {
+        Some((first, others)) if !arguments.unpinned && !others.is_empty() => (vec![*first], others.to_vec()),
+        _ => (cores.clone(), cores.clone()),
+    };
+    progress::step("Start and fill the cluster");
+    proc::pin_self(&servers)?;
+    let mut large = within(PHASE, "preparing the cluster", Bed::start(size.namespaces)).await?;
+    let mut small = within(PHASE, "preparing the small cluster", Bed::start(size.small)).await?;
+    proc::pin_self(&others)?;
+    within(PHASE, "preparing the nodes", large.add_nodes(size.nodes)).await?;
+
+    let without = within(PHASE, "memory", memory::sample(&large, "without pods")).await?;
+    within(PHASE, "preparing the pods", large.add_pods(size.pods, size.nodes)).await?;
+    let with = within(PHASE, "memory", memory::sample(&large, "with all pods")).await?;
+
+    let rates = within(PHASE, "concurrency", concurrency::choose(&mut large)).await?;
+    let best = large.bare.concurrency;
+    let (protect, mut peaks) = within(PHASE, "protect", protect::measure(&mut large, size.rounds)).await?;
+    let subject = within(PHASE, "protect", protect::set_up(&mut large)).await?;
+    let steady = within(PHASE, "steady", steady::measure(&mut large, &subject, size.steady)).await?;
+
+    // Before anything is tampered with: what was, is forgotten with the process, and the status then says less.
+    let restarted = restart::measure(&mut large, subject, size.rounds.max(3));
+    let (restart, subject, more) = within(PHASE, "restart", restarted).await?;
+    peaks.extend(more);
+
+    let small_subject = within(PHASE, "repair", protect::set_up(&mut small)).await?;
+    let repaired = repair::measure(&mut large, &subject, &mut small, size.repairs);
+    let (repair, judge) = within(PHASE, "repair", repaired).await?;
+    small_subject.stop().await?;
+    drop(small);
+
+    let (bulk_repair, subject, more) =
+        within(PHASE, "bulk_repair", bulk_repair::measure(&mut large, subject, size.rounds)).await?;
+    peaks.extend(more);
+    peaks.push(subject.stop().await?.peak);
+    let yardstick = within(PHASE, "yardstick", yardstick::measure(&mut large, size.rounds)).await?;
+    let memory = memory::group(&without, &with, size.pods, &peaks);
+
+    if arguments.quick {
+        warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());
+    }
+    let tried: Vec<_> =
+        rates.iter().map(|(flight, rate)| json!({ "in_flight": flight, "writes_per_s": rate.round() })).collect();
+    let setup = json!({
+        "namespaces": size.namespaces, "nodes": size.nodes, "pods": size.pods, "rounds": size.rounds,
+        "fsync": true, "minutes": (started.elapsed().as_secs_f64() / 6.0).round() / 10.0, "cores_of_servers": servers, "cores_of_others": others,
+        "floor_in_flight": best, "floor_tried": tried,
+    });
+    let groups = vec![protect, steady, restart, repair, bulk_repair, memory, judge, yardstick];
+    Ok(Report { machine, setup, groups, warnings })
+}

@@ -1,0 +1,72 @@
+//! Memory of the operator. The slope per pod comes from fresh processes before and after the pods are there; the peak
+//! is the highest of all processes of the run, each with everything watched.
+
+use anyhow::Result;
+
+use crate::bench::{
+    bed::Bed,
+    figure::{Figure, Goal},
+    group::Group,
+    progress,
+    stats::{Spread, percentile},
+    subject::Subject,
+};
+
+/// Fresh processes of which the median is taken.
+const STARTS: usize = 3;
+
+/// Memory of fresh processes, in KiB.
+pub(in crate::bench) struct Sample {
+    resident: Vec<f64>,
+    peak: Vec<f64>,
+}
+
+pub(in crate::bench) async fn sample(bed: &Bed, what: &str) -> Result<Sample> {
+    progress::step(&format!("Memory of the operator {what}"));
+    let mut sample = Sample { resident: Vec::new(), peak: Vec::new() };
+    for _ in 0..STARTS {
+        let (subject, _) = Subject::start(&bed.cluster).await?;
+        sample.resident.push(subject.settled_memory().await?.resident);
+        sample.peak.push(subject.stop().await?.peak);
+    }
+    progress::note(&format!("{:.1} MiB resident", percentile(&sample.resident, 50.0) / 1024.0));
+    Ok(sample)
+}
+
+/// `peaks` are those of the processes of the other phases, in KiB.
+#[expect(clippy::cast_precision_loss, reason = "some thousand pods")]
+pub(in crate::bench) fn group(without: &Sample, with: &Sample, pods: usize, peaks: &[f64]) -> Group {
+    let slope = |with: f64, without: f64| (with - without) * 1024.0 / pods as f64;
+    let slopes = with.resident.iter().zip(&without.resident).map(|(with, without)| slope(*with, *without)).collect();
+    let highest = peaks.iter().chain(&without.peak).chain(&with.peak).copied().fold(f64::NAN, f64::max);
+    let mib = |kib: &[f64]| kib.iter().map(|kib| kib / 1024.0).collect();
+    Group {
+        figures: vec![
+            Figure {
+                name: "peak_mib",
+                what: "highest resident memory of any operator process of the run (VmHWM)",
+                spread: Spread::new("MiB", vec![highest / 1024.0]),
+                goal: Goal::AtMost(48.0),
+                timed: false,
+            },
+            Figure {
+                name: "bytes_per_pod",
+                what: "resident memory with all pods less that without pods, for each pod",
+                spread: Spread::new("B", slopes),
+                goal: Goal::None,
+                timed: false,
+            },
+            Figure {
+                name: "fresh_mib",
+                what: "resident memory of a fresh process with no policy in the cluster",
+                spread: Spread::new("MiB", mib(&with.resident)),
+                goal: Goal::None,
+                timed: false,
+            },
+        ],
+        notes: vec![
+            "the operator does not watch pods yet: bytes_per_pod is the noise between two processes".to_string(),
+        ],
+        ..Group::new("memory")
+    }
+}
