@@ -17,6 +17,7 @@ mod metrics;
 mod namespaces;
 mod nodes;
 mod plans;
+mod queue;
 mod repair;
 pub mod rights;
 mod traffic;
@@ -29,10 +30,7 @@ use futures::Stream;
 use kube::{
     Client, Config, Resource,
     client::ClientBuilder,
-    runtime::{
-        controller::Action,
-        reflector::{ObjectRef, Store},
-    },
+    runtime::reflector::{ObjectRef, Store},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
@@ -44,6 +42,7 @@ use judge::Judge;
 use leader::Election;
 use memory::{Incidents, Pace};
 use metrics::Metrics;
+use queue::Action;
 use repair::Context;
 use traffic::{Traffic, TrafficLayer};
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
-use kube::runtime::controller::Action;
 
-use super::{error::Error, plans, repair::Context};
+use super::{error::Error, plans, queue::Action, repair::Context};
 
 /// Brings a namespace to what its zone declares.
 pub async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<Action, Error> {

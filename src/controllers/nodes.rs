@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Node;
-use kube::runtime::controller::Action;
 
-use super::{error::Error, plans, repair::Context};
+use super::{error::Error, plans, queue::Action, repair::Context};
 
 /// Brings a node to what its zone declares.
 pub async fn reconcile(node: Arc<Node>, context: Arc<Context>) -> Result<Action, Error> {

@@ -4,14 +4,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kube::{
     Resource,
-    runtime::{
-        controller::{self, Action, applier},
-        reflector::{ObjectRef, Store},
-    },
+    runtime::reflector::{ObjectRef, Store},
 };
 
 use super::{
@@ -21,6 +18,7 @@ use super::{
     memory::{AWAITED, Incidents, Pace},
     metrics::Metrics,
     plans::{self, Due, Planned, Release},
+    queue::{self, Action},
 };
 use crate::engine::{
     drift::{self, Drift},
@@ -33,7 +31,7 @@ const SAFETY_NET: Duration = Duration::from_secs(300);
 /// How soon it is looked again whether the watches are heard.
 const DEAF: Duration = Duration::from_secs(5);
 /// Objects of one kind that are repaired at once.
-const CONCURRENCY: u16 = 16;
+const CONCURRENCY: usize = 16;
 
 /// What every controller needs.
 pub struct Context {
@@ -65,34 +63,30 @@ pub async fn run<K, F, Fut>(
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {
-    let requests = keys.map(Ok::<_, std::convert::Infallible>);
-    let look = move |object: Arc<K>, context: Arc<Context>| {
-        let reconcile = reconcile.clone();
-        Box::pin(async move {
+    let look = |key: ObjectRef<K>| {
+        let (object, context) = (store.get(&key), Arc::clone(&context));
+        let reconcile = &reconcile;
+        async move {
+            // An object that is gone needs nothing.
+            let object = object?;
             context.metrics.count_reconcile(context.controller);
             if !context.applier.may_write() {
                 context.hub.miss();
-                return Ok(Action::await_change());
+                return None;
             }
             let subject = format!("{}/{}", context.kind, object.meta().name.as_deref().unwrap_or_default());
-            let action = reconcile(object, Arc::clone(&context)).await?;
-            if context.kind == "PciZone" {
-                context.succeed(&subject);
+            match reconcile(object, Arc::clone(&context)).await {
+                Ok(again) => {
+                    if context.kind == "PciZone" {
+                        context.succeed(&subject);
+                    }
+                    Some(again)
+                }
+                Err(error) => Some(Action::requeue(context.fail(&subject, &error))),
             }
-            Ok(action)
-        })
+        }
     };
-    let config = controller::Config::default().concurrency(CONCURRENCY);
-    applier(look, on_error, context, store, requests, config)
-        // An object that is gone needs nothing; other errors were reported by `on_error`.
-        .for_each(|_| async {})
-        .await;
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature that kube calls")]
-fn on_error<K: Resource>(object: Arc<K>, error: &Error, context: Arc<Context>) -> Action {
-    let name = object.meta().name.clone().unwrap_or_default();
-    Action::requeue(context.fail(&format!("{}/{name}", context.kind), error))
+    queue::run(keys, CONCURRENCY, look).await;
 }
 
 impl Context {

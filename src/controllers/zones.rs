@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{ResourceExt, core::DynamicObject, runtime::controller::Action};
+use kube::{ResourceExt, core::DynamicObject};
 
 use super::{
     error::Error,
+    queue::Action,
     repair::{Context, later},
 };
 use crate::engine::snapshot::ZoneRecord;
