@@ -29,6 +29,8 @@ enum Command {
     },
     /// Measure what the operator costs, beside the same writes by a bare client, on a local control plane.
     Bench(bench::Arguments),
+    /// Break what the operator keeps, for a long time, and count that everything comes back.
+    Soak(bench::soak::Arguments),
     /// Write the generated files (crds/).
     Generate,
 }
@@ -39,6 +41,7 @@ async fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Demo { once } => demo::run(once).await,
         Command::Bench(arguments) => bench::run(arguments).await,
+        Command::Soak(arguments) => bench::soak::run(arguments).await,
         Command::Generate => generate::run(),
     };
     match result {

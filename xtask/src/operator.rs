@@ -1,12 +1,17 @@
 //! The operator as a process of its own, under its ServiceAccount: never with more rights than `deploy/` gives.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow, bail};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, runtime::wait::await_condition};
 use pcizone::api::names;
-use testbed::{ControlPlane, Process};
+use testbed::{ControlPlane, FaultProxy, Process};
 use tokio::time::timeout;
 
 /// How long the operator may take to end.
@@ -43,6 +48,27 @@ impl Operator {
     /// Starts it against a cluster. It does not lead yet.
     pub(crate) async fn start(cluster: &ControlPlane, identity: &str, listen: SocketAddr) -> anyhow::Result<Self> {
         let kubeconfig = cluster.service_account_kubeconfig(names::OPERATOR_NAMESPACE, names::OPERATOR).await?;
+        Self::start_with(cluster, &kubeconfig, identity, listen)
+    }
+
+    /// The same through a proxy.
+    pub(crate) async fn start_behind(
+        cluster: &ControlPlane,
+        proxy: &FaultProxy,
+        identity: &str,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let token = cluster.service_account_token(names::OPERATOR_NAMESPACE, names::OPERATOR).await?;
+        let kubeconfig = proxy.kubeconfig_for_token("operator", &token)?;
+        Self::start_with(cluster, &kubeconfig, identity, listen)
+    }
+
+    fn start_with(
+        cluster: &ControlPlane,
+        kubeconfig: &Path,
+        identity: &str,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
         let listen = listen.to_string();
         let arguments =
             ["operator", "--namespace", names::OPERATOR_NAMESPACE, "--identity", identity, "--listen", &listen];

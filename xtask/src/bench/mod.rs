@@ -19,6 +19,7 @@ mod proc;
 mod progress;
 mod rebuild;
 mod report;
+pub(crate) mod soak;
 mod stats;
 mod subject;
 mod zone;

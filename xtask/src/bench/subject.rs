@@ -6,14 +6,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, FaultProxy};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::{sleep, timeout},
 };
 
-use super::proc::{self, Memory};
+use super::{
+    proc::{self, Memory},
+    soak::account::Told,
+};
 use crate::operator::Operator;
 
 /// Its name in the Lease; always the same, so that a new process goes on where an old one was killed.
@@ -44,7 +47,17 @@ impl Subject {
     /// Starts it, and waits until it is ready and leads.
     pub(super) async fn start(cluster: &ControlPlane) -> Result<(Self, Start)> {
         let address = free_address()?;
-        let operator = Operator::start(cluster, IDENTITY, address).await?;
+        Self::begin(Operator::start(cluster, IDENTITY, address).await?, address).await
+    }
+
+    /// The same through a proxy.
+    pub(super) async fn start_behind(cluster: &ControlPlane, proxy: &FaultProxy) -> Result<Self> {
+        let address = free_address()?;
+        let operator = Operator::start_behind(cluster, proxy, IDENTITY, address).await?;
+        Ok(Self::begin(operator, address).await?.0)
+    }
+
+    async fn begin(operator: Operator, address: SocketAddr) -> Result<(Self, Start)> {
         let mut subject = Subject { operator, address, started: Instant::now() };
         let start = subject.wait().await;
         let start = start.map_err(|error| subject.operator.explain(&error))?;
@@ -120,6 +133,17 @@ impl Subject {
     pub(super) async fn metric(&self, name: &str) -> Result<f64> {
         let (_, text) = self.get("/metrics").await?;
         Ok(sum(&text, name))
+    }
+
+    /// What it counted so far.
+    pub(super) async fn told(&self) -> Result<Told> {
+        let (_, text) = self.get("/metrics").await?;
+        Ok(Told { writes: sum(&text, "pcizone_writes_total"), incidents: sum(&text, "pcizone_incidents_total") })
+    }
+
+    /// The end of its log.
+    pub(super) fn log_tail(&self) -> String {
+        self.operator.process.log_tail()
     }
 
     pub(super) fn address(&self) -> SocketAddr {
