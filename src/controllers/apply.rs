@@ -21,15 +21,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{
-    error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, plans::Release, traffic::with_retry_after,
-};
+use super::{error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, traffic::with_retry_after};
 use crate::{
     api::{PciZoneStatus, names},
     engine::{
-        desired::node,
+        arming,
+        desired::{node, policies},
+        due::Release,
         ownership,
-        plan::{Write, is_terminating, policy_matches, policy_subject},
+        plan::{self, Write, is_terminating, policy_matches, policy_subject},
         snapshot::ZoneRecord,
     },
 };
@@ -131,7 +131,7 @@ impl Applier {
             let result = match live.take() {
                 None => self.call("create", &subject, api.create(&params, &Lenient(desired.clone()))).await,
                 Some(live) => {
-                    let merged = Lenient(replacement(desired, live));
+                    let merged = Lenient(policies::replacement(desired, live));
                     self.call("replace", &subject, api.replace(&name, &params, &merged)).await
                 }
             };
@@ -155,9 +155,7 @@ impl Applier {
         let name = policy.name_any();
         let subject = policy_subject(policy);
         let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(None) };
-        let same = live.uid() == policy.uid()
-            && ownership::managed_zone(&live.metadata) == ownership::managed_zone(&policy.metadata);
-        if !same || !ownership::is_managed(&live.metadata) {
+        if !plan::may_delete(&live, policy) {
             // Somebody exchanged it meanwhile; the next event decides anew.
             return Ok(live.resource_version());
         }
@@ -254,13 +252,9 @@ impl Applier {
 
     /// True when the zone as it is now is the one that was confirmed, and still carries the confirmation.
     pub async fn is_confirmed(&self, release: &Release) -> Result<bool, Error> {
-        let Release { zone, uid, generation, deleting, digest } = release;
+        let zone = &release.zone;
         let live = self.read("read", &format!("PciZone/{zone}"), self.zones().get_opt(zone)).await?;
-        let Some(Lenient(live)) = live else { return Ok(false) };
-        Ok(live.metadata.uid.as_ref() == Some(uid)
-            && live.metadata.generation == Some(*generation)
-            && live.metadata.deletion_timestamp.is_some() == *deleting
-            && live.annotations().get(names::CONFIRM_CHANGE) == Some(digest))
+        Ok(live.is_some_and(|Lenient(live)| release.is_confirmed_by(&ZoneRecord::read(live))))
     }
 
     /// Puts our finalizer on a zone, or takes it away. The finalizers of others stay.
@@ -278,24 +272,16 @@ impl Applier {
         self.call(act, &subject, self.zones().patch(zone.name(), &params, &Patch::Merge(&patch))).await.map(drop)
     }
 
-    /// Whether the API server still has anything of a zone. What lies in a terminating namespace goes with it. A
-    /// zone that stays answers only for what we wrote; with its deletion it answers for everything of its name.
+    /// Whether the API server still has anything of a zone. What lies in a terminating namespace goes with it.
     pub async fn has_left_overs(&self, zone: &str, deleting: bool) -> Result<bool, Error> {
         let object = format!("objects of PciZone/{zone}");
         let labelled = ListParams::default().labels(&format!("{}={zone}", names::ZONE_LABEL));
-        let is_ours = |namespace: &Namespace| {
-            let ours = deleting || ownership::owns_label(&namespace.metadata, names::ZONE_LABEL);
-            ours && !is_terminating(namespace)
-        };
+        let is_ours = |namespace: &Namespace| arming::is_left_namespace(namespace, zone, deleting);
         if self.find(&self.namespaces(), labelled, &object, is_ours).await?.is_some() {
             return Ok(true);
         }
         // Taints cannot be asked for.
-        let is_ours = |node: &Node| {
-            let label = ownership::label(&node.metadata, names::NODE_LABEL) == Some(zone);
-            let taint = node::our_taints(node).any(|taint| taint.value.as_deref() == Some(zone));
-            label && (deleting || ownership::owns_label(&node.metadata, names::NODE_LABEL)) || taint && deleting
-        };
+        let is_ours = |node: &Node| arming::is_left_node(node, zone, deleting);
         if self.find(&self.nodes(), ListParams::default(), &object, is_ours).await?.is_some() {
             return Ok(true);
         }
@@ -304,7 +290,7 @@ impl Applier {
         let mut passed = BTreeSet::new();
         loop {
             let is_ours = |policy: &NetworkPolicy| {
-                let ours = deleting || ownership::wrote(&policy.metadata);
+                let ours = arming::is_left_policy(policy, zone, deleting);
                 ours && !policy.metadata.namespace.as_ref().is_some_and(|namespace| passed.contains(namespace))
             };
             let found = self.find(&policies, ListParams::default().labels(&ours), &object, is_ours).await?;
@@ -388,19 +374,6 @@ impl Applier {
             Err(_) => Err(Error::Timeout { act, object: object.to_string(), limit: CALL }),
         }
     }
-}
-
-/// The live metadata kept, our labels and spec exchanged.
-fn replacement(desired: &NetworkPolicy, mut live: NetworkPolicy) -> NetworkPolicy {
-    let labels = live.metadata.labels.get_or_insert_default();
-    for key in [names::MANAGED_BY, names::ZONE_LABEL, names::FLOW_LABEL] {
-        labels.remove(key);
-    }
-    labels.extend(desired.metadata.labels.clone().unwrap_or_default());
-    // Absent means: the API server keeps its own record.
-    live.metadata.managed_fields = None;
-    live.spec.clone_from(&desired.spec);
-    live
 }
 
 fn manager(name: &str) -> PatchParams {

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{Namespace, Node},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
 };
 use kube::ResourceExt;
 
 use super::hub::Hub;
 use crate::engine::{
-    Resolution,
     declaration::Declaration,
     desired::policies,
+    due::Due,
     plan::{self, Stance, Write},
 };
 
@@ -27,53 +26,6 @@ pub struct Planned {
     pub fingerprint: u64,
     /// When the plan changes by the clock alone.
     pub next: Option<Timestamp>,
-}
-
-/// Whether a plan is to be carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// Keep the protection of this zone.
-    Protect(String),
-    /// Take the protection of a zone away.
-    Release(Release),
-    /// Remove what somebody forged.
-    Clean,
-    /// Not now: the zone only observes, or is not armed yet.
-    NotNow,
-}
-
-/// A confirmed release, and the state of the zone that was confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Release {
-    /// Name of the zone.
-    pub zone: String,
-    /// UID of the zone.
-    pub uid: String,
-    /// Generation of the zone.
-    pub generation: i64,
-    /// The zone is being deleted.
-    pub deleting: bool,
-    /// What the annotation must say.
-    pub digest: String,
-}
-
-impl Due {
-    fn new(stance: Stance, resolution: &Resolution) -> Self {
-        match stance {
-            // The finalizer comes first: without it a deletion of the zone would leave everything behind.
-            Stance::Protect(zone) if !zone.armed => Due::NotNow,
-            Stance::Protect(zone) | Stance::Hold { zone, .. } => Due::Protect(zone.name.clone()),
-            Stance::Observe(_) => Due::NotNow,
-            Stance::Release(zone) => Due::Release(Release {
-                zone: zone.name.clone(),
-                uid: zone.uid.clone(),
-                generation: zone.generation,
-                deleting: zone.deleting,
-                digest: resolution.zone(&zone.name).map(|zone| zone.digest().to_string()).unwrap_or_default(),
-            }),
-            Stance::Leave => Due::Clean,
-        }
-    }
 }
 
 /// The writes that a namespace needs now, and when to look again.
@@ -103,20 +55,6 @@ pub fn node(hub: &Hub, node: &Node) -> Planned {
             writes: plan::plan_node(stance, node, resolution).into_iter().collect(),
             fingerprint: hash(&(&node.metadata.uid, wanted)),
             next: None,
-        }
-    })
-}
-
-/// Whether the zone still declares this namespace or node, as it is now.
-pub fn is_wanted(hub: &Hub, zone: &str, kind: &str, metadata: &ObjectMeta) -> bool {
-    hub.resolved(|resolution, _| {
-        let Some(declaration) = resolution.zone(zone).and_then(|zone| zone.declaration.as_deref()) else {
-            return true;
-        };
-        if kind == "Node" {
-            declaration.dedicates() && declaration.nodes.as_ref().is_some_and(|nodes| nodes.matches(metadata))
-        } else {
-            declaration.segments() && declaration.namespaces.matches(metadata)
         }
     })
 }

@@ -17,12 +17,12 @@ use super::{
     hub::Hub,
     memory::{AWAITED, Incidents, Pace},
     metrics::Metrics,
-    plans::{self, Due, Planned, Release},
+    plans::Planned,
     queue::{self, Action},
 };
 use crate::engine::{
     drift::{self, Drift},
-    plan::Write,
+    due::{Course, Due, Release},
     snapshot::Incident,
 };
 
@@ -121,29 +121,21 @@ impl Context {
         let mut again: Option<Duration> = None;
         let mut sooner = |delay: Duration| again = Some(again.map_or(delay, |again| again.min(delay)));
         let (mut failed, mut wrote) = (false, false);
-        let mut denies = true;
-        let protects = matches!(due, Due::Protect(_));
+        let mut course = Course::new(&due);
         for write in &writes {
             let target = write.subject();
-            // The label says that the default deny is there.
-            if !denies && matches!(write, Write::LabelNamespace { .. }) {
+            if !course.admits(write) {
                 continue;
             }
             if self.hub.awaited.is_behind(&target, write.planned_from(owner)) {
+                course.put_off();
                 sooner(AWAITED);
-                // What is taken away goes in order: the label before what it speaks of.
-                if protects {
-                    continue;
-                }
-                break;
+                continue;
             }
             if let Err(wait) = self.pace.take(&target, write.is_urgent()) {
-                denies &= !write.denies_by_default();
+                course.miss(write);
                 sooner(wait);
-                if protects {
-                    continue;
-                }
-                break;
+                continue;
             }
             match self.applier.write(write).await {
                 Ok(version) => {
@@ -159,16 +151,14 @@ impl Context {
                         self.report(zone, drift);
                     }
                 }
-                // One refused policy keeps no other from being repaired or closed; what is released stops here.
-                Err(error) if error.is_about_one_object() && protects => {
-                    denies &= !write.denies_by_default();
-                    failed = true;
-                    sooner(self.fail(&subject, &error));
-                }
                 Err(error) => {
+                    if error.is_about_one_object() {
+                        course.miss(write);
+                    } else {
+                        course.end();
+                    }
                     failed = true;
                     sooner(self.fail(&subject, &error));
-                    break;
                 }
             }
         }
@@ -189,7 +179,7 @@ impl Context {
             return Ok(false);
         }
         let Some(live) = self.applier.live(self.kind, name).await? else { return Ok(false) };
-        Ok(!plans::is_wanted(&self.hub, &release.zone, self.kind, &live))
+        Ok(!self.hub.resolved(|resolution, _| release.is_wanted(resolution, self.kind, &live)))
     }
 
     fn succeed(&self, subject: &str) {

@@ -8,11 +8,13 @@
 //! No clock, no environment, no I/O: `now` is an argument. Total: every input has an answer. Equal input
 //! gives byte-equal output.
 
+pub mod arming;
 pub mod change;
 pub mod checks;
 pub mod declaration;
 pub mod desired;
 pub mod drift;
+pub mod due;
 mod evaluate;
 mod evidence;
 pub mod memory;

@@ -349,6 +349,14 @@ pub fn policy_matches(live: &NetworkPolicy, desired: &NetworkPolicy) -> bool {
     labelled && claims_flow == is_flow && live.spec == desired.spec
 }
 
+/// The live policy is the one whose deletion was planned. Somebody may have exchanged it meanwhile.
+pub fn may_delete(live: &NetworkPolicy, planned: &NetworkPolicy) -> bool {
+    let zone = ownership::managed_zone(&live.metadata);
+    live.metadata.uid == planned.metadata.uid
+        && zone == ownership::managed_zone(&planned.metadata)
+        && ownership::is_managed(&live.metadata)
+}
+
 /// Label first, because it says that the namespace is protected; the default deny last.
 fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
     let mut writes = Vec::new();

@@ -147,6 +147,19 @@ fn flow_policy(
     Ok(policy(zone, namespace, flow_policy_name(&flow.name, end), Some(&flow.name), spec))
 }
 
+/// The live metadata kept, our labels and spec exchanged.
+pub fn replacement(desired: &NetworkPolicy, mut live: NetworkPolicy) -> NetworkPolicy {
+    let labels = live.metadata.labels.get_or_insert_default();
+    for key in [names::MANAGED_BY, names::ZONE_LABEL, names::FLOW_LABEL] {
+        labels.remove(key);
+    }
+    labels.extend(desired.metadata.labels.clone().unwrap_or_default());
+    // Absent means: the API server keeps its own record.
+    live.metadata.managed_fields = None;
+    live.spec.clone_from(&desired.spec);
+    live
+}
+
 /// Why a flow is closed, end by end; empty when both its ends resolve.
 pub fn unresolvable(
     zone: &Declaration,

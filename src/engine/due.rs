@@ -1,0 +1,155 @@
+//! Whether a plan is to be carried out now, and which of its writes once some of them are not made.
+
+use kube::core::ObjectMeta;
+
+use super::{
+    plan::{Stance, Write},
+    resolve::Resolution,
+    snapshot::ZoneRecord,
+};
+use crate::api::names;
+
+/// Whether a plan is to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Keep the protection of this zone.
+    Protect(String),
+    /// Take the protection of a zone away.
+    Release(Release),
+    /// Remove what somebody forged.
+    Clean,
+    /// Not now: the zone only observes, or is not armed yet.
+    NotNow,
+}
+
+/// A confirmed release, and the state of the zone that was confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Name of the zone.
+    pub zone: String,
+    /// UID of the zone.
+    pub uid: String,
+    /// Generation of the zone.
+    pub generation: i64,
+    /// The zone is being deleted.
+    pub deleting: bool,
+    /// What the annotation must say.
+    pub digest: String,
+}
+
+impl Due {
+    /// What a stance comes to.
+    pub fn new(stance: Stance, resolution: &Resolution) -> Self {
+        match stance {
+            // The finalizer comes first: without it a deletion of the zone would leave everything behind.
+            Stance::Protect(zone) if !zone.armed => Due::NotNow,
+            Stance::Protect(zone) | Stance::Hold { zone, .. } => Due::Protect(zone.name.clone()),
+            Stance::Observe(_) => Due::NotNow,
+            Stance::Release(zone) => Due::Release(Release {
+                zone: zone.name.clone(),
+                uid: zone.uid.clone(),
+                generation: zone.generation,
+                deleting: zone.deleting,
+                digest: resolution.zone(&zone.name).map(|zone| zone.digest().to_string()).unwrap_or_default(),
+            }),
+            Stance::Leave => Due::Clean,
+        }
+    }
+}
+
+impl Release {
+    /// True when the zone as it is now is the one that was confirmed, and still carries the confirmation.
+    pub fn is_confirmed_by(&self, live: &ZoneRecord) -> bool {
+        let Release { zone: _, uid, generation, deleting, digest } = self;
+        let metadata = live.metadata();
+        let confirmation = metadata.annotations.as_ref().and_then(|annotations| annotations.get(names::CONFIRM_CHANGE));
+        metadata.uid.as_ref() == Some(uid)
+            && metadata.generation == Some(*generation)
+            && metadata.deletion_timestamp.is_some() == *deleting
+            && confirmation == Some(digest)
+    }
+
+    /// Whether the zone still declares this namespace or node, as it is now.
+    pub fn is_wanted(&self, resolution: &Resolution, kind: &str, live: &ObjectMeta) -> bool {
+        let Some(declaration) = resolution.zone(&self.zone).and_then(|zone| zone.declaration.as_deref()) else {
+            return true;
+        };
+        if kind == "Node" {
+            declaration.dedicates() && declaration.nodes.as_ref().is_some_and(|nodes| nodes.matches(live))
+        } else {
+            declaration.segments() && declaration.namespaces.matches(live)
+        }
+    }
+}
+
+/// The way through the writes of a plan. What protects goes on past a write that is not made, as far as that one
+/// leaves the others true; what takes away stops there, because it goes in order.
+#[derive(Debug)]
+pub struct Course {
+    protects: bool,
+    denies: bool,
+    ended: bool,
+}
+
+impl Course {
+    /// Before the first write.
+    pub fn new(due: &Due) -> Self {
+        Course { protects: matches!(due, Due::Protect(_)), denies: true, ended: false }
+    }
+
+    /// Whether this write is to be made.
+    pub fn admits(&self, write: &Write) -> bool {
+        // The label says that the default deny is there.
+        !self.ended && (self.denies || !matches!(write, Write::LabelNamespace { .. }))
+    }
+
+    /// This write is not made, because our own last one to the same object was not seen yet.
+    pub fn put_off(&mut self) {
+        self.ended |= !self.protects;
+    }
+
+    /// This write was not made. One refused policy keeps no other from being repaired or closed.
+    pub fn miss(&mut self, write: &Write) {
+        self.denies &= !write.denies_by_default();
+        self.ended |= !self.protects;
+    }
+
+    /// No further write would work.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_deny_that_is_not_there_is_not_spoken_of() {
+        let policy = |name: &str| {
+            let mut policy = k8s_openapi::api::networking::v1::NetworkPolicy::default();
+            policy.metadata.name = Some(name.to_string());
+            Write::CreatePolicy(Box::new(policy))
+        };
+        let label = Write::LabelNamespace {
+            namespace: "vault".to_string(),
+            uid: "uid-vault".to_string(),
+            zone: "cde".to_string(),
+        };
+        let protect = || Course::new(&Due::Protect("cde".to_string()));
+
+        let mut course = protect();
+        course.miss(&policy("pcizone-flow-a-egress"));
+        assert!(course.admits(&label));
+        course.miss(&policy(names::BASELINE));
+        assert!(course.admits(&policy("pcizone-flow-b-egress")) && !course.admits(&label));
+
+        let mut course = protect();
+        course.end();
+        assert!(!course.admits(&policy(names::BASELINE)));
+
+        let mut course = Course::new(&Due::Clean);
+        course.miss(&label);
+        assert!(!course.admits(&label), "what is taken away goes in order");
+    }
+}
