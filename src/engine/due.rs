@@ -33,6 +33,8 @@ pub struct Release {
     pub generation: i64,
     /// The zone is being deleted.
     pub deleting: bool,
+    /// How many changes were confirmed before.
+    pub confirmed_changes: i64,
     /// What the annotation must say.
     pub digest: String,
 }
@@ -50,6 +52,7 @@ impl Due {
                 uid: zone.uid.clone(),
                 generation: zone.generation,
                 deleting: zone.deleting,
+                confirmed_changes: zone.confirmed_changes,
                 digest: resolution.zone(&zone.name).map(|zone| zone.digest().to_string()).unwrap_or_default(),
             }),
             Stance::Leave => Due::Clean,
@@ -58,14 +61,16 @@ impl Due {
 }
 
 impl Release {
-    /// True when the zone as it is now is the one that was confirmed, and still carries the confirmation.
+    /// True when the zone as it is now is the one that was confirmed, still carries the confirmation, and did not
+    /// use it up with an earlier change.
     pub fn is_confirmed_by(&self, live: &ZoneRecord) -> bool {
-        let Release { zone: _, uid, generation, deleting, digest } = self;
+        let Release { zone: _, uid, generation, deleting, confirmed_changes, digest } = self;
         let metadata = live.metadata();
         let confirmation = metadata.annotations.as_ref().and_then(|annotations| annotations.get(names::CONFIRM_CHANGE));
         metadata.uid.as_ref() == Some(uid)
             && metadata.generation == Some(*generation)
             && metadata.deletion_timestamp.is_some() == *deleting
+            && live.status().map_or(0, |status| status.confirmed_changes) == *confirmed_changes
             && confirmation == Some(digest)
     }
 
@@ -122,7 +127,35 @@ impl Course {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::DynamicObject;
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_confirmation_that_was_used_confirms_nothing_more() {
+        let release = Release {
+            zone: "cde".to_string(),
+            uid: "uid-cde".to_string(),
+            generation: 2,
+            deleting: false,
+            confirmed_changes: 1,
+            digest: "sha256:1".to_string(),
+        };
+        let zone = |carried_out: i64, digest: &str| {
+            let zone: DynamicObject = serde_json::from_value(json!({
+                "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone",
+                "metadata": { "name": "cde", "uid": "uid-cde", "generation": 2,
+                              "annotations": { names::CONFIRM_CHANGE: digest } },
+                "status": { "confirmedChanges": carried_out },
+            }))
+            .unwrap();
+            ZoneRecord::read(zone)
+        };
+        assert!(release.is_confirmed_by(&zone(1, "sha256:1")));
+        assert!(!release.is_confirmed_by(&zone(2, "sha256:1")), "the change was carried out meanwhile");
+        assert!(!release.is_confirmed_by(&zone(1, "sha256:2")), "something else is confirmed now");
+    }
 
     #[test]
     fn a_default_deny_that_is_not_there_is_not_spoken_of() {
