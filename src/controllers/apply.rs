@@ -140,7 +140,8 @@ impl Applier {
                 // The store was behind: look at what is really there.
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
                     live = self.read("read", &subject, api.get_opt(&name)).await?.map(|live| live.0);
-                    if let Some(live) = live.as_ref().filter(|live| policy_matches(live, desired)) {
+                    let is_done = |live: &&NetworkPolicy| !plan::may_replace(live) || policy_matches(live, desired);
+                    if let Some(live) = live.as_ref().filter(is_done) {
                         return Ok(live.resource_version());
                     }
                 }

@@ -349,6 +349,13 @@ pub fn policy_matches(live: &NetworkPolicy, desired: &NetworkPolicy) -> bool {
     labelled && claims_flow == is_flow && live.spec == desired.spec
 }
 
+/// The live policy may be written over: its name is one of ours, or it says that it is ours. Others' policies stay
+/// as they are, also when they were ours when the write was planned.
+pub fn may_replace(live: &NetworkPolicy) -> bool {
+    let name = live.metadata.name.as_deref().unwrap_or_default();
+    is_baseline(live) || name.starts_with(names::FLOW_PREFIX) || ownership::is_managed(&live.metadata)
+}
+
 /// The live policy is the one whose deletion was planned. Somebody may have exchanged it meanwhile.
 pub fn may_delete(live: &NetworkPolicy, planned: &NetworkPolicy) -> bool {
     let zone = ownership::managed_zone(&live.metadata);
