@@ -98,6 +98,12 @@ impl Awaited {
         }
     }
 
+    /// Our own last write deleted it, and the watch may show it still.
+    pub fn is_deleted(&self, subject: &str) -> bool {
+        let awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.get(subject).is_some_and(|own| own.deleted && own.at.elapsed() < AWAITED)
+    }
+
     /// What was planned from the object in this version (`None`: from its absence) was planned before our own
     /// last write. Bounded: a watch that stays behind must not keep a repair back.
     pub fn is_behind(&self, subject: &str, version: Option<&str>) -> bool {
@@ -247,8 +253,11 @@ mod tests {
         awaited.deleted(VAULT.to_string(), "100".to_string());
         awaited.gone(VAULT, Some("101"));
         assert!(awaited.is_behind(VAULT, Some("100")), "planned before the watch showed it");
+        assert!(awaited.is_deleted(VAULT), "whatever the watch shows");
         assert!(!awaited.is_behind(VAULT, None));
         assert!(!awaited.is_behind(VAULT, Some("102")), "it was created anew");
+        awaited.wrote(VAULT.to_string(), "103".to_string());
+        assert!(!awaited.is_deleted(VAULT), "we wrote it after that");
     }
 
     const BASELINE: &str = "NetworkPolicy/vault/pcizone-baseline";

@@ -127,7 +127,9 @@ impl Context {
             if !course.admits(write) {
                 continue;
             }
-            if self.hub.awaited.is_behind(&target, write.planned_from(owner)) {
+            // A label speaks of the default deny, and the watch may show one still that we deleted ourselves.
+            let deleted = write.speaks_of().is_some_and(|subject| self.hub.awaited.is_deleted(&subject));
+            if deleted || self.hub.awaited.is_behind(&target, write.planned_from(owner)) {
                 course.put_off();
                 sooner(AWAITED);
                 continue;

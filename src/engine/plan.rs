@@ -148,6 +148,19 @@ impl Write {
         }
     }
 
+    /// What has to be there when the write is made, because the write says so.
+    pub fn speaks_of(&self) -> Option<String> {
+        match self {
+            Write::LabelNamespace { namespace, .. } => Some(format!("NetworkPolicy/{namespace}/{}", names::BASELINE)),
+            Write::CreatePolicy(_)
+            | Write::ReplacePolicy { .. }
+            | Write::DeletePolicy(_)
+            | Write::UnlabelNamespace { .. }
+            | Write::LabelNode { .. }
+            | Write::PatchNode { .. } => None,
+        }
+    }
+
     /// The node that is written to.
     pub fn node(&self) -> Option<&str> {
         match self {
