@@ -79,7 +79,9 @@ impl Applier {
                 let (object, label) = ((namespace.as_str(), uid.as_str()), (names::ZONE_LABEL, zone.as_str()));
                 self.apply_label(&self.namespaces(), object, label, names::MANAGER_NAMESPACES).await
             }
-            Write::UnlabelNamespace { namespace, zone } => self.unlabel_namespace(namespace, zone).await,
+            Write::UnlabelNamespace { namespace, zone, resource_version } => {
+                self.unlabel_namespace(namespace, zone, resource_version).await
+            }
             Write::LabelNode { node, uid, zone, .. } => {
                 let (object, label) = ((node.as_str(), uid.as_str()), (names::NODE_LABEL, zone.as_str()));
                 self.apply_label(&self.nodes(), object, label, names::MANAGER_NODES).await
@@ -190,19 +192,26 @@ impl Applier {
         Ok(written.resource_version())
     }
 
-    async fn unlabel_namespace(&self, name: &str, zone: &str) -> Result<Option<String>, Error> {
+    /// What takes protection away is decided anew when the namespace has changed meanwhile.
+    async fn unlabel_namespace(&self, name: &str, zone: &str, version: &str) -> Result<Option<String>, Error> {
         let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
         let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
         if ownership::zone_label(&live) != Some(zone) {
             return Ok(live.resource_version());
         }
         let patch = json!({ "metadata": {
-            "resourceVersion": live.metadata.resource_version,
+            "resourceVersion": version,
             "labels": { names::ZONE_LABEL: Value::Null },
         }});
         let params = manager(names::MANAGER_NAMESPACES);
-        let written = self.call("unlabel", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await?;
-        Ok(written.resource_version())
+        match self.call("unlabel", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
+            Ok(written) => Ok(written.resource_version()),
+            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(None),
+            Err(Error::Api { source, .. }) if is_stale(&source) => {
+                Err(Error::Contended { act: "unlabel", object: subject, tries: 1 })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Label and taints in one guarded request. Taints are one list for everybody: if the node changed since

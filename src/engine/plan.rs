@@ -73,6 +73,8 @@ pub enum Write {
         namespace: String,
         /// Value that the label has.
         zone: String,
+        /// Version of the namespace that this was planned from.
+        resource_version: String,
     },
     /// Make the label of a node ours, as it is.
     LabelNode {
@@ -381,8 +383,7 @@ pub fn may_delete(live: &NetworkPolicy, planned: &NetworkPolicy) -> bool {
 fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
     let mut writes = Vec::new();
     if ownership::zone_label(namespace) == Some(zone.name.as_str()) {
-        let namespace = namespace.metadata.name.clone().unwrap_or_default();
-        writes.push(Write::UnlabelNamespace { namespace, zone: zone.name.clone() });
+        writes.push(unlabel(namespace, &zone.name));
     }
     let ours = live.iter().filter(|p| ownership::managed_zone(&p.metadata) == Some(zone.name.as_str()));
     let mut deletes: Vec<_> = ours
@@ -397,13 +398,24 @@ fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>
 /// A zone label that somebody else put on a namespace that was never protected: guards would believe it.
 fn forged_label(namespace: &Namespace, live: &[Arc<NetworkPolicy>], resolution: &Resolution) -> Vec<Write> {
     let Some(zone) = ownership::zone_label(namespace) else { return Vec::new() };
+    if ownership::owns_label(&namespace.metadata, names::ZONE_LABEL) {
+        // Another replica protected it, and what this one knows of the zone is older than that.
+        return Vec::new();
+    }
     let protected = live.iter().any(|policy| ownership::managed_zone(&policy.metadata) == Some(zone));
     let enforced = resolution.zone(zone).is_some_and(|zone| zone.wanted_namespaces().is_some());
     if protected || !enforced {
         return Vec::new();
     }
-    let name = namespace.metadata.name.clone().unwrap_or_default();
-    vec![Write::UnlabelNamespace { namespace: name, zone: zone.to_string() }]
+    vec![unlabel(namespace, zone)]
+}
+
+fn unlabel(namespace: &Namespace, zone: &str) -> Write {
+    Write::UnlabelNamespace {
+        namespace: namespace.metadata.name.clone().unwrap_or_default(),
+        zone: zone.to_string(),
+        resource_version: namespace.metadata.resource_version.clone().unwrap_or_default(),
+    }
 }
 
 /// The namespace carries the zone's label, and we wrote it.
