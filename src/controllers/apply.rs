@@ -339,17 +339,32 @@ impl Applier {
         Err(Error::Contended { act: "list", object: object.to_string(), tries: PAGES })
     }
 
-    /// Writes the status of a zone.
+    /// Writes the status of a zone. The count of confirmed changes never goes back, or a confirmation that was used
+    /// up would fit again: where there is one, the count is written over what is really there.
     pub async fn set_status(&self, zone: &ZoneRecord, status: &PciZoneStatus) -> Result<(), Error> {
         let resource = zone_resource();
-        let patch = json!({
+        let (api, subject) = (self.zones(), format!("PciZone/{}", zone.name()));
+        let mut version = None;
+        if zone.metadata().annotations.iter().flatten().any(|(key, _)| key == names::CONFIRM_CHANGE) {
+            let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(zone.name())).await? else {
+                return Ok(());
+            };
+            let live = ZoneRecord::read(live);
+            if live.status().is_some_and(|live| live.confirmed_changes > status.confirmed_changes) {
+                return Err(Error::Contended { act: "write the status of", object: subject, tries: 1 });
+            }
+            version.clone_from(&live.metadata().resource_version);
+        }
+        let mut patch = json!({
             "apiVersion": resource.api_version, "kind": resource.kind,
             "metadata": { "name": zone.name(), "uid": zone.metadata().uid },
             "status": status,
         });
+        if let Some(version) = version {
+            patch["metadata"]["resourceVersion"] = json!(version);
+        }
         let params = PatchParams::apply(names::MANAGER_STATUS).force();
         let patch = Patch::Apply(&patch);
-        let (api, subject) = (self.zones(), format!("PciZone/{}", zone.name()));
         match self.call("write the status of", &subject, api.patch_status(zone.name(), &params, &patch)).await {
             Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(()),
             other => other.map(drop),
