@@ -4,9 +4,11 @@
 //! writes; they do not stop somebody who lies, and nothing is opened on their word alone.
 
 use k8s_openapi::{
-    api::core::v1::Namespace,
-    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
+    Resource,
+    api::{core::v1::Namespace, networking::v1::NetworkPolicy},
+    apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta},
 };
+use serde_json::{Map, Value, json};
 
 use crate::api::names;
 
@@ -26,6 +28,22 @@ pub fn owns_label(metadata: &ObjectMeta, label: &str) -> bool {
 /// True when one of our managers wrote the object or a part of it.
 pub fn wrote(metadata: &ObjectMeta) -> bool {
     metadata.managed_fields.iter().flatten().any(is_ours)
+}
+
+/// The record of our own writing a policy.
+pub fn record(policy: &NetworkPolicy) -> ManagedFieldsEntry {
+    let fields = |value: Value| -> Map<String, Value> {
+        value.as_object().into_iter().flatten().map(|(key, _)| (format!("f:{key}"), json!({}))).collect()
+    };
+    let (labels, spec) = (fields(json!(policy.metadata.labels)), fields(json!(policy.spec)));
+    ManagedFieldsEntry {
+        manager: Some(names::MANAGER_NAMESPACES.to_string()),
+        operation: Some("Update".to_string()),
+        api_version: Some(NetworkPolicy::API_VERSION.to_string()),
+        fields_type: Some("FieldsV1".to_string()),
+        fields_v1: Some(FieldsV1(json!({ "f:metadata": { "f:labels": labels }, "f:spec": spec }))),
+        ..ManagedFieldsEntry::default()
+    }
 }
 
 /// True when a manager that is not ours owns a part of the spec.

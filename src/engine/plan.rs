@@ -140,7 +140,7 @@ impl Write {
     /// that allows what it must allow can wait.
     pub fn is_urgent(&self) -> bool {
         match self {
-            Write::ReplacePolicy { live, desired } => live.spec != desired.spec,
+            Write::ReplacePolicy { live, desired } => live.spec != desired.spec || is_owned(live),
             Write::CreatePolicy(_)
             | Write::DeletePolicy(_)
             | Write::LabelNamespace { .. }
@@ -355,13 +355,20 @@ fn remove(live: &Arc<NetworkPolicy>) -> Vec<Write> {
     writes
 }
 
-/// The live policy is what is desired; what others added to its metadata does not matter.
+/// The live policy is what is desired, and we are on record as its writer; what others added to its labels and
+/// annotations does not matter. An owner does: with it the policy would go.
 pub fn policy_matches(live: &NetworkPolicy, desired: &NetworkPolicy) -> bool {
     let labels = desired.metadata.labels.iter().flatten();
     let labelled = labels.clone().all(|(key, value)| ownership::label(&live.metadata, key) == Some(value));
     let claims_flow = ownership::label(&live.metadata, names::FLOW_LABEL).is_some();
     let is_flow = ownership::label(&desired.metadata, names::FLOW_LABEL).is_some();
-    labelled && claims_flow == is_flow && live.spec == desired.spec
+    let as_declared = labelled && claims_flow == is_flow && live.spec == desired.spec;
+    as_declared && !is_owned(live) && ownership::wrote(&live.metadata)
+}
+
+/// Garbage collection takes it away with its owner.
+fn is_owned(live: &NetworkPolicy) -> bool {
+    live.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
 }
 
 /// The live policy may be written over: its name is one of ours, or it says that it is ours. Others' policies stay

@@ -22,6 +22,7 @@ use crate::{
     api::{Dns, Flow, Peer, Port, names},
     engine::{
         declaration::{self, Declaration},
+        ownership,
         resolve::Resolution,
         snapshot::Cluster,
     },
@@ -147,15 +148,19 @@ fn flow_policy(
     Ok(policy(zone, namespace, flow_policy_name(&flow.name, end), Some(&flow.name), spec))
 }
 
-/// The live metadata kept, our labels and spec exchanged.
+/// The live metadata kept, our labels and spec exchanged. Nobody owns it: an owner that goes, or never was, would
+/// have the garbage collector take the policy away.
 pub fn replacement(desired: &NetworkPolicy, mut live: NetworkPolicy) -> NetworkPolicy {
     let labels = live.metadata.labels.get_or_insert_default();
     for key in [names::MANAGED_BY, names::ZONE_LABEL, names::FLOW_LABEL] {
         labels.remove(key);
     }
     labels.extend(desired.metadata.labels.clone().unwrap_or_default());
-    // Absent means: the API server keeps its own record.
-    live.metadata.managed_fields = None;
+    live.metadata.owner_references = None;
+    // Absent means: the API server keeps its own record. Where we are not in it any more we begin a new one: an
+    // empty one stays empty for ever, and whoever comes next would stay unnamed.
+    let record = (!ownership::wrote(&live.metadata)).then(|| vec![ownership::record(desired)]);
+    live.metadata.managed_fields = record;
     live.spec.clone_from(&desired.spec);
     live
 }
