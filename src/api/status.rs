@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{ConditionType, Finding};
 
 /// What the operator says about the zone. It is rebuilt from what is observed.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,15 @@ pub struct PciZoneStatus {
     /// What Enforce would write that is not there now. Only in Observe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
+}
+
+impl PciZoneStatus {
+    /// Others may add conditions of their own; they stay, and are no reason to write.
+    pub fn without_foreign(&self) -> Self {
+        let mut status = self.clone();
+        status.conditions.retain(|condition| ConditionType::is_ours(&condition.type_));
+        status
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]

@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 
 use super::{error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, traffic::with_retry_after};
 use crate::{
-    api::{PciZoneStatus, names},
+    api::{ConditionType, PciZoneStatus, names},
     engine::{
         arming,
         desired::{node, policies},
@@ -339,8 +339,9 @@ impl Applier {
         Err(Error::Contended { act: "list", object: object.to_string(), tries: PAGES })
     }
 
-    /// Writes the status of a zone. The count of confirmed changes never goes back, or a confirmation that was used
-    /// up would fit again: where there is one, the count is written over what is really there.
+    /// Writes the status of a zone. The conditions of others stay; whatever else they wrote goes. The count of
+    /// confirmed changes never goes back, or a confirmation that was used up would fit again: where there is one, the
+    /// count is written over what is really there.
     pub async fn set_status(&self, zone: &ZoneRecord, status: &PciZoneStatus) -> Result<(), Error> {
         let resource = zone_resource();
         let (api, subject) = (self.zones(), format!("PciZone/{}", zone.name()));
@@ -367,7 +368,14 @@ impl Applier {
         let patch = Patch::Apply(&patch);
         match self.call("write the status of", &subject, api.patch_status(zone.name(), &params, &patch)).await {
             Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(()),
-            other => other.map(drop),
+            Err(error) => Err(error),
+            // An apply leaves alone what others wrote and we never did.
+            Ok(Lenient(written)) => {
+                let Some(patch) = without_strays(written, status) else { return Ok(()) };
+                let params = manager(names::MANAGER_STATUS);
+                let clean = api.patch_status(zone.name(), &params, &patch);
+                self.call("clean the status of", &subject, clean).await.map(drop)
+            }
         }
     }
 
@@ -399,6 +407,26 @@ impl Applier {
             Err(_) => Err(Error::Timeout { act, object: object.to_string(), limit: CALL }),
         }
     }
+}
+
+/// What takes the strays out of a status, if there are any; for just the version that was looked at.
+fn without_strays(live: DynamicObject, status: &PciZoneStatus) -> Option<Patch<()>> {
+    let version = live.metadata.resource_version.clone();
+    let conditions = live.data.pointer("/status/conditions").and_then(Value::as_array).cloned();
+    let live = ZoneRecord::read(live);
+    if live.status().map(PciZoneStatus::without_foreign).as_ref() == Some(status) {
+        return None;
+    }
+    let mut wanted = json!(status);
+    let is_foreign =
+        |condition: &Value| !condition.get("type").and_then(Value::as_str).is_some_and(ConditionType::is_ours);
+    let foreign = conditions.into_iter().flatten().filter(is_foreign);
+    wanted.get_mut("conditions")?.as_array_mut()?.extend(foreign);
+    let operations = json!([
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
+        { "op": "replace", "path": "/status", "value": wanted },
+    ]);
+    serde_json::from_value(operations).map(Patch::Json).ok()
 }
 
 fn manager(name: &str) -> PatchParams {

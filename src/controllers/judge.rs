@@ -1,12 +1,12 @@
 //! The judgement path: everything at one moment → the engine → status, events, metrics.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, stream};
 use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 use kube::{
     Client,
@@ -25,8 +25,8 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    api::{ConditionType, FindingId, PciZoneStatus},
-    engine::{self, Evaluation, Snapshot, snapshot::ZoneRecord},
+    api::{FindingId, PciZoneStatus},
+    engine::{self, Evaluation, Snapshot, ownership, snapshot::ZoneRecord},
 };
 
 /// Changes that come within this time are judged together.
@@ -44,6 +44,10 @@ const EVENTS: usize = 256;
 /// How long the publication of an event may take.
 const EVENT: Duration = Duration::from_secs(5);
 
+/// Name and UID of a zone.
+type Identity = (String, Option<String>);
+type Published = HashMap<Identity, PciZoneStatus>;
+
 /// Judges all zones.
 pub struct Judge {
     /// What is known.
@@ -59,6 +63,8 @@ pub struct Judge {
     events: mpsc::Sender<(Event, ObjectReference)>,
     /// Unreadable versions of zones that were told by an event.
     told: Mutex<HashSet<(Option<String>, Option<i64>)>>,
+    /// The last status of each zone, by its name and UID, that this replica wrote or found in place.
+    published: Published,
     /// Judgements in a row of which a status could not be written.
     failures: u32,
 }
@@ -78,7 +84,17 @@ impl Judge {
         let (events, queue) = mpsc::channel(EVENTS);
         // Ends with the judge, whose sender it waits for.
         tokio::spawn(publish_events(Recorder::new(client, reporter), queue));
-        Judge { hub, applier, metrics, incidents, missing_rights, events, told: Mutex::default(), failures: 0 }
+        Judge {
+            hub,
+            applier,
+            metrics,
+            incidents,
+            missing_rights,
+            events,
+            told: Mutex::default(),
+            published: HashMap::new(),
+            failures: 0,
+        }
     }
 
     /// Judges after every change, until dropped.
@@ -105,32 +121,26 @@ impl Judge {
         let missing = self.missing_rights.borrow_and_update().clone();
         let (hub, incidents) = (Arc::clone(&self.hub), self.incidents.recent(now));
         let started = Instant::now();
+        let published = std::mem::take(&mut self.published);
         let judged = tokio::task::spawn_blocking(move || {
-            let snapshot = hub.snapshot(missing, incidents);
+            let mut snapshot = hub.snapshot(missing, incidents);
+            let zones = snapshot.zones.clone();
+            snapshot.zones = snapshot.zones.into_iter().map(|zone| as_published(zone, &published)).collect();
             let evaluations = evaluate(&snapshot, hub.is_synced(), now);
-            (snapshot.zones, evaluations)
+            (zones, evaluations)
         });
         let Ok((zones, evaluations)) = judged.await else { return PAUSE };
         if !self.applier.may_write() {
             return self.miss();
         }
         self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
-        let mut failed = 0_usize;
-        let mut under_way = FuturesUnordered::new();
-        for record in &zones {
-            let Some(evaluation) = evaluations.get(record.name()) else { continue };
-            if under_way.len() >= PUBLISHED_AT_ONCE {
-                failed +=
-                    under_way.next().await.map_or(0, |published: Result<(), Error>| usize::from(published.is_err()));
-            }
-            under_way.push(self.publish(record, evaluation));
-        }
-        while let Some(published) = under_way.next().await {
-            failed += usize::from(published.is_err());
-        }
-        drop(under_way);
-        self.failures = if failed > 0 { self.failures.saturating_add(1) } else { 0 };
-        if failed > 0 {
+        let judged = zones.iter().filter_map(|zone| Some(self.publish(zone, evaluations.get(zone.name())?)));
+        let judged: Vec<_> = judged.collect();
+        let published: Vec<_> = stream::iter(judged).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
+        let failed = published.iter().any(Result::is_err);
+        self.published = published.into_iter().flatten().collect();
+        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        if failed {
             return PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
         }
         let next = evaluations.values().filter_map(|evaluation| evaluation.next).min();
@@ -138,16 +148,20 @@ impl Judge {
         next.map_or(SAFETY_NET, |at| until(at).min(SAFETY_NET))
     }
 
-    /// Nothing is said while this replica does not lead; it is judged again as soon as it does.
-    fn miss(&self) -> Duration {
+    /// Nothing is said while this replica does not lead; it is judged again as soon as it does. What others say
+    /// meanwhile is not known.
+    fn miss(&mut self) -> Duration {
+        self.published.clear();
         self.hub.miss();
         SAFETY_NET
     }
 
-    async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(), Error> {
+    /// Writes a status where another one is. Returns the status that is there now.
+    async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(Identity, PciZoneStatus), Error> {
         let zone = record.name();
-        if record.status().map(without_foreign).as_ref() == Some(&evaluation.status) {
-            return Ok(());
+        let published = (identity(record), evaluation.status.clone());
+        if record.status().map(PciZoneStatus::without_foreign).as_ref() == Some(&evaluation.status) {
+            return Ok(published);
         }
         if let Err(error) = self.applier.set_status(record, &evaluation.status).await {
             if !matches!(error, Error::NotLeading) {
@@ -160,7 +174,7 @@ impl Judge {
         for event in events(record.status(), &evaluation.status) {
             self.tell(record, event);
         }
-        Ok(())
+        Ok(published)
     }
 
     /// Events are for people who look; they never hold the operator up.
@@ -204,11 +218,22 @@ async fn publish_events(recorder: Recorder, mut events: mpsc::Receiver<(Event, O
     }
 }
 
-/// Others may add conditions of their own; they stay, and are no reason to write.
-fn without_foreign(status: &PciZoneStatus) -> PciZoneStatus {
-    let mut status = status.clone();
-    status.conditions.retain(|condition| ConditionType::is_ours(&condition.type_));
-    status
+fn identity(zone: &ZoneRecord) -> Identity {
+    (zone.name().to_string(), zone.metadata().uid.clone())
+}
+
+/// The zone with the status that this replica wrote last, whatever somebody made of it since. Of a status that it
+/// did not write, and others had a hand in, only the count of confirmed changes is taken: nothing else knows it.
+fn as_published(zone: ZoneRecord, published: &Published) -> ZoneRecord {
+    let live = zone.status().map(PciZoneStatus::without_foreign);
+    let trusted = match published.get(&identity(&zone)) {
+        Some(status) => Some(status.clone()),
+        None if ownership::is_status_shared(zone.metadata()) => live
+            .as_ref()
+            .map(|live| PciZoneStatus { confirmed_changes: live.confirmed_changes, ..PciZoneStatus::default() }),
+        None => return zone,
+    };
+    if live == trusted { zone } else { zone.with_status(trusted) }
 }
 
 fn evaluate(snapshot: &Snapshot, synced: bool, now: Timestamp) -> BTreeMap<String, Evaluation> {

@@ -40,6 +40,13 @@ impl Memory {
         self.declared.retain(|name, _| zones.iter().any(|record| record.name() == name));
     }
 
+    /// How many changes of a zone were confirmed as far as that was seen: the status may have been set back.
+    pub(super) fn confirmed_changes(&self, zone: &Declaration) -> i64 {
+        let seen = self.declared.get(&zone.name).and_then(|before| before.readable.as_ref());
+        let seen = seen.filter(|seen| seen.uid == zone.uid).map(|seen| seen.confirmed_changes);
+        seen.unwrap_or_default().max(zone.confirmed_changes)
+    }
+
     /// Notes a declaration; returns what the zone declared until now.
     pub(super) fn declare(&mut self, record: &ZoneRecord, declaration: Option<&Arc<Declaration>>) -> Before {
         let uid = record.metadata().uid.as_deref().unwrap_or_default();

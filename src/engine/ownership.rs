@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::api::names;
+use crate::api::{ConditionType, names};
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref().is_some_and(|manager| manager.starts_with(names::MANAGER_PREFIX))
@@ -51,6 +51,26 @@ pub fn is_spec_shared(metadata: &ObjectMeta) -> bool {
     let owns_spec =
         |entry: &ManagedFieldsEntry| entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some());
     metadata.managed_fields.iter().flatten().any(|entry| !is_ours(entry) && owns_spec(entry))
+}
+
+/// True when a manager that is not ours owns a part of a zone's status. Others may have conditions of their own.
+pub fn is_status_shared(metadata: &ObjectMeta) -> bool {
+    let is_foreign_condition = |field: &String| {
+        let key = field.strip_prefix("k:").and_then(|key| serde_json::from_str::<Value>(key).ok());
+        key.and_then(|key| Some(!ConditionType::is_ours(key.get("type")?.as_str()?))).unwrap_or_default()
+    };
+    let owns_ours = |(field, inner): (&String, &Value)| match field.as_str() {
+        "." => false,
+        "f:conditions" => {
+            let mut conditions = inner.as_object().into_iter().flatten().map(|(field, _)| field);
+            conditions.any(|field| field != "." && !is_foreign_condition(field))
+        }
+        _ => true,
+    };
+    metadata.managed_fields.iter().flatten().filter(|entry| !is_ours(entry)).any(|entry| {
+        let status = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:status")?.as_object());
+        entry.subresource.as_deref() == Some("status") && status.into_iter().flatten().any(owns_ours)
+    })
 }
 
 /// The manager of the latest write that was not ours, unless we wrote later. Writes of status do not count.

@@ -117,7 +117,11 @@ impl Resolution {
         memory.keep_zones(zones);
         let zone = |record: &ZoneRecord| {
             let declaration = match record {
-                ZoneRecord::Readable(zone) => Some(Arc::new(Declaration::new(zone))),
+                ZoneRecord::Readable(zone) => {
+                    let mut declaration = Declaration::new(zone);
+                    declaration.confirmed_changes = memory.confirmed_changes(&declaration);
+                    Some(Arc::new(declaration))
+                }
                 ZoneRecord::Unreadable { .. } => None,
             };
             let before = memory.declare(record, declaration.as_ref());

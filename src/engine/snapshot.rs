@@ -93,6 +93,19 @@ impl ZoneRecord {
         }
     }
 
+    /// The same zone with another status.
+    pub fn with_status(self, status: Option<PciZoneStatus>) -> Self {
+        match self {
+            ZoneRecord::Readable(mut zone) => {
+                Arc::make_mut(&mut zone).status = status;
+                ZoneRecord::Readable(zone)
+            }
+            ZoneRecord::Unreadable { metadata, error, .. } => {
+                ZoneRecord::Unreadable { metadata, status: status.map(Box::new), error }
+            }
+        }
+    }
+
     /// Metadata of the zone.
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
