@@ -12,6 +12,7 @@ mod changes;
 mod deploy;
 mod events;
 mod faults;
+mod fields;
 mod health;
 mod leader;
 mod lifecycle;
