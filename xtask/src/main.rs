@@ -10,7 +10,7 @@ mod test;
 
 use std::{
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{self, ExitCode},
 };
 
 use anyhow::Context;
@@ -58,6 +58,20 @@ async fn main() -> ExitCode {
 fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map(PathBuf::from).unwrap_or(here)
+}
+
+/// cargo, in the repository, without what cargo told this program of its own package: build scripts that look at that
+/// would have much built anew, each time that cargo runs in another way.
+fn cargo() -> process::Command {
+    let mut cargo = process::Command::new("cargo");
+    cargo.current_dir(root());
+    let about_us = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| about_us.iter().any(|start| name.starts_with(start))) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// The folder that cargo builds into: this program lies in one of its folders.

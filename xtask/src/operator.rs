@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
@@ -24,8 +23,8 @@ pub(crate) struct Operator {
 
 /// Builds the operator in the profile of this program.
 pub(crate) fn build() -> anyhow::Result<()> {
-    let mut build = Command::new("cargo");
-    build.args(["build", "--package", "pcizone", "--bin", "pcizone"]).current_dir(crate::root());
+    let mut build = crate::cargo();
+    build.args(["build", "--package", "pcizone", "--bin", "pcizone"]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }

@@ -50,8 +50,9 @@ pub(super) struct Verdict {
     pub(super) why: Option<String>,
 }
 
-/// Compares the median with the goal. A time says nothing when the floor beside it varied.
-pub(super) fn judge(figure: &Figure, floor: Option<&Spread>) -> Verdict {
+/// Compares the median with the goal. A time says nothing when the floor beside it varied, or when other programs ran
+/// (`disturbed` says so).
+pub(super) fn judge(figure: &Figure, floor: Option<&Spread>, disturbed: Option<&str>) -> Verdict {
     let unsaid = |why: String| Verdict { reached: None, why: Some(why) };
     let value = figure.spread.median();
     let reached = figure.goal.is_reached(value);
@@ -60,6 +61,9 @@ pub(super) fn judge(figure: &Figure, floor: Option<&Spread>) -> Verdict {
     }
     if value.is_nan() {
         return unsaid("nothing was measured".to_string());
+    }
+    if let Some(disturbed) = disturbed.filter(|_| figure.timed) {
+        return unsaid(disturbed.to_string());
     }
     let variation = floor.filter(|_| figure.timed).map(Spread::variation);
     match variation {
@@ -96,7 +100,7 @@ mod tests {
             (&[0.998], Goal::Exactly(1.0), Some(false)),
             (&[1.0], Goal::None, None),
         ] {
-            let verdict = judge(&figure(runs, goal, true), Some(&floor(&[1.0, 1.1])));
+            let verdict = judge(&figure(runs, goal, true), Some(&floor(&[1.0, 1.1])), None);
             assert_eq!(verdict.reached, wanted, "{runs:?} {goal:?}");
         }
     }
@@ -104,16 +108,24 @@ mod tests {
     #[test]
     fn a_floor_that_varies_refuses_to_judge_times_and_nothing_else() {
         let wild = floor(&[1.0, 1.16]);
-        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), true), Some(&wild));
+        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), true), Some(&wild), None);
         assert_eq!(refused.reached, None);
         assert!(refused.why.unwrap().contains("16.0 %"));
-        assert_eq!(judge(&figure(&[9.0], Goal::AtMost(1.25), true), Some(&wild)).reached, None, "nor a failure");
-        assert_eq!(judge(&figure(&[1.0], Goal::Exactly(1.0), false), Some(&wild)).reached, Some(true));
+        assert_eq!(judge(&figure(&[9.0], Goal::AtMost(1.25), true), Some(&wild), None).reached, None, "nor a failure");
+        assert_eq!(judge(&figure(&[1.0], Goal::Exactly(1.0), false), Some(&wild), None).reached, Some(true));
+    }
+
+    #[test]
+    fn a_machine_that_was_busy_refuses_to_judge_times_and_nothing_else() {
+        let (quiet, busy) = (floor(&[1.0, 1.1]), Some("others ran"));
+        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), true), Some(&quiet), busy);
+        assert_eq!(refused, Verdict { reached: None, why: Some("others ran".to_string()) });
+        assert_eq!(judge(&figure(&[2.0], Goal::Exactly(1.0), false), Some(&quiet), busy).reached, Some(false));
     }
 
     #[test]
     fn what_was_not_measured_is_not_reached() {
-        assert_eq!(judge(&figure(&[], Goal::AtMost(1.0), false), None).reached, None);
-        assert_eq!(judge(&figure(&[0.5], Goal::AtMost(1.0), true), Some(&floor(&[]))).reached, None);
+        assert_eq!(judge(&figure(&[], Goal::AtMost(1.0), false), None, None).reached, None);
+        assert_eq!(judge(&figure(&[0.5], Goal::AtMost(1.0), true), Some(&floor(&[])), None).reached, None);
     }
 }

@@ -17,9 +17,10 @@ const BLOCK: usize = 2048;
 const SYNCS: usize = 200;
 /// How long it is looked at what else runs.
 const LOOK: Duration = Duration::from_secs(2);
-/// Load that leaves the figures alone.
+/// A load average that leaves the figures alone. It remembers a minute, so more of it is no proof that others run.
 const QUIET_LOAD: f64 = 0.3;
-const QUIET_PERCENT: f64 = 5.0;
+/// So much of the machine may be busy before the start.
+const QUIET_PERCENT: f64 = 10.0;
 
 /// What was there before anything was started.
 #[derive(Debug)]
@@ -55,6 +56,12 @@ impl Machine {
         })
     }
 
+    /// Why no time of this run can be judged.
+    pub(super) fn disturbed(&self) -> Option<String> {
+        let busy = self.busy_percent.filter(|busy| *busy > QUIET_PERCENT)?;
+        Some(format!("other programs used {busy:.0} % of the machine just before the start"))
+    }
+
     /// Why the figures of this run are to be taken with care.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -63,9 +70,7 @@ impl Machine {
                 "the load average before the start was {load}, more than {QUIET_LOAD}: other programs ran"
             ));
         }
-        if let Some(busy) = self.busy_percent.filter(|busy| *busy > QUIET_PERCENT) {
-            warnings.push(format!("other programs used {busy:.0} % of the machine just before the start"));
-        }
+        warnings.extend(self.disturbed());
         warnings
     }
 

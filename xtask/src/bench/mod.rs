@@ -144,6 +144,7 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     let subject = within(PHASE, "protect", protect::set_up(&mut large)).await?;
     let steady = within(PHASE, "steady", steady::measure(&mut large, &subject, size.steady)).await?;
 
+    let in_place = subject.settled_memory().await?.resident;
     // Before anything is tampered with: what was, is forgotten with the process, and the status then says less.
     let restarted = restart::measure(&mut large, subject, size.rounds.max(3));
     let (restart, subject, more) = within(PHASE, "restart", restarted).await?;
@@ -158,9 +159,9 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     let (bulk_repair, subject, more) =
         within(PHASE, "bulk_repair", bulk_repair::measure(&mut large, subject, size.rounds)).await?;
     peaks.extend(more);
-    peaks.push(subject.stop().await?.peak);
+    peaks.push(("restart", subject.stop().await?.peak));
     let yardstick = within(PHASE, "yardstick", yardstick::measure(&mut large, size.rounds)).await?;
-    let memory = memory::group(&without, &with, size.pods, &peaks);
+    let memory = memory::group(&without, &with, size.pods, in_place, &peaks);
 
     if arguments.quick {
         warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());

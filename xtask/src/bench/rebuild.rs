@@ -18,8 +18,8 @@ pub(super) fn in_release() -> Result<Option<f64>> {
     }
     let load = proc::load_average();
     progress::step("Build the bench with optimisation");
-    let mut build = Command::new("cargo");
-    build.args(["build", "--release", "--package", "xtask"]).current_dir(crate::root()).stdout(std::io::stderr());
+    let mut build = crate::cargo();
+    build.args(["build", "--release", "--package", "xtask"]).stdout(std::io::stderr());
     if !build.status().context("cannot run cargo")?.success() {
         bail!("the bench does not build");
     }

@@ -31,8 +31,9 @@ impl Report {
         all.insert("machine".to_string(), self.machine.json());
         all.insert("setup".to_string(), self.setup.clone());
         all.insert("warnings".to_string(), json!(self.warnings));
+        let disturbed = self.machine.disturbed();
         for group in &self.groups {
-            all.insert(group.name.to_string(), group_json(group));
+            all.insert(group.name.to_string(), group_json(group, disturbed.as_deref()));
         }
         Value::Object(all)
     }
@@ -53,9 +54,10 @@ impl Report {
             table.set_width(WIDTH);
         }
         let mut below = vec![self.machine.text(), setup_text(&self.setup)];
+        let disturbed = self.machine.disturbed();
         for group in &self.groups {
             for figure in &group.figures {
-                let verdict = judge(figure, group.floor.as_ref());
+                let verdict = judge(figure, group.floor.as_ref(), disturbed.as_deref());
                 if let (Goal::AtMost(_) | Goal::Exactly(_), Some(why)) = (figure.goal, &verdict.why) {
                     below.push(format!("{}.{}: {why}", group.name, figure.name));
                 }
@@ -124,11 +126,11 @@ fn coloured(text: &str, colour: Color, colours: bool) -> Cell {
     if colours { cell.fg(colour) } else { cell }
 }
 
-fn group_json(group: &Group) -> Value {
+fn group_json(group: &Group, disturbed: Option<&str>) -> Value {
     let mut all = Map::new();
     let mut details = Map::new();
     for figure in &group.figures {
-        let Verdict { reached, why } = judge(figure, group.floor.as_ref());
+        let Verdict { reached, why } = judge(figure, group.floor.as_ref(), disturbed);
         all.insert(figure.name.to_string(), json!(rounded(figure.spread.median())));
         let mut detail = spread_json(&figure.spread);
         if let Some(detail) = detail.as_object_mut() {
@@ -192,7 +194,7 @@ mod tests {
             floor: Some(Spread::new("s", vec![2.0, 3.0])),
             ..Group::new("protect")
         };
-        let json = group_json(&group);
+        let json = group_json(&group, None);
         assert_eq!(json["ratio"], 1.5);
         assert_eq!(json["seconds"], Value::Null, "not measured");
         assert_eq!(json["floor"], json!({ "median": 2.5, "min": 2.0, "max": 3.0, "unit": "s", "runs": [2.0, 3.0] }));

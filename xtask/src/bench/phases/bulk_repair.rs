@@ -20,7 +20,9 @@ use crate::bench::{
     figure::{Figure, Goal},
     group::Group,
     meter::Cpu,
-    objects, progress,
+    objects,
+    phases::memory::Peak,
+    progress,
     stats::{Spread, interleaved_ratios},
     subject::Subject,
     zone,
@@ -39,19 +41,19 @@ struct Run {
     events: Vec<AuditEvent>,
 }
 
-/// Takes the operator that runs, and leaves another one. Gives the peaks of memory in KiB too.
+/// Takes the operator that runs, and leaves another one. Gives the peaks of memory too.
 pub(in crate::bench) async fn measure(
     bed: &mut Bed,
     subject: Subject,
     rounds: usize,
-) -> Result<(Group, Subject, Vec<f64>)> {
-    let mut peaks = vec![subject.stop().await?.peak];
+) -> Result<(Group, Subject, Vec<Peak>)> {
+    let mut peaks = vec![("restart, repair", subject.stop().await?.peak)];
     let mut floors = vec![floor(bed).await?];
     let mut runs = Vec::new();
     for _ in 0..rounds {
         let (mut subject, _) = Subject::start(&bed.cluster).await?;
         runs.push(all_at_once(bed, &mut subject).await?);
-        peaks.push(subject.stop().await?.peak);
+        peaks.push(("bulk repair", subject.stop().await?.peak));
         floors.push(floor(bed).await?);
     }
     let (subject, _) = Subject::start(&bed.cluster).await?;

@@ -1,6 +1,8 @@
 //! Memory of the operator. The slope per pod comes from fresh processes before and after the pods are there; the peak
 //! is the highest of all processes of the run, each with everything watched.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use crate::bench::{
@@ -33,12 +35,23 @@ pub(in crate::bench) async fn sample(bed: &Bed, what: &str) -> Result<Sample> {
     Ok(sample)
 }
 
-/// `peaks` are those of the processes of the other phases, in KiB.
+/// The highest memory of a process that did something, in KiB.
+pub(in crate::bench) type Peak = (&'static str, f64);
+
+/// `in_place` is in KiB too, of a process with the zone in place.
 #[expect(clippy::cast_precision_loss, reason = "some thousand pods")]
-pub(in crate::bench) fn group(without: &Sample, with: &Sample, pods: usize, peaks: &[f64]) -> Group {
+pub(in crate::bench) fn group(without: &Sample, with: &Sample, pods: usize, in_place: f64, peaks: &[Peak]) -> Group {
     let slope = |with: f64, without: f64| (with - without) * 1024.0 / pods as f64;
     let slopes = with.resident.iter().zip(&without.resident).map(|(with, without)| slope(*with, *without)).collect();
-    let highest = peaks.iter().chain(&without.peak).chain(&with.peak).copied().fold(f64::NAN, f64::max);
+    let fresh = without.peak.iter().chain(&with.peak).map(|peak| ("start", *peak));
+    let mut highest: BTreeMap<&str, f64> = BTreeMap::new();
+    for (phase, peak) in peaks.iter().copied().chain(fresh) {
+        let known = highest.entry(phase).or_insert(peak);
+        *known = known.max(peak);
+    }
+    let of_each = highest.iter().map(|(phase, peak)| format!("{phase} {:.1} MiB", peak / 1024.0));
+    let of_each = format!("highest memory by what the process did: {}", of_each.collect::<Vec<_>>().join(", "));
+    let highest = highest.into_values().fold(f64::NAN, f64::max);
     let mib = |kib: &[f64]| kib.iter().map(|kib| kib / 1024.0).collect();
     Group {
         figures: vec![
@@ -63,9 +76,17 @@ pub(in crate::bench) fn group(without: &Sample, with: &Sample, pods: usize, peak
                 goal: Goal::None,
                 timed: false,
             },
+            Figure {
+                name: "in_place_mib",
+                what: "resident memory of a process with the zone in place, at rest",
+                spread: Spread::new("MiB", vec![in_place / 1024.0]),
+                goal: Goal::None,
+                timed: false,
+            },
         ],
         notes: vec![
             "the operator does not watch pods yet: bytes_per_pod is the noise between two processes".to_string(),
+            of_each,
         ],
         ..Group::new("memory")
     }

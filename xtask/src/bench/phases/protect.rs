@@ -12,6 +12,7 @@ use crate::bench::{
     figure::{Figure, Goal},
     group::Group,
     meter::Cpu,
+    phases::memory::Peak,
     progress,
     stats::{Spread, interleaved_ratios},
     subject::Subject,
@@ -27,14 +28,14 @@ struct Run {
     events: Vec<AuditEvent>,
 }
 
-/// Gives the figures and the peaks of memory in KiB.
-pub(in crate::bench) async fn measure(bed: &mut Bed, rounds: usize) -> Result<(Group, Vec<f64>)> {
+/// Gives the figures and the peaks of memory.
+pub(in crate::bench) async fn measure(bed: &mut Bed, rounds: usize) -> Result<(Group, Vec<Peak>)> {
     let mut floors = vec![floor(bed).await?];
     let (mut runs, mut peaks) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let (run, peak) = operator(bed).await?;
         runs.push(run);
-        peaks.push(peak);
+        peaks.push(("protect and release", peak));
         floors.push(floor(bed).await?);
     }
     let seconds: Vec<f64> = runs.iter().map(|run| run.seconds).collect();

@@ -206,7 +206,7 @@ fn judge_group(judge: Vec<f64>) -> Group {
             what: "judging the whole snapshot, in the running operator while policies are repaired",
             spread: Spread::new("ms", judge),
             goal: Goal::AtMost(250.0),
-            timed: false,
+            timed: true,
         }],
         notes: vec!["from pcizone_judgement_seconds, one run per judgement".to_string()],
         ..Group::new("judge")

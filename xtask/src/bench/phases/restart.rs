@@ -11,6 +11,7 @@ use crate::bench::{
     figure::{Figure, Goal},
     group::Group,
     meter::Cpu,
+    phases::memory::Peak,
     progress,
     stats::Spread,
     subject::Subject,
@@ -19,18 +20,20 @@ use crate::bench::{
 /// So long it is watched for writes, once it leads.
 const WATCHED: Duration = Duration::from_secs(3);
 
-/// Leaves an operator running. Gives the peaks of memory in KiB too.
+/// Leaves an operator running. Gives the peaks of memory too.
 pub(in crate::bench) async fn measure(
     bed: &mut Bed,
     mut subject: Subject,
     rounds: usize,
-) -> Result<(Group, Subject, Vec<f64>)> {
+) -> Result<(Group, Subject, Vec<Peak>)> {
     let (mut ready, mut leads, mut writes, mut reads, mut peaks) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut did = "protect, steady";
     let (mut cpu, mut requests) = (None, None);
     for _ in 0..rounds {
         progress::step("Kill the operator and start it again");
         bed.log.begin(&bed.admin).await?;
-        peaks.push(subject.kill()?.peak);
+        peaks.push((did, subject.kill()?.peak));
+        did = "restart";
         let before = Cpu::now(bed, None)?;
         let (started, start) = Subject::start(&bed.cluster).await?;
         subject = started;
@@ -60,14 +63,14 @@ pub(in crate::bench) async fn measure(
                 what: "start of the process → /readyz says 200",
                 spread: Spread::new("s", ready),
                 goal: Goal::AtMost(3.0),
-                timed: false,
+                timed: true,
             },
             Figure {
                 name: "leads_s",
                 what: "start of the process → it may write",
                 spread: Spread::new("s", leads),
                 goal: Goal::None,
-                timed: false,
+                timed: true,
             },
             Figure {
                 name: "reads",
