@@ -168,6 +168,7 @@ mod tests {
             namespace: "vault".to_string(),
             uid: "uid-vault".to_string(),
             zone: "cde".to_string(),
+            adopt: false,
         };
         let protect = || Course::new(&Due::Protect("cde".to_string()));
 

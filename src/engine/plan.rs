@@ -66,6 +66,8 @@ pub enum Write {
         uid: String,
         /// Value of the label.
         zone: String,
+        /// It has that value, but not from us: a patch that changes nothing makes no owner, an apply does.
+        adopt: bool,
     },
     /// Remove the zone label of a namespace.
     UnlabelNamespace {
@@ -287,7 +289,9 @@ pub fn plan_namespace(
             let mut writes = policy_writes(desired, live);
             if !is_labelled(namespace, &zone.name) {
                 let uid = namespace.metadata.uid.clone().unwrap_or_default();
-                writes.push(Write::LabelNamespace { namespace: name.to_string(), uid, zone: zone.name.clone() });
+                let adopt = ownership::zone_label(namespace) == Some(zone.name.as_str());
+                let (namespace, zone) = (name.to_string(), zone.name.clone());
+                writes.push(Write::LabelNamespace { namespace, uid, zone, adopt });
             }
             writes
         }

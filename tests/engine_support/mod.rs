@@ -186,8 +186,11 @@ impl Model {
                 self.put(object);
             }
             Write::DeletePolicy(_) => self.delete(&subject),
-            Write::LabelNamespace { zone, .. } => {
+            Write::LabelNamespace { zone, adopt: true, .. } => {
                 self.apply_label(ours, &subject, names::ZONE_LABEL, zone);
+            }
+            Write::LabelNamespace { zone, adopt: false, .. } => {
+                self.edit(ours, &subject, &json!({ "metadata": { "labels": { names::ZONE_LABEL: zone } } }));
             }
             Write::LabelNode { zone, .. } => {
                 self.apply_label(names::MANAGER_NODES, &subject, names::NODE_LABEL, zone);

@@ -1,7 +1,11 @@
 //! A zone from `kubectl apply` to status, and what keeps it.
 
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::ResourceExt;
+use k8s_openapi::api::{core::v1::Namespace, networking::v1::NetworkPolicy};
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use pcizone::api::names;
 use serde_json::json;
 use testbed::create_node;
 
@@ -167,4 +171,18 @@ async fn a_namespace_that_comes_later_joins_and_reserved_ones_never_do() {
     assert!(message.contains("kube-system"), "{message}");
     assert_eq!(bed.policy_names("later").await, ["pcizone-baseline"]);
     assert!(bed.policy_names("kube-system").await.is_empty());
+}
+
+/// What the write of the label relies on: between its plan and the write the namespace may have gone, and another of its
+/// name come, which has no default deny yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_for_another_namespace_of_the_same_name_is_refused() {
+    let bed = Bed::without_operator().await;
+    bed.shop().await;
+    let namespaces: Api<Namespace> = Api::all(bed.client.clone());
+    let patch = json!({ "metadata": { "uid": "of-another", "labels": { names::ZONE_LABEL: "cde" } } });
+    let refused = namespaces.patch("vault", &PatchParams::default(), &Patch::Merge(&patch)).await;
+    assert!(matches!(&refused, Err(kube::Error::Api(status)) if status.code == 422), "{refused:?}");
+    let labels = namespaces.get("vault").await.unwrap().metadata.labels.unwrap();
+    assert!(!labels.contains_key(names::ZONE_LABEL));
 }
