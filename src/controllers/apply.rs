@@ -39,7 +39,7 @@ const CALL: Duration = Duration::from_secs(10);
 /// How often a guarded write is tried on fresh objects.
 const TRIES: u32 = 3;
 /// Writes under way at once; also what is waited for at the end.
-const IN_FLIGHT: u32 = 32;
+const IN_FLIGHT: u32 = 64;
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
 /// Pages of one list at most.
