@@ -315,18 +315,21 @@ impl Hub {
         for policies in policies.values_mut() {
             policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         }
+        let (namespaces, nodes) = (self.all_namespaces(), self.all_nodes());
+        let failures = self.failures.reasons();
+        // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
         // Before the first derivation the zones are only in the store.
         let zones = if self.is_synced() { world.zones.values().cloned().collect() } else { self.read_zones() };
         Snapshot {
             zones,
-            namespaces: self.all_namespaces(),
-            nodes: self.all_nodes(),
+            namespaces,
+            nodes,
             policies,
             cluster: world.cluster.clone(),
             missing_rights,
             incidents,
-            failures: self.failures.reasons(),
+            failures,
             memory: world.resolution.memory().clone(),
         }
     }
