@@ -368,14 +368,14 @@ impl Applier {
             }
             version.clone_from(&live.metadata().resource_version);
         }
-        let mut patch = json!({
-            "apiVersion": resource.api_version, "kind": resource.kind,
-            "metadata": { "name": zone.name(), "uid": zone.metadata().uid },
-            "status": status,
+        let (name, uid) = (zone.name(), &zone.metadata().uid);
+        let metadata = match version {
+            Some(version) => json!({ "name": name, "uid": uid, "resourceVersion": version }),
+            None => json!({ "name": name, "uid": uid }),
+        };
+        let patch = json!({
+            "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status,
         });
-        if let Some(version) = version {
-            patch["metadata"]["resourceVersion"] = json!(version);
-        }
         let params = PatchParams::apply(names::MANAGER_STATUS).force();
         let patch = Patch::Apply(&patch);
         match self.call("write the status of", &subject, api.patch_status(zone.name(), &params, &patch)).await {

@@ -187,6 +187,21 @@ impl Server {
         Ok(self.put(&live, object))
     }
 
+    /// A merge patch of a label that names the object's UID. Another one is refused.
+    pub fn patch_label<T: Stored>(
+        &mut self,
+        (name, uid): (&str, &str),
+        (label, value): (&str, &str),
+        manager: &str,
+    ) -> Result<Arc<T>, Status> {
+        if self.get::<T>(name).ok_or(Status::NotFound)?.meta().uid.as_deref() != Some(uid) {
+            return Err(Status::Invalid);
+        }
+        self.update(name, None, manager, |object: &mut T| {
+            object.meta_mut().labels.get_or_insert_default().insert(label.to_string(), value.to_string());
+        })
+    }
+
     /// Server-side apply of a label, by force.
     pub fn apply_label<T: Stored>(
         &mut self,

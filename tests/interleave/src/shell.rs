@@ -191,12 +191,16 @@ impl Run {
             Write::CreatePolicy(policy) => self.put_policy(look, policy, None),
             Write::ReplacePolicy { live, desired } => self.put_policy(look, desired, Some(live.as_ref().clone())),
             Write::DeletePolicy(policy) => self.delete_policy(look, policy),
-            Write::LabelNamespace { namespace, uid, zone } => {
+            Write::LabelNamespace { namespace, uid, zone, adopt } => {
                 checks::label(&self.server, namespace, look.believes);
-                let label = (names::ZONE_LABEL, zone.as_str());
+                let (object, label) = ((namespace.as_str(), uid.as_str()), (names::ZONE_LABEL, zone.as_str()));
                 let manager = names::MANAGER_NAMESPACES;
-                self.call(|server| server.apply_label::<Namespace>((namespace, uid), label, manager))
-                    .map(|object| version(&object))
+                let written = if *adopt {
+                    self.call(|server| server.apply_label::<Namespace>(object, label, manager))
+                } else {
+                    self.call(|server| server.patch_label::<Namespace>(object, label, manager))
+                };
+                written.map(|object| version(&object))
             }
             Write::UnlabelNamespace { namespace, zone, resource_version } => {
                 self.unlabel_namespace(look, namespace, zone, resource_version)
@@ -227,7 +231,9 @@ impl Run {
                     let mut merged = policies::replacement(desired, live);
                     let version = merged.metadata.resource_version.clone();
                     let replace = |policy: &mut NetworkPolicy| {
-                        merged.metadata.managed_fields = policy.metadata.managed_fields.take();
+                        // What a request says of who wrote what begins the record anew.
+                        let record = merged.metadata.managed_fields.take();
+                        merged.metadata.managed_fields = record.or(policy.metadata.managed_fields.take());
                         *policy = merged;
                     };
                     self.call(|server| server.update(&key, version.as_deref(), names::MANAGER_NAMESPACES, replace))

@@ -126,16 +126,16 @@ pub(super) async fn tamper(
     limit: Duration,
 ) -> Result<Duration> {
     let key = target.key();
-    let wanted = mirror.get(&key).and_then(|seen| seen.ours);
-    let wanted = wanted.with_context(|| format!("{key} is not there before it is tampered with"))?;
+    let seen = mirror.get(&key).and_then(|seen| Some((seen.version, seen.ours?)));
+    let (before, wanted) = seen.with_context(|| format!("{key} is not there before it is tampered with"))?;
     let changed = change(client, target, tampering).await;
     let changed = changed.with_context(|| format!("cannot tamper with {key}"))?;
     let at = Instant::now();
-    mirror.until(&key, changed, &wanted, limit).await.map(|()| at.elapsed())
+    mirror.until(&key, changed.unwrap_or(before), &wanted, limit).await.map(|()| at.elapsed())
 }
 
-/// Returns the version with the change in it. A deleted object had it last.
-async fn change(client: &Client, target: &Target, tampering: Tampering) -> Result<u64> {
+/// Returns the version with the change in it; nothing tells it of a deletion.
+async fn change(client: &Client, target: &Target, tampering: Tampering) -> Result<Option<u64>> {
     let params = PatchParams { field_manager: Some(MANAGER.to_string()), ..PatchParams::default() };
     let label = |key: &str| {
         let value = if tampering == Tampering::Relabel { json!("somebody-else") } else { Value::Null };
@@ -145,12 +145,11 @@ async fn change(client: &Client, target: &Target, tampering: Tampering) -> Resul
         Target::Policy { namespace, name } => {
             let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
             if tampering == Tampering::Delete {
-                let gone = policies.delete(name, &DeleteParams::default()).await?;
-                gone.left().context("the policy is still there after its deletion")?.resource_version()
-            } else {
-                let open = json!({ "spec": { "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}] } });
-                policies.patch(name, &params, &Patch::Merge(&open)).await?.resource_version()
+                policies.delete(name, &DeleteParams::default()).await?;
+                return Ok(None);
             }
+            let open = json!({ "spec": { "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}] } });
+            policies.patch(name, &params, &Patch::Merge(&open)).await?.resource_version()
         }
         Target::Namespace(name) => {
             let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -165,5 +164,5 @@ async fn change(client: &Client, target: &Target, tampering: Tampering) -> Resul
             nodes.patch(name, &params, &Patch::Merge(&patch)).await?.resource_version()
         }
     };
-    version.and_then(|version| version.parse().ok()).context("the answer names no version")
+    version.and_then(|version| version.parse().ok()).map(Some).context("the answer names no version")
 }
