@@ -38,8 +38,9 @@ use crate::{
 const CALL: Duration = Duration::from_secs(10);
 /// How often a guarded write is tried on fresh objects.
 const TRIES: u32 = 3;
-/// Writes under way at once; also what is waited for at the end.
-const IN_FLIGHT: u32 = 64;
+/// Writes under way at once; also what is waited for at the end. More than the controllers have together, so that
+/// writes of one kind that hang hold up no other.
+const IN_FLIGHT: u32 = 256;
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
 /// Pages of one list at most.
@@ -169,6 +170,9 @@ impl Applier {
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         match self.call("delete", &subject, api.delete(&name, &params)).await {
             Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(None),
+            Err(Error::Api { source, .. }) if is_stale(&source) => {
+                Err(Error::Contended { act: "delete", object: subject, tries: 1 })
+            }
             other => other.map(|_| None),
         }
     }

@@ -103,6 +103,20 @@ impl Error {
         }
     }
 
+    /// The API server may have done it all the same: its answer is what is missing.
+    pub fn may_have_happened(&self) -> bool {
+        match self {
+            Error::Timeout { .. } => true,
+            Error::Api { source, .. } => !matches!(source.as_ref(), kube::Error::Api(_)),
+            Error::NotLeading
+            | Error::Contended { .. }
+            | Error::Lease { .. }
+            | Error::Client(_)
+            | Error::Serve(_)
+            | Error::Ended(_) => false,
+        }
+    }
+
     /// Writes to other objects may well work.
     pub fn is_about_one_object(&self) -> bool {
         self.is_refusal() || matches!(self, Error::Contended { .. })

@@ -121,7 +121,7 @@ impl Judge {
         let missing = self.missing_rights.borrow_and_update().clone();
         let (hub, incidents) = (Arc::clone(&self.hub), self.incidents.recent(now));
         let started = Instant::now();
-        let published = std::mem::take(&mut self.published);
+        let published = self.published.clone();
         let judged = tokio::task::spawn_blocking(move || {
             let mut snapshot = hub.snapshot(missing, incidents);
             let zones = snapshot.zones.clone();
@@ -138,7 +138,10 @@ impl Judge {
         let judged: Vec<_> = judged.collect();
         let published: Vec<_> = stream::iter(judged).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
         let failed = published.iter().any(Result::is_err);
-        self.published = published.into_iter().flatten().collect();
+        // What was written last before a failure is still what was written last.
+        let zones: HashSet<Identity> = zones.iter().map(identity).collect();
+        self.published.retain(|zone, _| zones.contains(zone));
+        self.published.extend(published.into_iter().flatten());
         self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
         if failed {
             return PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);

@@ -158,6 +158,8 @@ pub struct Failures(Mutex<HashMap<String, Failure>>);
 struct Failure {
     in_a_row: u32,
     reason: String,
+    /// The API server asked not to be asked before.
+    not_before: Option<Instant>,
 }
 
 impl Failures {
@@ -169,12 +171,24 @@ impl Failures {
     /// It failed; how long to wait before the next try.
     pub fn add(&self, subject: &str, error: &Error) -> Duration {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let failure = failures.entry(subject.to_string()).or_insert(Failure { in_a_row: 0, reason: String::new() });
+        let failure = failures.entry(subject.to_string()).or_insert(Failure {
+            in_a_row: 0,
+            reason: String::new(),
+            not_before: None,
+        });
         failure.in_a_row = failure.in_a_row.saturating_add(1);
         failure.reason = error.chain();
+        failure.not_before = error.retry_after().map(|wait| Instant::now() + wait);
         let longest = if error.is_refusal() { LONGEST_DELAY_REFUSED } else { LONGEST_DELAY };
         let delay = FIRST_DELAY.saturating_mul(1 << (failure.in_a_row - 1).min(16)).min(longest);
         delay.max(error.retry_after().unwrap_or_default())
+    }
+
+    /// How long the API server still wants to be left alone about this; whatever happens meanwhile.
+    pub fn asked_to_wait(&self, subject: &str) -> Option<Duration> {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = failures.get(subject)?.not_before?.saturating_duration_since(Instant::now());
+        Some(wait).filter(|wait| !wait.is_zero())
     }
 
     /// Why the last try failed.

@@ -102,6 +102,9 @@ impl Context {
             self.succeed(&subject);
             return Ok(later(&name, next));
         }
+        if let Some(wait) = self.hub.failures.asked_to_wait(&subject) {
+            return Ok(Action::requeue(wait));
+        }
         match &due {
             Due::NotNow => {
                 self.succeed(&subject);
@@ -121,7 +124,7 @@ impl Context {
         }
         let mut again: Option<Duration> = None;
         let mut sooner = |delay: Duration| again = Some(again.map_or(delay, |again| again.min(delay)));
-        let (mut failed, mut wrote) = (false, false);
+        let (mut failed, mut wrote) = (None, false);
         let mut course = Course::new(&due);
         for write in &writes {
             let target = write.subject();
@@ -140,6 +143,10 @@ impl Context {
                 sooner(wait);
                 continue;
             }
+            let drift = match &due {
+                Due::Protect(zone) => drift::drift(write, owner, settled).map(|drift| (zone, drift)),
+                Due::Release(_) | Due::Clean | Due::NotNow => None,
+            };
             match self.applier.write(write).await {
                 Ok(version) => {
                     wrote = true;
@@ -150,23 +157,30 @@ impl Context {
                     }
                     self.metrics.count_write(self.controller, write.verb());
                     tracing::info!(controller = self.controller, "{} {}", write.verb(), write.subject());
-                    if let (Due::Protect(zone), Some(drift)) = (&due, drift::drift(write, owner, settled)) {
+                    if let Some((zone, drift)) = drift {
+                        self.metrics.count_incident(zone);
                         self.report(zone, drift);
                     }
                 }
                 Err(error) => {
+                    // If it happened, the next look finds everything in place and would have nothing to tell.
+                    if let Some((zone, drift)) = drift.filter(|_| error.may_have_happened()) {
+                        self.report(zone, drift);
+                    }
                     if error.is_about_one_object() {
                         course.miss(write);
                     } else {
                         course.end();
                     }
-                    failed = true;
-                    sooner(self.fail(&subject, &error));
+                    failed = failed.or(Some(error));
                 }
             }
         }
-        if wrote && !failed {
-            self.succeed(&subject);
+        match failed {
+            // One look is one failure, however many writes it was about.
+            Some(error) => sooner(self.fail(&subject, &error)),
+            None if wrote => self.succeed(&subject),
+            None => {}
         }
         Ok(match again {
             Some(delay) => Action::requeue(next.map_or(delay, |next| delay.min(until(next)))),
@@ -205,7 +219,6 @@ impl Context {
     fn report(&self, zone: &str, drift: Drift) {
         let Drift { subject, tampering, manager } = drift;
         tracing::warn!(zone, subject, ?tampering, manager, "somebody else changed it; it was put back");
-        self.metrics.count_incident(zone);
         self.incidents.add(Incident { zone: zone.to_string(), subject, tampering, manager, at: Timestamp::now() });
         self.hub.wake();
     }

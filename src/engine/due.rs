@@ -115,7 +115,8 @@ impl Course {
 
     /// This write was not made. One refused policy keeps no other from being repaired or closed.
     pub fn miss(&mut self, write: &Write) {
-        self.denies &= !write.denies_by_default();
+        // A default deny that only says something wrong of itself is in force.
+        self.denies &= !(write.denies_by_default() && write.is_urgent());
         self.ended |= !self.protects;
     }
 
@@ -177,6 +178,14 @@ mod tests {
         assert!(course.admits(&label));
         course.miss(&policy(names::BASELINE));
         assert!(course.admits(&policy("pcizone-flow-b-egress")) && !course.admits(&label));
+
+        let mut mislabelled = k8s_openapi::api::networking::v1::NetworkPolicy::default();
+        mislabelled.metadata.name = Some(names::BASELINE.to_string());
+        let desired = Box::new(mislabelled.clone());
+        mislabelled.metadata.labels = Some([(names::FLOW_LABEL.to_string(), "a".to_string())].into());
+        let mut course = protect();
+        course.miss(&Write::ReplacePolicy { live: mislabelled.into(), desired });
+        assert!(course.admits(&label), "it denies all the same");
 
         let mut course = protect();
         course.end();

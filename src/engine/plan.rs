@@ -138,11 +138,14 @@ impl Write {
         }
     }
 
-    /// Something is less protected, or a declared flow is closed, until this is written. Labels alone of a policy
-    /// that allows what it must allow can wait.
+    /// Something is less protected, or a declared flow is closed, until this is written; or a policy does not say whose
+    /// it is, by which it is found when it has to go. What a policy says of its flow can wait.
     pub fn is_urgent(&self) -> bool {
         match self {
-            Write::ReplacePolicy { live, desired } => live.spec != desired.spec || is_owned(live),
+            Write::ReplacePolicy { live, desired } => {
+                let named = ownership::managed_zone(&live.metadata) == ownership::managed_zone(&desired.metadata);
+                live.spec != desired.spec || is_owned(live) || !named
+            }
             Write::CreatePolicy(_)
             | Write::DeletePolicy(_)
             | Write::LabelNamespace { .. }

@@ -268,6 +268,7 @@ impl Run {
         let guard = (uid.unwrap_or_default(), version.unwrap_or_default());
         match self.call(|server| server.delete::<NetworkPolicy>(&key, Some(guard))) {
             Err(Error::Api(Status::NotFound)) => Ok(None),
+            Err(error) if error.is_stale() => Err(Error::Contended),
             Ok(()) => {
                 self.operators[look.replica].deleted.extend(live.metadata.uid.clone());
                 Ok(None)

@@ -1,17 +1,17 @@
 //! Others who write the same objects: a GitOps tool that insists, and a second operator.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::{api::core::v1::Namespace, api::networking::v1::NetworkPolicy};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use testbed::{ControlPlane, config_from};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::support::{Bed, FLOW_INGRESS, OPERATOR, Operator, ask, evidence, is_write, zone};
+use crate::support::{Bed, FLOW_EGRESS, FLOW_INGRESS, OPERATOR, Operator, ask, evidence, is_write, zone};
 
 const RIVAL: &str = "argocd-controller";
 const ROUNDS: usize = 15;
@@ -39,14 +39,22 @@ async fn whoever_puts_his_own_version_back_every_second_is_answered_each_time_an
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": "pcizone-baseline" },
         "spec": { "podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}] },
     });
-    let unlabelled = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "Helm" } } });
+    let misnamed = json!({ "metadata": { "labels": { "pcizone.dev/flow": "mine" } } });
+    let nobodys = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "Helm" } } });
+    let elsewhere: Api<NetworkPolicy> = Api::namespaced(client(&bed.cluster, "rival").await, "checkout");
+    let begun = Instant::now();
 
     let mut every_second = interval(Duration::from_secs(1));
     every_second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..ROUNDS {
         every_second.tick().await;
         rival.patch("pcizone-baseline", &force, &Patch::Apply(&open)).await.unwrap();
-        rival.patch(FLOW_INGRESS, &unforced, &Patch::Merge(&unlabelled)).await.unwrap();
+        rival.patch(FLOW_INGRESS, &unforced, &Patch::Merge(&misnamed)).await.unwrap();
+        elsewhere.patch(FLOW_EGRESS, &unforced, &Patch::Merge(&nobodys)).await.unwrap();
+        bed.until("the flow's policy says whose it is", bed.policies("checkout"), FLOW_EGRESS, |policy| {
+            policy.is_some_and(|policy| policy.labels()["app.kubernetes.io/managed-by"] == "pcizone")
+        })
+        .await;
         bed.until("the default deny is back", bed.policies("vault"), "pcizone-baseline", |policy| {
             policy.is_some_and(|policy| policy.spec == declared.spec)
         })
@@ -56,8 +64,10 @@ async fn whoever_puts_his_own_version_back_every_second_is_answered_each_time_an
     let writes = bed.writes().await.split_off(before);
     let to = |name: &str| writes.iter().filter(|write| write.ends_with(&format!("/{name}"))).count();
     assert_eq!(to("pcizone-baseline"), ROUNDS, "one answer to each");
+    assert_eq!(to(FLOW_EGRESS), ROUNDS, "by its label it is found when it has to go");
     // What protects nothing is put back five times in a row, and then once a minute.
-    assert!((5..=6).contains(&to(FLOW_INGRESS)), "{} answers about a label", to(FLOW_INGRESS));
+    let most = 6 + usize::try_from(begun.elapsed().as_secs() / 60).unwrap();
+    assert!((5..=most).contains(&to(FLOW_INGRESS)), "{} answers about a label", to(FLOW_INGRESS));
     let zone = bed
         .until_zone("cde", "the rival is named", |zone| {
             let subject = "NetworkPolicy/vault/pcizone-baseline";

@@ -25,7 +25,7 @@ async fn a_write_that_is_never_answered_is_made_again_only_if_it_was_not_carried
     bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
     bed.until_ready("cde").await;
     // Without the API server's knowledge it takes two, and one is enough otherwise.
-    for (fault, creations) in [(Fault::BlackHole, 2), (Fault::HoldReply, 1)] {
+    for (fault, creations) in [(Fault::HoldReply, 1), (Fault::BlackHole, 2)] {
         let asked = Arc::new(AtomicUsize::new(0));
         let (counted, silent) = (Arc::clone(&asked), fault.clone());
         proxy.script(move |request| {
@@ -48,6 +48,11 @@ async fn a_write_that_is_never_answered_is_made_again_only_if_it_was_not_carried
         };
         tokio::join!(repaired, other);
         bed.until_ready("cde").await;
+        // Who hears no answer tells all the same what somebody did.
+        bed.until_zone("cde", "the deletion is told", |zone| {
+            evidence(zone, "ManagedObjectTampered", "NetworkPolicy/vault/pcizone-baseline").is_some()
+        })
+        .await;
         assert_eq!(asked.load(Ordering::Relaxed), creations, "{fault:?}");
     }
 }

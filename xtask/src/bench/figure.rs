@@ -23,10 +23,14 @@ impl Goal {
         }
     }
 
-    fn is_reached(self, value: f64) -> Option<bool> {
+    /// Counts have to be right in every run; of times the figure decides.
+    fn is_reached(self, spread: &Spread) -> Option<bool> {
+        let value = spread.median();
         match self {
             Goal::AtMost(most) => Some(value <= most),
-            Goal::Exactly(wanted) => Some((value - wanted).abs() < 1e-9),
+            Goal::Exactly(wanted) => {
+                Some([spread.min(), value, spread.max()].iter().all(|value| (value - wanted).abs() < 1e-9))
+            }
             Goal::None => None,
         }
     }
@@ -55,7 +59,7 @@ pub(super) struct Verdict {
 pub(super) fn judge(figure: &Figure, floor: Option<&Spread>, disturbed: Option<&str>) -> Verdict {
     let unsaid = |why: String| Verdict { reached: None, why: Some(why) };
     let value = figure.spread.median();
-    let reached = figure.goal.is_reached(value);
+    let reached = figure.goal.is_reached(&figure.spread);
     if reached.is_none() {
         return Verdict { reached: None, why: None };
     }
@@ -98,6 +102,7 @@ mod tests {
             (&[1.25], Goal::AtMost(1.25), Some(true)),
             (&[1.0], Goal::Exactly(1.0), Some(true)),
             (&[0.998], Goal::Exactly(1.0), Some(false)),
+            (&[1.0, 1.0, 1.002], Goal::Exactly(1.0), Some(false)),
             (&[1.0], Goal::None, None),
         ] {
             let verdict = judge(&figure(runs, goal, true), Some(&floor(&[1.0, 1.1])), None);
