@@ -12,7 +12,7 @@ use kube::api::PostParams;
 use serde_json::{from_value, json};
 use testbed::{Fault, WatchFault, create_node};
 
-use crate::support::{Bed, ask, ask_for, bare_zone, is, is_current};
+use crate::support::{Bed, ask_for, bare_zone, is, is_current};
 
 const NAMESPACES: usize = 5000;
 const NODES: usize = 1000;
@@ -43,7 +43,7 @@ async fn every_watch_expires_at_once_at_full_size_and_nothing_is_written() {
         if is_current(&zone) && is(&zone, "Ready", "True") { Ok(()) } else { Err(format!("{:?}", zone.status)) }
     })
     .await;
-    let writes = bed.writes().await;
+    let writes = bed.carried_out().await;
 
     // Once in the stream, and once as the answer to the request for the watch.
     for at_start in [false, true] {
@@ -58,7 +58,7 @@ async fn every_watch_expires_at_once_at_full_size_and_nothing_is_written() {
             if refuses { Fault::Answer(410) } else { Fault::None }
         });
         proxy.strike_watches("", if at_start { WatchFault::End } else { WatchFault::Expire });
-        ask("everything is listed again", async || {
+        ask_for(LONG, "everything is listed again", async || {
             let listed = listed.lock().unwrap().clone();
             if listed.len() >= 6 { Ok(()) } else { Err(format!("{listed:?}")) }
         })
@@ -68,7 +68,7 @@ async fn every_watch_expires_at_once_at_full_size_and_nothing_is_written() {
         bed.until_ready("cde").await;
     }
     bed.operator().until_synced().await;
-    let since = bed.writes().await.split_off(writes.len());
+    let since = bed.carried_out().await.split_off(writes.len());
     let repair = format!("create networkpolicies/shop-{}/pcizone-baseline", NAMESPACES - 1);
     assert_eq!(since, [repair.clone(), repair]);
 }

@@ -23,15 +23,24 @@ impl Bed {
         events.into_iter().filter(|event| users.contains(&event.user.as_str()) && event.resource != "leases").collect()
     }
 
-    /// The operator's writes to anything but status and events.
+    /// The operator's writes to anything but status and events, refused ones too.
     pub async fn writes(&self) -> Vec<String> {
-        let writes = self
-            .requests()
-            .await
-            .into_iter()
-            .filter(|event| is_write(event) && event.resource != "events" && event.subresource != "status");
-        writes.map(|event| format!("{} {}/{}/{}", event.verb, event.resource, event.namespace, event.name)).collect()
+        words(self.requests().await)
     }
+
+    /// Those that the API server carried out.
+    pub async fn carried_out(&self) -> Vec<String> {
+        let mut requests = self.requests().await;
+        requests.retain(|event| event.code < 300);
+        words(requests)
+    }
+}
+
+fn words(requests: Vec<AuditEvent>) -> Vec<String> {
+    let writes = requests
+        .into_iter()
+        .filter(|event| is_write(event) && event.resource != "events" && event.subresource != "status");
+    writes.map(|event| format!("{} {}/{}/{}", event.verb, event.resource, event.namespace, event.name)).collect()
 }
 
 /// It may have changed something.
