@@ -78,12 +78,7 @@ async fn whatever_fails_once_the_end_is_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_asks_to_wait_is_not_asked_before() {
     const ASKED: Duration = Duration::from_secs(4);
-    let mut bed = Bed::without_operator().await;
-    bed.shop().await;
-    let proxy = bed.cluster.fault_proxy().await.unwrap();
-    bed.start_operator_behind(&proxy).await;
-    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
-    bed.until_ready("cde").await;
+    let (bed, proxy) = Bed::protected_behind_proxy().await;
 
     let tries: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let times = Arc::clone(&tries);
@@ -109,12 +104,7 @@ async fn a_server_that_asks_to_wait_is_not_asked_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_expires_breaks_or_ends_misses_nothing() {
-    let mut bed = Bed::without_operator().await;
-    bed.shop().await;
-    let proxy = bed.cluster.fault_proxy().await.unwrap();
-    bed.start_operator_behind(&proxy).await;
-    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
-    bed.until_ready("cde").await;
+    let (bed, proxy) = Bed::protected_behind_proxy().await;
     for fault in [WatchFault::Expire, WatchFault::Cut, WatchFault::End] {
         for resource in ["networkpolicies", "namespaces", "nodes", "pcizones", ""] {
             proxy.strike_watches(resource, fault);

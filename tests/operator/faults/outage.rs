@@ -34,12 +34,7 @@ async fn an_api_server_that_crashes_and_is_away_for_half_a_minute_changes_nothin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_broken_while_the_operator_is_cut_off_is_repaired_and_told_afterwards() {
-    let mut bed = Bed::without_operator().await;
-    bed.shop().await;
-    let proxy = bed.cluster.fault_proxy().await.unwrap();
-    bed.start_operator_behind(&proxy).await;
-    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
-    bed.until_ready("cde").await;
+    let (bed, proxy) = Bed::protected_behind_proxy().await;
     let before = bed.shape().await;
 
     proxy.script(|_| Fault::Kill);

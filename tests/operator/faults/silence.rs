@@ -18,12 +18,7 @@ const STALE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_is_never_answered_is_made_again_only_if_it_was_not_carried_out() {
-    let mut bed = Bed::without_operator().await;
-    bed.shop().await;
-    let proxy = bed.cluster.fault_proxy().await.unwrap();
-    bed.start_operator_behind(&proxy).await;
-    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
-    bed.until_ready("cde").await;
+    let (bed, proxy) = Bed::protected_behind_proxy().await;
     // Without the API server's knowledge it takes two, and one is enough otherwise.
     for (fault, creations) in [(Fault::HoldReply, 1), (Fault::BlackHole, 2)] {
         let asked = Arc::new(AtomicUsize::new(0));
@@ -59,12 +54,7 @@ async fn a_write_that_is_never_answered_is_made_again_only_if_it_was_not_carried
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_is_silent_for_a_minute_is_told_and_nothing_is_removed_until_it_speaks() {
-    let mut bed = Bed::without_operator().await;
-    bed.shop().await;
-    let proxy = bed.cluster.fault_proxy().await.unwrap();
-    bed.start_operator_behind(&proxy).await;
-    bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
-    bed.until_ready("cde").await;
+    let (bed, proxy) = Bed::protected_behind_proxy().await;
 
     let healed = Arc::new(AtomicBool::new(false));
     let heals = Arc::clone(&healed);

@@ -116,6 +116,17 @@ impl Bed {
         self.started += 1;
     }
 
+    /// The sample shop with its zone in place, and an operator that reaches the API server through a proxy.
+    pub async fn protected_behind_proxy() -> (Self, FaultProxy) {
+        let mut bed = Self::without_operator().await;
+        bed.shop().await;
+        let proxy = bed.cluster.fault_proxy().await.unwrap();
+        bed.start_operator_behind(&proxy).await;
+        bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
+        bed.until_ready("cde").await;
+        (bed, proxy)
+    }
+
     /// An operator that reaches the API server through a proxy.
     pub async fn start_operator_behind(&mut self, proxy: &FaultProxy) {
         let config = proxy.config(&self.operator_config().await).unwrap();
