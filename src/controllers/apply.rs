@@ -46,6 +46,19 @@ const PAGE: u32 = 500;
 /// Pages of one list at most.
 const PAGES: u32 = 1000;
 
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was carried out; the object has this version now.
+    Written(Option<String>),
+    /// It was carried out; the object is gone.
+    Deleted,
+    /// Nothing was written: the live object, in this version, needs it no more.
+    Found(Option<String>),
+    /// Nothing was written: the object is gone.
+    Gone,
+}
+
 /// Carries writes out.
 #[derive(Clone)]
 pub struct Applier {
@@ -70,8 +83,8 @@ impl Applier {
         let _ = tokio::time::timeout(CALL, self.in_flight.acquire_many(IN_FLIGHT)).await;
     }
 
-    /// Carries out one write. Returns the version that the object has now; `None` when it is gone.
-    pub async fn write(&self, write: &Write) -> Result<Option<String>, Error> {
+    /// Carries out one write, where it is still to be made.
+    pub async fn write(&self, write: &Write) -> Result<Done, Error> {
         match write {
             Write::CreatePolicy(policy) => self.put_policy(policy, None).await,
             Write::ReplacePolicy { live, desired } => self.put_policy(desired, Some(live.as_ref().clone())).await,
@@ -124,11 +137,7 @@ impl Applier {
     }
 
     /// Creates a policy, or puts our labels and spec into the live one.
-    async fn put_policy(
-        &self,
-        desired: &NetworkPolicy,
-        mut live: Option<NetworkPolicy>,
-    ) -> Result<Option<String>, Error> {
+    async fn put_policy(&self, desired: &NetworkPolicy, mut live: Option<NetworkPolicy>) -> Result<Done, Error> {
         let api = self.policies(desired);
         let name = desired.name_any();
         let params = PostParams { field_manager: Some(names::MANAGER_NAMESPACES.to_string()), ..PostParams::default() };
@@ -142,13 +151,13 @@ impl Applier {
                 }
             };
             match result {
-                Ok(written) => return Ok(written.resource_version()),
+                Ok(written) => return Ok(Done::Written(written.resource_version())),
                 // The store was behind: look at what is really there.
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
                     live = self.read("read", &subject, api.get_opt(&name)).await?.map(|live| live.0);
                     let is_done = |live: &&NetworkPolicy| !plan::may_replace(live) || policy_matches(live, desired);
                     if let Some(live) = live.as_ref().filter(is_done) {
-                        return Ok(live.resource_version());
+                        return Ok(Done::Found(live.resource_version()));
                     }
                 }
                 Err(error) => return Err(error),
@@ -157,23 +166,23 @@ impl Applier {
         Err(Error::Contended { act: "replace", object: subject, tries: TRIES })
     }
 
-    async fn delete_policy(&self, policy: &NetworkPolicy) -> Result<Option<String>, Error> {
+    async fn delete_policy(&self, policy: &NetworkPolicy) -> Result<Done, Error> {
         let api = self.policies(policy);
         let name = policy.name_any();
         let subject = policy_subject(policy);
-        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(None) };
+        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(Done::Gone) };
         if !plan::may_delete(&live, policy) {
             // Somebody exchanged it meanwhile; the next event decides anew.
-            return Ok(live.resource_version());
+            return Ok(Done::Found(live.resource_version()));
         }
         let preconditions = Preconditions { uid: live.uid(), resource_version: live.resource_version() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         match self.call("delete", &subject, api.delete(&name, &params)).await {
-            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(None),
+            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(Done::Gone),
             Err(Error::Api { source, .. }) if is_stale(&source) => {
                 Err(Error::Contended { act: "delete", object: subject, tries: 1 })
             }
-            other => other.map(|_| None),
+            other => other.map(|_| Done::Deleted),
         }
     }
 
@@ -184,7 +193,7 @@ impl Applier {
         (name, uid): (&str, &str),
         (key, value): (&str, &str),
         manager: &str,
-    ) -> Result<Option<String>, Error>
+    ) -> Result<Done, Error>
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
@@ -196,24 +205,24 @@ impl Applier {
         let params = PatchParams::apply(manager).force();
         let patch = Patch::Apply(&patch);
         let written = self.call("label", &format!("{kind}/{name}"), api.patch(name, &params, &patch)).await?;
-        Ok(written.resource_version())
+        Ok(Done::Written(written.resource_version()))
     }
 
     /// Sets a label that is not there, or has another value. A plain patch does it, and costs the API server less.
-    async fn label_namespace(&self, name: &str, uid: &str, zone: &str) -> Result<Option<String>, Error> {
+    async fn label_namespace(&self, name: &str, uid: &str, zone: &str) -> Result<Done, Error> {
         let patch = json!({ "metadata": { "uid": uid, "labels": { names::ZONE_LABEL: zone } } });
         let (params, patch) = (manager(names::MANAGER_NAMESPACES), Patch::Merge(&patch));
         let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
         let written = self.call("label", &subject, api.patch(name, &params, &patch)).await?;
-        Ok(written.resource_version())
+        Ok(Done::Written(written.resource_version()))
     }
 
     /// What takes protection away is decided anew when the namespace has changed meanwhile.
-    async fn unlabel_namespace(&self, name: &str, zone: &str, version: &str) -> Result<Option<String>, Error> {
+    async fn unlabel_namespace(&self, name: &str, zone: &str, version: &str) -> Result<Done, Error> {
         let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
-        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(None) };
+        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(Done::Gone) };
         if ownership::zone_label(&live) != Some(zone) {
-            return Ok(live.resource_version());
+            return Ok(Done::Found(live.resource_version()));
         }
         let patch = json!({ "metadata": {
             "resourceVersion": version,
@@ -221,8 +230,8 @@ impl Applier {
         }});
         let params = manager(names::MANAGER_NAMESPACES);
         match self.call("unlabel", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
-            Ok(written) => Ok(written.resource_version()),
-            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(None),
+            Ok(written) => Ok(Done::Written(written.resource_version())),
+            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(Done::Gone),
             Err(Error::Api { source, .. }) if is_stale(&source) => {
                 Err(Error::Contended { act: "unlabel", object: subject, tries: 1 })
             }
@@ -233,13 +242,7 @@ impl Applier {
     /// Label and taints in one guarded request. Taints are one list for everybody: if the node changed since
     /// they were computed, only ours are exchanged in the list that is there now. What takes protection away is
     /// decided anew instead.
-    async fn patch_node(
-        &self,
-        name: &str,
-        label: Option<&str>,
-        taints: &Value,
-        version: &str,
-    ) -> Result<Option<String>, Error> {
+    async fn patch_node(&self, name: &str, label: Option<&str>, taints: &Value, version: &str) -> Result<Done, Error> {
         let (api, subject) = (self.nodes(), format!("Node/{name}"));
         let params = manager(names::MANAGER_NODES);
         let mut taints = taints.clone();
@@ -250,14 +253,14 @@ impl Applier {
                 "spec": { "taints": taints },
             });
             match self.call("patch", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
-                Ok(written) => return Ok(written.resource_version()),
-                Err(Error::Api { source, .. }) if is_not_found(&source) => return Ok(None),
+                Ok(written) => return Ok(Done::Written(written.resource_version())),
+                Err(Error::Api { source, .. }) if is_not_found(&source) => return Ok(Done::Gone),
                 Err(Error::Api { source, .. }) if is_stale(&source) && label.is_none() => {
                     return Err(Error::Contended { act: "patch", object: subject, tries: 1 });
                 }
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
                     let live = self.read("read", &subject, api.get_opt(name)).await?;
-                    let Some(Lenient(live)) = live else { return Ok(None) };
+                    let Some(Lenient(live)) = live else { return Ok(Done::Gone) };
                     let ours = taints.as_array().into_iter().flatten();
                     let ours = ours.filter(|taint| taint["key"] == names::NODE_TAINT).cloned();
                     let mut merged: Vec<Value> = node::foreign_taints(&live).iter().map(|taint| json!(taint)).collect();
@@ -266,7 +269,7 @@ impl Applier {
                     let live_taints =
                         json!(live.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default());
                     if live_taints == taints && ownership::label(&live.metadata, names::NODE_LABEL) == label {
-                        return Ok(live.resource_version());
+                        return Ok(Done::Found(live.resource_version()));
                     }
                     version = live.resource_version().unwrap_or_default();
                 }

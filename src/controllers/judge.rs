@@ -21,12 +21,12 @@ use super::{
     apply::Applier,
     error::Error,
     hub::{Hub, zone_resource},
-    memory::Incidents,
+    memory::{Failures, Incidents},
     metrics::Metrics,
 };
 use crate::{
     api::{FindingId, PciZoneStatus},
-    engine::{self, Evaluation, Snapshot, ownership, snapshot::ZoneRecord},
+    engine::{self, Evaluation, Snapshot, ownership, plan, snapshot::ZoneRecord},
 };
 
 /// Changes that come within this time are judged together.
@@ -35,8 +35,6 @@ const SETTLE: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A judgement even when nothing asks for it.
 const SAFETY_NET: Duration = Duration::from_secs(300);
-/// Longest pause while statuses cannot be written.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Statuses written at once.
 const PUBLISHED_AT_ONCE: usize = 8;
 /// Events that wait to be published; more are left out.
@@ -65,8 +63,8 @@ pub struct Judge {
     told: Mutex<HashSet<(Option<String>, Option<i64>)>>,
     /// The last status of each zone, by its name and UID, that this replica wrote or found in place.
     published: Published,
-    /// Judgements in a row of which a status could not be written.
-    failures: u32,
+    /// Statuses that could not be written, by zone. One that is refused holds up none of the others.
+    failures: Failures,
 }
 
 impl Judge {
@@ -93,7 +91,7 @@ impl Judge {
             events,
             told: Mutex::default(),
             published: HashMap::new(),
-            failures: 0,
+            failures: Failures::default(),
         }
     }
 
@@ -129,26 +127,31 @@ impl Judge {
             let evaluations = evaluate(&snapshot, hub.is_synced(), now);
             (zones, evaluations)
         });
-        let Ok((zones, evaluations)) = judged.await else { return PAUSE };
+        let (zones, evaluations) = match judged.await {
+            Ok(judged) => judged,
+            Err(error) => {
+                // What protects is repaired all the same; that nothing is judged shows in the metrics and the log.
+                self.metrics.count_error("judge", "panic");
+                tracing::error!(%error, "the judgement broke off, so no status is written; this is a fault of the operator");
+                return PAUSE;
+            }
+        };
         if !self.applier.may_write() {
             return self.miss();
         }
         self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
-        let judged = zones.iter().filter_map(|zone| Some(self.publish(zone, evaluations.get(zone.name())?)));
-        let judged: Vec<_> = judged.collect();
-        let published: Vec<_> = stream::iter(judged).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
-        let failed = published.iter().any(Result::is_err);
         // What was written last before a failure is still what was written last.
-        let zones: HashSet<Identity> = zones.iter().map(identity).collect();
-        self.published.retain(|zone, _| zones.contains(zone));
+        let known: HashSet<Identity> = zones.iter().map(identity).collect();
+        self.published.retain(|zone, _| known.contains(zone));
+        self.failures.retain(|subject| zones.iter().any(|zone| subject == plan::zone_subject(zone.name())));
+        let due = zones.iter().filter(|zone| self.failures.wait(&plan::zone_subject(zone.name())).is_none());
+        let due: Vec<_> = due.filter_map(|zone| Some(self.publish(zone, evaluations.get(zone.name())?))).collect();
+        let published: Vec<_> = stream::iter(due).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
         self.published.extend(published.into_iter().flatten());
-        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
-        if failed {
-            return PAUSE.saturating_mul(1 << self.failures.min(6)).min(LONGEST_PAUSE);
-        }
-        let next = evaluations.values().filter_map(|evaluation| evaluation.next).min();
+        let again = zones.iter().filter_map(|zone| self.failures.wait(&plan::zone_subject(zone.name())));
         let until = |at| Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default();
-        next.map_or(SAFETY_NET, |at| until(at).min(SAFETY_NET))
+        let next = evaluations.values().filter_map(|evaluation| evaluation.next).map(until);
+        next.chain(again).min().map_or(SAFETY_NET, |next| next.min(SAFETY_NET))
     }
 
     /// Nothing is said while this replica does not lead; it is judged again as soon as it does. What others say
@@ -162,18 +165,28 @@ impl Judge {
     /// Writes a status where another one is. Returns the status that is there now.
     async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(Identity, PciZoneStatus), Error> {
         let zone = record.name();
-        let published = (identity(record), evaluation.status.clone());
+        let (published, subject) = ((identity(record), evaluation.status.clone()), plan::zone_subject(zone));
         if record.status().map(PciZoneStatus::without_foreign).as_ref() == Some(&evaluation.status) {
+            self.failures.clear(&subject);
             return Ok(published);
         }
         if let Err(error) = self.applier.set_status(record, &evaluation.status).await {
-            if !matches!(error, Error::NotLeading) {
+            if matches!(error, Error::NotLeading) {
+                self.hub.miss();
+            } else {
                 self.metrics.count_error("judge", error.category());
-                tracing::warn!(zone, error = error.chain(), "the status could not be written");
+                let delay = self.failures.add(&subject, &error);
+                tracing::warn!(
+                    zone,
+                    error = error.chain(),
+                    ?delay,
+                    "the status could not be written; it is tried again"
+                );
                 self.tell_unreadable(record, &evaluation.status);
             }
             return Err(error);
         }
+        self.failures.clear(&subject);
         for event in events(record.status(), &evaluation.status) {
             self.tell(record, event);
         }

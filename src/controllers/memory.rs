@@ -52,6 +52,11 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Nothing is known any more of what is not to be kept.
+    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| keep(name));
+    }
+
     /// Nothing is known any more.
     pub fn forget(&self, name: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -151,13 +156,15 @@ impl Incidents {
     }
 }
 
-/// What could not be written lately, by namespace or node.
+/// What could not be written lately, by object.
 #[derive(Default)]
 pub struct Failures(Mutex<HashMap<String, Failure>>);
 
 struct Failure {
     in_a_row: u32,
     reason: String,
+    /// When it is tried again by itself.
+    next: Instant,
     /// The API server asked not to be asked before.
     not_before: Option<Instant>,
 }
@@ -168,12 +175,18 @@ impl Failures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
     }
 
+    /// What is not to be kept never failed.
+    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|subject, _| keep(subject));
+    }
+
     /// It failed; how long to wait before the next try.
     pub fn add(&self, subject: &str, error: &Error) -> Duration {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failure = failures.entry(subject.to_string()).or_insert(Failure {
             in_a_row: 0,
             reason: String::new(),
+            next: Instant::now(),
             not_before: None,
         });
         failure.in_a_row = failure.in_a_row.saturating_add(1);
@@ -181,7 +194,16 @@ impl Failures {
         failure.not_before = error.retry_after().map(|wait| Instant::now() + wait);
         let longest = if error.is_refusal() { LONGEST_DELAY_REFUSED } else { LONGEST_DELAY };
         let delay = FIRST_DELAY.saturating_mul(1 << (failure.in_a_row - 1).min(16)).min(longest);
-        delay.max(error.retry_after().unwrap_or_default())
+        let delay = delay.max(error.retry_after().unwrap_or_default());
+        failure.next = Instant::now() + delay;
+        delay
+    }
+
+    /// How long it is until the next try; nothing where nothing failed.
+    pub fn wait(&self, subject: &str) -> Option<Duration> {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = failures.get(subject)?.next.saturating_duration_since(Instant::now());
+        Some(wait).filter(|wait| !wait.is_zero())
     }
 
     /// How long the API server still wants to be left alone about this; whatever happens meanwhile.

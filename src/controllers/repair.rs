@@ -12,7 +12,7 @@ use kube::{
 };
 
 use super::{
-    apply::Applier,
+    apply::{Applier, Done},
     error::Error,
     hub::Hub,
     memory::{AWAITED, Incidents, Pace},
@@ -148,12 +148,19 @@ impl Context {
                 Due::Release(_) | Due::Clean | Due::NotNow => None,
             };
             match self.applier.write(write).await {
-                Ok(version) => {
+                Ok(done) => {
                     wrote = true;
-                    match (version, write.planned_from(owner)) {
-                        (Some(version), _) => self.hub.awaited.wrote(target, version),
-                        (None, Some(last)) => self.hub.awaited.deleted(target, last.to_string()),
-                        (None, None) => {}
+                    let is_ours = matches!(done, Done::Written(_) | Done::Deleted);
+                    match (done, write.planned_from(owner)) {
+                        (Done::Written(Some(version)) | Done::Found(Some(version)), _) => {
+                            self.hub.awaited.wrote(target, version);
+                        }
+                        (Done::Deleted | Done::Gone, Some(last)) => self.hub.awaited.deleted(target, last.to_string()),
+                        (_, _) => {}
+                    }
+                    if !is_ours {
+                        // Somebody else did it, such as another replica; nothing is to be told of it.
+                        continue;
                     }
                     self.metrics.count_write(self.controller, write.verb());
                     tracing::info!(controller = self.controller, "{} {}", write.verb(), write.subject());

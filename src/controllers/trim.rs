@@ -2,42 +2,27 @@
 
 use k8s_openapi::{
     api::{
-        core::v1::{Namespace, Node, NodeStatus},
+        core::v1::{Namespace, NamespaceStatus, Node, NodeStatus},
         networking::v1::NetworkPolicy,
     },
-    apimachinery::pkg::apis::meta::v1::{FieldsV1, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use serde_json::json;
+use crate::{api::names, engine::ownership};
 
-use crate::api::names;
-
-/// Who wrote stays, and for our own managers which of our labels; of others only whether they wrote into the spec.
-/// Annotations of others go.
+/// Who wrote stays as far as it decides; annotations and owners go.
 fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
     metadata.annotations = None;
     metadata.owner_references = None;
-    for entry in metadata.managed_fields.iter_mut().flatten() {
-        let fields = entry.fields_v1.take().map(|fields| fields.0);
-        let ours = entry.manager.as_deref().is_some_and(|manager| manager.starts_with(names::MANAGER_PREFIX));
-        let kept = if ours {
-            let field = label.map(|label| format!("f:{label}"));
-            let owns = |field: &String| fields.as_ref()?.get("f:metadata")?.get("f:labels")?.get(field).map(drop);
-            field
-                .filter(|field| owns(field).is_some())
-                .map(|field| json!({ "f:metadata": { "f:labels": { field: {} } } }))
-        } else {
-            fields.as_ref().and_then(|fields| fields.get("f:spec")).map(|_| json!({ "f:spec": {} }))
-        };
-        entry.fields_v1 = kept.map(FieldsV1);
-    }
+    ownership::digest(metadata, label);
 }
 
 pub(super) fn namespace(namespace: &mut Namespace) {
     metadata(&mut namespace.metadata, Some(names::ZONE_LABEL));
-    if let Some(status) = &mut namespace.status {
-        status.conditions = None;
-    }
+    namespace.spec = None;
+    // Most are active, and nothing depends on that.
+    let phase = namespace.status.take().and_then(|status| status.phase).filter(|phase| phase != "Active");
+    namespace.status = phase.map(|phase| NamespaceStatus { phase: Some(phase), conditions: None });
 }
 
 /// The addresses stay, for `internet` flows; images, conditions and capacities go.
@@ -48,63 +33,65 @@ pub(super) fn node(node: &mut Node) {
     }
 }
 
+/// A replacement sends the live metadata back: annotations must stay. Of who wrote it decides only whether we did.
 pub(super) fn policy(policy: &mut NetworkPolicy) {
-    // A replacement sends the live metadata back: annotations must stay.
-    let annotations = policy.metadata.annotations.take();
-    let owners = policy.metadata.owner_references.take();
-    // Of a policy it decides only whether we wrote anything of it.
-    metadata(&mut policy.metadata, None);
-    policy.metadata.annotations = annotations;
-    policy.metadata.owner_references = owners;
+    ownership::digest(&mut policy.metadata, None);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::ownership;
+    use serde_json::{Value, json};
 
-    /// As the API server writes it: by us, and by somebody else.
-    fn written() -> ObjectMeta {
-        let labels = json!({ ".": {}, "f:pcizone.dev/zone": {}, "f:app.kubernetes.io/managed-by": {} });
-        let fields = |spec: bool| {
-            let mut fields = json!({ "f:metadata": { "f:labels": labels } });
-            if spec {
-                fields["f:spec"] = json!({ "f:egress": {}, "f:policyTypes": {} });
+    use super::*;
+
+    /// Entries as an API server writes them: of three managers, at three times, about three things.
+    fn entries() -> Vec<Value> {
+        let label = json!({ "f:metadata": { "f:labels": { ".": {}, "f:pcizone.dev/zone": {}, "f:a": {} } } });
+        let other = json!({ "f:metadata": { "f:labels": { "f:a": {} }, "f:annotations": {} } });
+        let spec = json!({ "f:spec": { "f:egress": {}, "f:policyTypes": {} } });
+        let mut entries = Vec::new();
+        for manager in ["pcizone/namespaces", "mallory", "bob"] {
+            for time in [Value::Null, json!("2026-11-24T08:00:00Z"), json!("2026-11-24T08:00:01Z")] {
+                for fields in [&label, &other, &spec] {
+                    entries.push(json!({
+                        "manager": manager, "operation": "Update", "apiVersion": "v1", "time": time,
+                        "fieldsType": "FieldsV1", "fieldsV1": fields,
+                    }));
+                }
             }
-            fields
-        };
-        serde_json::from_value(json!({
-            "name": "a",
-            "managedFields": [
-                { "manager": "pcizone/namespaces", "operation": "Update", "time": "2026-11-24T08:00:00Z", "fieldsV1": fields(true) },
-                { "manager": "mallory", "operation": "Update", "time": "2026-11-24T08:00:01Z", "fieldsV1": fields(true) },
-                { "manager": "bob", "operation": "Update", "time": "2026-11-24T07:00:00Z", "fieldsV1": fields(false) },
-            ],
-        }))
-        .unwrap()
+        }
+        entries
+    }
+
+    /// Everything that anybody decides by.
+    fn decisive(metadata: &ObjectMeta, label: &str) -> (bool, bool, bool, Option<String>) {
+        let rival = ownership::last_rival(metadata).map(str::to_string);
+        let (owns, wrote) = (ownership::owns_label(metadata, label), ownership::wrote(metadata));
+        (owns, wrote, ownership::is_spec_shared(metadata), rival)
     }
 
     #[test]
     fn what_decides_is_the_same_after_trimming() {
-        let whole = written();
-        let mut namespace = Namespace { metadata: whole.clone(), ..Namespace::default() };
-        super::namespace(&mut namespace);
-        let mut policy = NetworkPolicy { metadata: whole.clone(), ..NetworkPolicy::default() };
-        super::policy(&mut policy);
-
-        for label in [names::ZONE_LABEL, names::NODE_LABEL] {
-            assert_eq!(
-                ownership::owns_label(&namespace.metadata, label),
-                ownership::owns_label(&whole, label),
-                "{label}"
-            );
+        let entries = entries();
+        for first in &entries {
+            for second in &entries {
+                for third in &entries {
+                    let all = json!({ "name": "a", "managedFields": [first, second, third] });
+                    let whole: ObjectMeta = serde_json::from_value(all).unwrap();
+                    let mut namespace = Namespace { metadata: whole.clone(), ..Namespace::default() };
+                    super::namespace(&mut namespace);
+                    let mut policy = NetworkPolicy { metadata: whole.clone(), ..NetworkPolicy::default() };
+                    super::policy(&mut policy);
+                    let decided = decisive(&whole, names::ZONE_LABEL);
+                    assert_eq!(decisive(&namespace.metadata, names::ZONE_LABEL), decided, "{whole:?}");
+                    let (_, wrote, shared, rival) = decided;
+                    assert_eq!(
+                        decisive(&policy.metadata, names::ZONE_LABEL),
+                        (false, wrote, shared, rival),
+                        "{whole:?}"
+                    );
+                }
+            }
         }
-        for trimmed in [&namespace.metadata, &policy.metadata] {
-            assert!(ownership::wrote(trimmed) && ownership::is_spec_shared(trimmed));
-            assert_eq!(ownership::last_rival(trimmed), Some("mallory"));
-        }
-        let fields = |metadata: &ObjectMeta| json!(metadata.managed_fields).to_string().len();
-        assert!(fields(&policy.metadata) < fields(&namespace.metadata));
-        assert!(fields(&namespace.metadata) < fields(&whole));
     }
 }

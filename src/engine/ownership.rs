@@ -7,6 +7,7 @@ use k8s_openapi::{
     Resource,
     api::{core::v1::Namespace, networking::v1::NetworkPolicy},
     apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta},
+    jiff::Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -16,13 +17,46 @@ fn is_ours(entry: &ManagedFieldsEntry) -> bool {
     entry.manager.as_deref().is_some_and(|manager| manager.starts_with(names::MANAGER_PREFIX))
 }
 
+/// The entry owns the field at this path, such as `["f:spec"]`. Also where only the [`digest`] of it is left.
+fn owns(entry: &ManagedFieldsEntry, path: &[&str]) -> bool {
+    match entry.fields_v1.as_ref().map(|fields| &fields.0) {
+        Some(Value::String(kept)) => *kept == path.join("/"),
+        Some(tree) => path.iter().try_fold(tree, |tree, field| tree.get(field)).is_some(),
+        None => false,
+    }
+}
+
 /// True when one of our managers owns the label.
 pub fn owns_label(metadata: &ObjectMeta, label: &str) -> bool {
     let field = format!("f:{label}");
-    metadata.managed_fields.iter().flatten().filter(|entry| is_ours(entry)).any(|entry| {
-        let labels = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:metadata")?.get("f:labels"));
-        labels.is_some_and(|labels| labels.get(&field).is_some())
-    })
+    let path = ["f:metadata", "f:labels", &field];
+    metadata.managed_fields.iter().flatten().any(|entry| is_ours(entry) && owns(entry, &path))
+}
+
+/// Leaves of the managed fields only what the functions on labels, specs and rivals read here: our latest entry and
+/// the latest of others, each with the one field that decides in place of a tree of maps. `label` is the one that
+/// [`owns_label`] will be asked for. What is left is not to be sent to the API server.
+pub fn digest(metadata: &mut ObjectMeta, label: Option<&str>) {
+    let owned = label.filter(|label| owns_label(metadata, label)).map(|label| format!("f:metadata/f:labels/f:{label}"));
+    let shared = is_spec_shared(metadata).then(|| "f:spec".to_string());
+    let mut entries = metadata.managed_fields.take().unwrap_or_default();
+    entries.retain(|entry| entry.subresource.is_none());
+    // The last of those that are equally late is the one that counts, here as there.
+    let latest = |ours: bool| entries.iter().filter(|entry| is_ours(entry) == ours).max_by_key(|entry| time(entry));
+    let brief = |entry: &ManagedFieldsEntry, field: Option<String>| ManagedFieldsEntry {
+        manager: entry.manager.clone(),
+        time: entry.time.clone(),
+        fields_v1: field.map(|field| FieldsV1(Value::String(field))),
+        ..ManagedFieldsEntry::default()
+    };
+    let ours = latest(true).map(|entry| brief(entry, owned));
+    let others = latest(false).map(|entry| brief(entry, shared));
+    let kept: Vec<_> = ours.into_iter().chain(others).collect();
+    metadata.managed_fields = (!kept.is_empty()).then_some(kept);
+}
+
+fn time(entry: &ManagedFieldsEntry) -> Option<Timestamp> {
+    entry.time.as_ref().map(|time| time.0)
 }
 
 /// True when one of our managers wrote the object or a part of it.
@@ -48,9 +82,7 @@ pub fn record(policy: &NetworkPolicy) -> ManagedFieldsEntry {
 
 /// True when a manager that is not ours owns a part of the spec.
 pub fn is_spec_shared(metadata: &ObjectMeta) -> bool {
-    let owns_spec =
-        |entry: &ManagedFieldsEntry| entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some());
-    metadata.managed_fields.iter().flatten().any(|entry| !is_ours(entry) && owns_spec(entry))
+    metadata.managed_fields.iter().flatten().any(|entry| !is_ours(entry) && owns(entry, &["f:spec"]))
 }
 
 /// True when a manager that is not ours owns a part of a zone's status. Others may have conditions of their own.
@@ -76,11 +108,10 @@ pub fn is_status_shared(metadata: &ObjectMeta) -> bool {
 /// The manager of the latest write that was not ours, unless we wrote later. Writes of status do not count.
 pub fn last_rival(metadata: &ObjectMeta) -> Option<&str> {
     let entries = || metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none());
-    let time = |entry: &&ManagedFieldsEntry| entry.time.as_ref().map(|t| t.0);
-    let rival = entries().filter(|entry| !is_ours(entry)).max_by_key(time)?;
-    let ours = entries().filter(|entry| is_ours(entry)).max_by_key(time);
+    let rival = entries().filter(|entry| !is_ours(entry)).max_by_key(|entry| time(entry))?;
+    let ours = entries().filter(|entry| is_ours(entry)).max_by_key(|entry| time(entry));
     // Times are whole seconds: in the same second the rival is the one who changed something.
-    let later = ours.is_none_or(|ours| time(&rival) >= time(&ours));
+    let later = ours.is_none_or(|ours| time(rival) >= time(ours));
     if later { rival.manager.as_deref() } else { None }
 }
 

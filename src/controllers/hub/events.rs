@@ -23,6 +23,7 @@ use super::{
         Touched, affected, all_ranges, api_server, changes_peers, confirmed, dependents, fingerprint, means,
         newly_confirmed, service_ranges,
     },
+    zone_resource,
 };
 use crate::engine::{
     Resolution, plan,
@@ -51,7 +52,19 @@ impl Hub {
             };
             self.resolve(world);
         }
+        // A relist tells of no deletions.
+        self.settled.retain(|subject| self.exists(subject));
+        self.failures.retain(|subject| self.exists(subject));
         self.enqueue_all();
+    }
+
+    fn exists(&self, subject: &str) -> bool {
+        match subject.split_once('/') {
+            Some(("Namespace", name)) => self.namespaces.get(&ObjectRef::new(name)).is_some(),
+            Some(("Node", name)) => self.nodes.get(&ObjectRef::new(name)).is_some(),
+            Some(("PciZone", name)) => self.zones.get(&ObjectRef::new_with(name, zone_resource())).is_some(),
+            Some(_) | None => false,
+        }
     }
 
     fn resolve(&self, world: &mut World) {

@@ -6,7 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::api::DeleteParams;
+use k8s_openapi::api::{
+    core::v1::{Namespace, Node},
+    networking::v1::NetworkPolicy,
+};
+use kube::{ResourceExt, api::DeleteParams};
+use pcizone::api::names;
+use serde_json::json;
 use testbed::{Fault, FaultProxy, Request, WatchFault};
 
 use crate::support::{Bed, FLOW_INGRESS, zone};
@@ -102,14 +108,52 @@ async fn a_server_that_asks_to_wait_is_not_asked_before() {
     assert!(tries[1] - tries[0] >= ASKED, "it was asked again after {:?}", tries[1] - tries[0]);
 }
 
+/// Breaks what only the watch of this resource shows, and waits until it is right again. `port` is one that no flow has
+/// yet.
+async fn is_noticed(bed: &Bed, resource: &str, port: u16) {
+    match resource {
+        "networkpolicies" => bed.is_repaired("vault", "pcizone-baseline").await,
+        "namespaces" => {
+            let label = format!("{}-", names::ZONE_LABEL);
+            bed.kubectl(&["label", "namespace", "vault", &label]).await;
+            let is_labelled = |namespace: Option<&Namespace>| {
+                namespace.is_some_and(|namespace| namespace.labels().contains_key(names::ZONE_LABEL))
+            };
+            bed.until("vault is labelled again", bed.namespaces(), "vault", is_labelled).await;
+        }
+        "nodes" => {
+            let taint = format!("{}-", names::NODE_TAINT);
+            bed.kubectl(&["taint", "node", "pci-1", &taint]).await;
+            let is_tainted = |node: Option<&Node>| {
+                let mut taints = node.and_then(|node| node.spec.as_ref()?.taints.as_ref()).into_iter().flatten();
+                taints.any(|taint| taint.key == names::NODE_TAINT)
+            };
+            bed.until("pci-1 is tainted again", bed.nodes(), "pci-1", is_tainted).await;
+        }
+        "pcizones" => {
+            bed.apply(&zone("cde", "Enforce", "[checkout, vault]").replace("8443", &port.to_string())).await;
+            let opens = |policy: Option<&NetworkPolicy>| json!(policy).to_string().contains(&port.to_string());
+            bed.until("the flow has its new port", bed.policies("vault"), FLOW_INGRESS, opens).await;
+        }
+        other => panic!("nothing of {other} is to be kept right"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_expires_breaks_or_ends_misses_nothing() {
+    const KINDS: [&str; 4] = ["networkpolicies", "namespaces", "nodes", "pcizones"];
     let (bed, proxy) = Bed::protected_behind_proxy().await;
+    let mut ports = 9000..;
     for fault in [WatchFault::Expire, WatchFault::Cut, WatchFault::End] {
-        for resource in ["networkpolicies", "namespaces", "nodes", "pcizones", ""] {
+        for resource in KINDS {
             proxy.strike_watches(resource, fault);
-            // It is deleted just when nobody may be looking.
-            bed.is_repaired("vault", "pcizone-baseline").await;
+            // It is broken just when nobody may be looking.
+            is_noticed(&bed, resource, ports.next().unwrap()).await;
+        }
+        for resource in KINDS {
+            // All of them at once.
+            proxy.strike_watches("", fault);
+            is_noticed(&bed, resource, ports.next().unwrap()).await;
         }
     }
     bed.until_ready("cde").await;

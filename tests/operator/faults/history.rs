@@ -62,10 +62,11 @@ impl History {
     /// Everything since this was last asked, with the numbers of the versions.
     pub async fn take(&self) -> Vec<(u64, Version)> {
         // Each kind comes in order: what was written before the marker of its kind is there with it.
-        let markers = [self.mark::<Namespace>(Api::all(self.client.clone()), names::OPERATOR_NAMESPACE).await, {
-            let policies = Api::<NetworkPolicy>::namespaced(self.client.clone(), names::OPERATOR_NAMESPACE);
-            self.mark(policies, "marker").await
-        }];
+        let markers = [
+            self.mark::<Namespace>(Api::all(self.client.clone()), names::OPERATOR_NAMESPACE).await,
+            self.mark::<NetworkPolicy>(Api::namespaced(self.client.clone(), names::OPERATOR_NAMESPACE), "marker").await,
+            self.mark::<Node>(Api::all(self.client.clone()), names::OPERATOR_NAMESPACE).await,
+        ];
         ask("the history is complete", async || {
             let versions = self.versions.lock().unwrap();
             if markers.iter().all(|marker| versions.contains_key(marker)) { Ok(()) } else { Err(String::new()) }
