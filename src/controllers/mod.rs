@@ -27,17 +27,13 @@ mod zones;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::Stream;
-use kube::{
-    Client, Config, Resource,
-    client::ClientBuilder,
-    runtime::reflector::{ObjectRef, Store},
-};
+use kube::{Client, Config, ResourceExt, client::ClientBuilder};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 pub use error::Error;
 
 use apply::Applier;
-use hub::Hub;
+use hub::{Hub, Store};
 use judge::Judge;
 use leader::Election;
 use memory::{Incidents, Pace};
@@ -137,13 +133,12 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
 /// Runs a controller as soon as the stores are filled: on half-filled ones "not there" would mean nothing.
 async fn keep<K, F, Fut>(
     context: Arc<Context>,
-    store: Store<K>,
-    keys: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    store: Arc<Store<K>>,
+    keys: impl Stream<Item = String> + Send + 'static,
     reconcile: F,
 ) -> Error
 where
-    K: Resource + Clone + Send + Sync + 'static,
-    K::DynamicType: std::fmt::Debug + Eq + std::hash::Hash + Clone + Unpin + Send + Sync,
+    K: ResourceExt + Clone + Send + Sync + 'static,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {

@@ -6,15 +6,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures::Stream;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
-use kube::{
-    Resource,
-    runtime::reflector::{ObjectRef, Store},
-};
+use kube::ResourceExt;
 
 use super::{
     apply::{Applier, Done},
     error::Error,
-    hub::Hub,
+    hub::{Hub, Store},
     memory::{AWAITED, Incidents, Pace},
     metrics::Metrics,
     plans::Planned,
@@ -55,17 +52,16 @@ pub struct Context {
 /// Runs a controller until its queue ends.
 pub async fn run<K, F, Fut>(
     context: Arc<Context>,
-    store: Store<K>,
-    keys: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    store: Arc<Store<K>>,
+    keys: impl Stream<Item = String> + Send + 'static,
     reconcile: F,
 ) where
-    K: Resource + Clone + Send + Sync + 'static,
-    K::DynamicType: std::fmt::Debug + Eq + std::hash::Hash + Clone + Unpin + Send + Sync,
+    K: ResourceExt + Clone + Send + Sync + 'static,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {
-    let look = |key: ObjectRef<K>| {
-        let (object, context) = (store.get(&key), Arc::clone(&context));
+    let look = |name: String| {
+        let (object, context) = (store.get(&name), Arc::clone(&context));
         let reconcile = &reconcile;
         async move {
             // An object that is gone needs nothing.
@@ -75,7 +71,7 @@ pub async fn run<K, F, Fut>(
                 context.hub.miss();
                 return None;
             }
-            let subject = format!("{}/{}", context.kind, object.meta().name.as_deref().unwrap_or_default());
+            let subject = format!("{}/{name}", context.kind);
             match reconcile(object, Arc::clone(&context)).await {
                 Ok(again) => {
                     if context.kind == "PciZone" {

@@ -67,7 +67,7 @@ mod tests {
     fn decisive(metadata: &ObjectMeta, label: &str) -> (bool, bool, bool, Option<String>) {
         let rival = ownership::last_rival(metadata).map(str::to_string);
         let (owns, wrote) = (ownership::owns_label(metadata, label), ownership::wrote(metadata));
-        (owns, wrote, ownership::is_spec_shared(metadata), rival)
+        (owns, wrote, rival.is_some() && ownership::is_spec_shared(metadata), rival)
     }
 
     #[test]

@@ -50,7 +50,9 @@ pub fn digest(metadata: &mut ObjectMeta, label: Option<&str>) {
         ..ManagedFieldsEntry::default()
     };
     let ours = latest(true).map(|entry| brief(entry, owned));
-    let others = latest(false).map(|entry| brief(entry, shared));
+    // A rival who wrote before us decides nothing any more.
+    let others = latest(false).filter(|rival| latest(true).is_none_or(|ours| time(rival) >= time(ours)));
+    let others = others.map(|entry| brief(entry, shared));
     let kept: Vec<_> = ours.into_iter().chain(others).collect();
     metadata.managed_fields = (!kept.is_empty()).then_some(kept);
 }
@@ -80,7 +82,7 @@ pub fn record(policy: &NetworkPolicy) -> ManagedFieldsEntry {
     }
 }
 
-/// True when a manager that is not ours owns a part of the spec.
+/// True when a manager that is not ours owns a part of the spec. To be asked only where there is a [`last_rival`].
 pub fn is_spec_shared(metadata: &ObjectMeta) -> bool {
     metadata.managed_fields.iter().flatten().any(|entry| !is_ours(entry) && owns(entry, &["f:spec"]))
 }

@@ -11,11 +11,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
     networking::v1::{NetworkPolicy, ServiceCIDR},
 };
-use kube::{
-    ResourceExt,
-    core::DynamicObject,
-    runtime::{reflector::ObjectRef, watcher::Event},
-};
+use kube::{ResourceExt, core::DynamicObject, runtime::watcher::Event};
 
 use super::{
     Hub, World,
@@ -23,7 +19,6 @@ use super::{
         Touched, affected, all_ranges, api_server, changes_peers, confirmed, dependents, fingerprint, means,
         newly_confirmed, service_ranges,
     },
-    zone_resource,
 };
 use crate::engine::{
     Resolution, plan,
@@ -37,17 +32,12 @@ impl Hub {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             let world = &mut *world;
             world.zones = self.read_zones().into_iter().map(|zone| (zone.name().to_string(), zone)).collect();
-            world.policy_names.clear();
-            for policy in self.policies.state() {
-                let names = world.policy_names.entry(policy.namespace().unwrap_or_default()).or_default();
-                names.insert(policy.name_any());
-            }
             let ranges = |node: &Arc<Node>| (node.name_any(), node_ranges(node));
-            world.node_ranges = self.nodes.state().iter().map(ranges).collect();
+            world.node_ranges = self.nodes.all().iter().map(ranges).collect();
             world.cluster = Cluster {
                 operator_namespace: self.operator_namespace.clone(),
-                api_server: api_server(&self.slices.state()),
-                services: service_ranges(&self.services.state()),
+                api_server: api_server(&self.slices.all()),
+                services: service_ranges(&self.services.all()),
                 nodes: all_ranges(&world.node_ranges),
             };
             self.resolve(world);
@@ -60,9 +50,9 @@ impl Hub {
 
     fn exists(&self, subject: &str) -> bool {
         match subject.split_once('/') {
-            Some(("Namespace", name)) => self.namespaces.get(&ObjectRef::new(name)).is_some(),
-            Some(("Node", name)) => self.nodes.get(&ObjectRef::new(name)).is_some(),
-            Some(("PciZone", name)) => self.zones.get(&ObjectRef::new_with(name, zone_resource())).is_some(),
+            Some(("Namespace", name)) => self.namespaces.get(name).is_some(),
+            Some(("Node", name)) => self.nodes.get(name).is_some(),
+            Some(("PciZone", name)) => self.zones.get(name).is_some(),
             Some(_) | None => false,
         }
     }
@@ -71,8 +61,7 @@ impl Hub {
         let zones: Vec<ZoneRecord> = world.zones.values().cloned().collect();
         let memory = world.resolution.memory().clone();
         let mut resolution = Resolution::new(&zones, &self.operator_namespace, memory);
-        let policies = |namespace: &str| self.policies_of(&world.policy_names, namespace);
-        resolution.fill(&self.all_namespaces(), policies, &self.all_nodes());
+        resolution.fill(&self.all_namespaces(), |namespace| self.policies_in(namespace), &self.all_nodes());
         world.resolution = resolution;
     }
 
@@ -125,29 +114,17 @@ impl Hub {
     }
 
     pub(super) fn on_policy(&self, event: &Event<NetworkPolicy>) {
-        let (policy, exists) = match event {
-            Event::Apply(policy) => (policy, true),
-            Event::Delete(policy) => (policy, false),
+        let policy = match event {
+            Event::Apply(policy) => policy,
+            Event::Delete(policy) => {
+                self.awaited.gone(&plan::policy_subject(policy), policy.metadata.resource_version.as_deref());
+                policy
+            }
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
-        if !exists {
-            self.awaited.gone(&plan::policy_subject(policy), policy.metadata.resource_version.as_deref());
-        }
         let namespace = policy.namespace().unwrap_or_default();
-        {
-            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
-            let names = world.policy_names.entry(namespace.clone()).or_default();
-            if exists {
-                names.insert(policy.name_any());
-            } else {
-                names.remove(&policy.name_any());
-                if names.is_empty() {
-                    world.policy_names.remove(&namespace);
-                }
-            }
-        }
-        if let Some(object) = self.namespaces.get(&ObjectRef::new(&namespace)) {
+        if let Some(object) = self.namespaces.get(&namespace) {
             self.take_in_namespace(&namespace, Some(&object));
         }
     }
@@ -158,11 +135,10 @@ impl Hub {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             let before = world.resolution.namespace(name).cloned();
             let confirmed = confirmed(&world.resolution);
-            let policies = self.policies_of(&world.policy_names, name);
+            let policies = self.policies_in(name);
             let changed = if let Some(namespace) = namespace {
                 world.resolution.set_namespace(namespace, &policies)
             } else {
-                world.policy_names.remove(name);
                 world.resolution.remove_namespace(name)
             };
             if changed {
@@ -217,7 +193,7 @@ impl Hub {
         if matches!(event, Event::Init | Event::InitApply(_)) {
             return;
         }
-        let addresses = api_server(&self.slices.state());
+        let addresses = api_server(&self.slices.all());
         let touched = {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             if world.cluster.api_server == addresses {
@@ -233,7 +209,7 @@ impl Hub {
         if matches!(event, Event::Init | Event::InitApply(_)) {
             return;
         }
-        let ranges = service_ranges(&self.services.state());
+        let ranges = service_ranges(&self.services.all());
         let touched = {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             if world.cluster.services == ranges {

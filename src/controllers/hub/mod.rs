@@ -7,10 +7,11 @@
 
 mod events;
 mod facts;
+mod store;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -27,10 +28,7 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client, ResourceExt,
     core::{ApiResource, DynamicObject},
-    runtime::{
-        reflector::{ObjectRef, Store, store::Writer},
-        watcher::{self, Event},
-    },
+    runtime::watcher::{self, Event},
 };
 use tokio::sync::watch as channel;
 
@@ -51,6 +49,8 @@ use crate::{
 use facts::Touched;
 use watch::follow;
 
+pub use store::Store;
+
 /// How long one watch request lasts, in seconds. Each end is heard as a sign of life, so this bounds how
 /// long a quiet cluster stays silent.
 pub const WATCH_SECONDS: u32 = 40;
@@ -62,12 +62,12 @@ const RESOURCES: [&str; 6] = ["pcizones", "namespaces", "nodes", "networkpolicie
 
 /// Everything that is known of the cluster.
 pub struct Hub {
-    zones: Store<DynamicObject>,
-    namespaces: Store<Namespace>,
-    nodes: Store<Node>,
-    policies: Store<NetworkPolicy>,
-    slices: Store<EndpointSlice>,
-    services: Store<ServiceCIDR>,
+    zones: Arc<Store<DynamicObject>>,
+    namespaces: Arc<Store<Namespace>>,
+    nodes: Arc<Store<Node>>,
+    policies: Arc<Store<NetworkPolicy>>,
+    slices: Arc<Store<EndpointSlice>>,
+    services: Arc<Store<ServiceCIDR>>,
     world: RwLock<World>,
     queues: Queues,
     tick: channel::Sender<()>,
@@ -89,25 +89,24 @@ pub struct Hub {
 struct World {
     resolution: Resolution,
     zones: BTreeMap<String, ZoneRecord>,
-    policy_names: BTreeMap<String, BTreeSet<String>>,
     node_ranges: BTreeMap<String, Vec<ipnet::IpNet>>,
     cluster: Cluster,
 }
 
 struct Queues {
-    namespaces: UnboundedSender<ObjectRef<Namespace>>,
-    nodes: UnboundedSender<ObjectRef<Node>>,
-    zones: UnboundedSender<ObjectRef<DynamicObject>>,
+    namespaces: UnboundedSender<String>,
+    nodes: UnboundedSender<String>,
+    zones: UnboundedSender<String>,
 }
 
 /// Keys of what has to be looked at again.
 pub struct Keys {
     /// Namespaces.
-    pub namespaces: UnboundedReceiver<ObjectRef<Namespace>>,
+    pub namespaces: UnboundedReceiver<String>,
     /// Nodes.
-    pub nodes: UnboundedReceiver<ObjectRef<Node>>,
+    pub nodes: UnboundedReceiver<String>,
     /// Zones.
-    pub zones: UnboundedReceiver<ObjectRef<DynamicObject>>,
+    pub zones: UnboundedReceiver<String>,
 }
 
 /// The API resource of PciZones.
@@ -122,22 +121,16 @@ impl Hub {
         operator_namespace: &str,
         traffic: Arc<Traffic>,
     ) -> (Arc<Self>, Keys, impl Future<Output = Error> + Send + 'static) {
-        let zones = Writer::new(zone_resource());
-        let namespaces = Writer::default();
-        let nodes = Writer::default();
-        let policies = Writer::default();
-        let slices = Writer::default();
-        let services = Writer::default();
         let (namespace_keys, namespace_queue) = unbounded();
         let (node_keys, node_queue) = unbounded();
         let (zone_keys, zone_queue) = unbounded();
         let hub = Arc::new(Hub {
-            zones: zones.as_reader(),
-            namespaces: namespaces.as_reader(),
-            nodes: nodes.as_reader(),
-            policies: policies.as_reader(),
-            slices: slices.as_reader(),
-            services: services.as_reader(),
+            zones: Arc::default(),
+            namespaces: Arc::default(),
+            nodes: Arc::default(),
+            policies: Arc::default(),
+            slices: Arc::default(),
+            services: Arc::default(),
             world: RwLock::default(),
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
             tick: channel::Sender::new(()),
@@ -158,19 +151,19 @@ impl Hub {
             let slice_api = (Api::namespaced(client.clone(), "default"), ());
             // All in one task: store and World move together, event by event.
             tokio::join!(
-                follow(hub, zone_api, all.clone(), zones, |_| (), Hub::on_zone),
+                follow(hub, zone_api, all.clone(), &hub.zones, |_| (), Hub::on_zone),
                 follow(
                     hub,
                     (Api::all(client.clone()), ()),
                     all.clone(),
-                    namespaces,
+                    &hub.namespaces,
                     trim::namespace,
                     Hub::on_namespace
                 ),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), nodes, trim::node, Hub::on_node),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), policies, trim::policy, Hub::on_policy),
-                follow(hub, slice_api, api_server, slices, |_| (), Hub::on_slice),
-                follow(hub, (Api::all(client.clone()), ()), all, services, |_| (), Hub::on_service_range),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.nodes, trim::node, Hub::on_node),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.policies, trim::policy, Hub::on_policy),
+                follow(hub, slice_api, api_server, &hub.slices, |_| (), Hub::on_slice),
+                follow(hub, (Api::all(client.clone()), ()), all, &hub.services, |_| (), Hub::on_service_range),
                 hub.sync(),
             );
             Error::Ended("the watches")
@@ -181,18 +174,12 @@ impl Hub {
 
     /// Waits until every store is filled, then derives everything from them.
     async fn sync(&self) {
-        let ready = async {
-            self.zones.wait_until_ready().await?;
-            self.namespaces.wait_until_ready().await?;
-            self.nodes.wait_until_ready().await?;
-            self.policies.wait_until_ready().await?;
-            self.slices.wait_until_ready().await?;
-            self.services.wait_until_ready().await
-        };
-        if ready.await.is_err() {
-            // Only when a store is gone, and then the operator ends.
-            return;
-        }
+        self.zones.until_filled().await;
+        self.namespaces.until_filled().await;
+        self.nodes.until_filled().await;
+        self.policies.until_filled().await;
+        self.slices.until_filled().await;
+        self.services.until_filled().await;
         // From here on events are handled one by one; what came in between is in the stores already.
         self.rebuild();
         self.synced.send_replace(true);
@@ -267,18 +254,18 @@ impl Hub {
     }
 
     /// The store of namespaces.
-    pub fn namespace_store(&self) -> Store<Namespace> {
-        self.namespaces.clone()
+    pub fn namespace_store(&self) -> Arc<Store<Namespace>> {
+        Arc::clone(&self.namespaces)
     }
 
     /// The store of nodes.
-    pub fn node_store(&self) -> Store<Node> {
-        self.nodes.clone()
+    pub fn node_store(&self) -> Arc<Store<Node>> {
+        Arc::clone(&self.nodes)
     }
 
     /// The store of zones.
-    pub fn zone_store(&self) -> Store<DynamicObject> {
-        self.zones.clone()
+    pub fn zone_store(&self) -> Arc<Store<DynamicObject>> {
+        Arc::clone(&self.zones)
     }
 
     /// Looks at what was resolved. Short: events wait meanwhile.
@@ -289,31 +276,22 @@ impl Hub {
 
     /// NetworkPolicies of a namespace.
     pub fn policies_in(&self, namespace: &str) -> Vec<Arc<NetworkPolicy>> {
-        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
-        self.policies_of(&world.policy_names, namespace)
-    }
-
-    fn policies_of(&self, names: &BTreeMap<String, BTreeSet<String>>, namespace: &str) -> Vec<Arc<NetworkPolicy>> {
-        let names = names.get(namespace).into_iter().flatten();
-        names.filter_map(|name| self.policies.get(&ObjectRef::new(name).within(namespace))).collect()
+        self.policies.within(namespace)
     }
 
     fn all_namespaces(&self) -> BTreeMap<String, Arc<Namespace>> {
-        self.namespaces.state().into_iter().map(|namespace| (namespace.name_any(), namespace)).collect()
+        self.namespaces.all().into_iter().map(|namespace| (namespace.name_any(), namespace)).collect()
     }
 
     fn all_nodes(&self) -> BTreeMap<String, Arc<Node>> {
-        self.nodes.state().into_iter().map(|node| (node.name_any(), node)).collect()
+        self.nodes.all().into_iter().map(|node| (node.name_any(), node)).collect()
     }
 
     /// Everything at one moment, for the judgement.
     pub fn snapshot(&self, missing_rights: Vec<String>, incidents: Vec<Incident>) -> Snapshot {
         let mut policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>> = BTreeMap::new();
-        for policy in self.policies.state() {
+        for policy in self.policies.all() {
             policies.entry(policy.namespace().unwrap_or_default()).or_default().push(policy);
-        }
-        for policies in policies.values_mut() {
-            policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         }
         let (namespaces, nodes) = (self.all_namespaces(), self.all_nodes());
         let failures = self.failures.reasons();
@@ -335,18 +313,18 @@ impl Hub {
     }
 
     fn read_zones(&self) -> Vec<ZoneRecord> {
-        self.zones.state().iter().map(|zone| ZoneRecord::read((**zone).clone())).collect()
+        self.zones.all().iter().map(|zone| ZoneRecord::read((**zone).clone())).collect()
     }
 
     /// Has everything looked at again: after a relist, and when this replica begins to lead.
     pub fn enqueue_all(&self) {
-        for namespace in self.namespaces.state() {
+        for namespace in self.namespaces.all() {
             self.enqueue_namespace(&namespace.name_any());
         }
-        for node in self.nodes.state() {
+        for node in self.nodes.all() {
             self.enqueue_node(&node.name_any());
         }
-        for zone in self.zones.state() {
+        for zone in self.zones.all() {
             self.enqueue_zone(&zone.name_any());
         }
         self.wake();
@@ -364,14 +342,14 @@ impl Hub {
 
     fn enqueue_namespace(&self, name: &str) {
         // Fails only when the operator ends.
-        let _ = self.queues.namespaces.unbounded_send(ObjectRef::new(name));
+        let _ = self.queues.namespaces.unbounded_send(name.to_string());
     }
 
     fn enqueue_node(&self, name: &str) {
-        let _ = self.queues.nodes.unbounded_send(ObjectRef::new(name));
+        let _ = self.queues.nodes.unbounded_send(name.to_string());
     }
 
     fn enqueue_zone(&self, name: &str) {
-        let _ = self.queues.zones.unbounded_send(ObjectRef::new_with(name, zone_resource()));
+        let _ = self.queues.zones.unbounded_send(name.to_string());
     }
 }

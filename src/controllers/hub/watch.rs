@@ -3,7 +3,7 @@
 //! Plain reflectors on purpose: kube's shared streams never dispatch deletions to their subscribers, and a
 //! deleted policy is just what must be seen.
 
-use std::{hash::Hash, time::Duration};
+use std::time::Duration;
 
 use backon::ExponentialBuilder;
 use futures::{StreamExt, TryStreamExt};
@@ -11,7 +11,6 @@ use kube::{
     Api, Resource,
     runtime::{
         WatchStreamExt,
-        reflector::{ObjectRef, Store, store::Writer},
         utils::{Backoff, ResetTimerBackoff},
         watcher::{self, Event, ExponentialBackoff},
     },
@@ -19,7 +18,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use super::Hub;
+use super::{Hub, store::Store};
 use crate::controllers::lenient::{self, Lenient};
 
 /// How soon everything is listed again when a watch cannot go on from where it was.
@@ -39,22 +38,20 @@ pub(super) async fn follow<K>(
     hub: &Hub,
     (api, kind): (Api<Lenient<K>>, K::DynamicType),
     config: watcher::Config,
-    mut writer: Writer<K>,
+    store: &Store<K>,
     trim: fn(&mut K),
     on: fn(&Hub, &Event<K>),
 ) where
     K: Resource + Clone + PartialEq + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-    K::DynamicType: Eq + Hash + Clone + Send + Sync,
 {
-    let store = writer.as_reader();
     loop {
         let events = watcher::watcher(api.clone(), config.clone()).backoff(pauses());
         let mut events = std::pin::pin!(events.map_ok(lenient::event).modify(trim));
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    let is_news = is_news(&store, &kind, &event);
-                    writer.apply_watcher_event(&event);
+                    let is_news = is_news(store, &event);
+                    store.apply(&event);
                     if is_news {
                         hub.hear(&event, on);
                     }
@@ -85,13 +82,9 @@ fn is_too_old(error: &watcher::Error) -> bool {
 }
 
 /// False for what changes nothing that anybody decides by, such as the heartbeat of a node.
-fn is_news<K>(store: &Store<K>, kind: &K::DynamicType, event: &Event<K>) -> bool
-where
-    K: Resource + Clone + PartialEq,
-    K::DynamicType: Eq + Hash + Clone,
-{
+fn is_news<K: Resource + Clone + PartialEq>(store: &Store<K>, event: &Event<K>) -> bool {
     let Event::Apply(new) = event else { return true };
-    let known = store.get(&ObjectRef::from_obj_with(new, kind.clone()));
+    let known = store.get_like(new);
     known.is_none_or(|known| without_versions(known.as_ref()) != without_versions(new))
 }
 

@@ -123,10 +123,11 @@ struct Life {
 
 impl Life {
     /// The objects that did not go through the same versions, with those here and there.
-    fn differs<'a>(&'a self, other: &'a Life) -> Vec<(&'a String, [Option<&'a Vec<Option<Value>>>; 2])> {
+    fn differs(&self, other: &Life) -> Vec<String> {
         let objects: BTreeSet<_> = self.evolution.keys().chain(other.evolution.keys()).collect();
-        let both = |object| [self.evolution.get(object), other.evolution.get(object)];
-        objects.into_iter().map(|object| (object, both(object))).filter(|(_, [here, there])| here != there).collect()
+        let both = |object| (object, self.evolution.get(object), other.evolution.get(object));
+        let differs = objects.into_iter().map(both).filter(|(_, here, there)| here != there);
+        differs.map(|(object, here, there)| format!("{object}: {here:#?} and not {there:#?}")).collect()
     }
 }
 
@@ -242,7 +243,7 @@ async fn a_crash_at_every_write_changes_nothing(moment: Moment) {
     for number in 1..=WRITES {
         let life = world.live(Some((number, moment)), Some(&clean)).await;
         let differs = life.differs(&clean);
-        assert!(differs.is_empty(), "not the same versions: killed {moment:?} write {number}: {differs:#?}");
+        assert!(differs.is_empty(), "not the same versions: killed {moment:?} write {number}: {}", differs.join("\n"));
         kills += life.killed.len();
         if life.killed.is_empty() {
             eprintln!("{moment:?}: killed {kills} times in {number} lives");
