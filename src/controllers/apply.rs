@@ -30,6 +30,7 @@ use crate::{
         due::Release,
         ownership,
         plan::{self, Write, is_terminating, policy_matches, policy_subject},
+        policy::Policy,
         snapshot::ZoneRecord,
     },
 };
@@ -110,7 +111,7 @@ impl Applier {
         }
     }
 
-    fn policies(&self, policy: &NetworkPolicy) -> Api<Lenient<NetworkPolicy>> {
+    fn policies(&self, policy: &Policy) -> Api<Lenient<NetworkPolicy>> {
         Api::namespaced(self.client.clone(), &policy.namespace().unwrap_or_default())
     }
 
@@ -137,16 +138,16 @@ impl Applier {
     }
 
     /// Creates a policy, or puts our labels and spec into the live one.
-    async fn put_policy(&self, desired: &NetworkPolicy, mut live: Option<NetworkPolicy>) -> Result<Done, Error> {
+    async fn put_policy(&self, desired: &Policy, mut live: Option<Policy>) -> Result<Done, Error> {
         let api = self.policies(desired);
         let name = desired.name_any();
         let params = PostParams { field_manager: Some(names::MANAGER_NAMESPACES.to_string()), ..PostParams::default() };
         let subject = policy_subject(desired);
         for _ in 0..TRIES {
             let result = match live.take() {
-                None => self.call("create", &subject, api.create(&params, &Lenient(desired.clone()))).await,
+                None => self.call("create", &subject, api.create(&params, &Lenient(desired.clone().into()))).await,
                 Some(live) => {
-                    let merged = Lenient(policies::replacement(desired, live));
+                    let merged = Lenient(policies::replacement(desired, live).into());
                     self.call("replace", &subject, api.replace(&name, &params, &merged)).await
                 }
             };
@@ -154,8 +155,8 @@ impl Applier {
                 Ok(written) => return Ok(Done::Written(written.resource_version())),
                 // The store was behind: look at what is really there.
                 Err(Error::Api { source, .. }) if is_stale(&source) => {
-                    live = self.read("read", &subject, api.get_opt(&name)).await?.map(|live| live.0);
-                    let is_done = |live: &&NetworkPolicy| !plan::may_replace(live) || policy_matches(live, desired);
+                    live = self.read("read", &subject, api.get_opt(&name)).await?.map(|live| live.0.into());
+                    let is_done = |live: &&Policy| !plan::may_replace(live) || policy_matches(live, desired);
                     if let Some(live) = live.as_ref().filter(is_done) {
                         return Ok(Done::Found(live.resource_version()));
                     }
@@ -166,11 +167,12 @@ impl Applier {
         Err(Error::Contended { act: "replace", object: subject, tries: TRIES })
     }
 
-    async fn delete_policy(&self, policy: &NetworkPolicy) -> Result<Done, Error> {
+    async fn delete_policy(&self, policy: &Policy) -> Result<Done, Error> {
         let api = self.policies(policy);
         let name = policy.name_any();
         let subject = policy_subject(policy);
         let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(&name)).await? else { return Ok(Done::Gone) };
+        let live = Policy::from(live);
         if !plan::may_delete(&live, policy) {
             // Somebody exchanged it meanwhile; the next event decides anew.
             return Ok(Done::Found(live.resource_version()));
@@ -319,7 +321,7 @@ impl Applier {
         let mut passed = BTreeSet::new();
         loop {
             let is_ours = |policy: &NetworkPolicy| {
-                let ours = arming::is_left_policy(policy, zone, deleting);
+                let ours = arming::is_left_policy(&policy.metadata, zone, deleting);
                 ours && !policy.metadata.namespace.as_ref().is_some_and(|namespace| passed.contains(namespace))
             };
             let found = self.find(&policies, ListParams::default().labels(&ours), &object, is_ours).await?;

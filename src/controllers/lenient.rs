@@ -97,13 +97,13 @@ fn without_content(object: &mut Map<String, Value>) {
     object.remove("spec");
 }
 
-/// The event as our types say it.
-pub fn event<K>(event: Event<Lenient<K>>) -> Event<K> {
+/// The event, with what is kept of its object.
+pub fn event<K, T>(event: Event<Lenient<K>>, keep: impl FnOnce(K) -> T) -> Event<T> {
     match event {
-        Event::Apply(Lenient(object)) => Event::Apply(object),
-        Event::Delete(Lenient(object)) => Event::Delete(object),
+        Event::Apply(Lenient(object)) => Event::Apply(keep(object)),
+        Event::Delete(Lenient(object)) => Event::Delete(keep(object)),
         Event::Init => Event::Init,
-        Event::InitApply(Lenient(object)) => Event::InitApply(object),
+        Event::InitApply(Lenient(object)) => Event::InitApply(keep(object)),
         Event::InitDone => Event::InitDone,
     }
 }

@@ -8,7 +8,13 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use crate::{api::names, engine::ownership};
+use crate::{
+    api::names,
+    engine::{
+        ownership,
+        policy::{Policy, Specs},
+    },
+};
 
 /// Who wrote stays as far as it decides; annotations and owners go.
 fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
@@ -17,25 +23,28 @@ fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
     ownership::digest(metadata, label);
 }
 
-pub(super) fn namespace(namespace: &mut Namespace) {
+pub(super) fn namespace(mut namespace: Namespace) -> Namespace {
     metadata(&mut namespace.metadata, Some(names::ZONE_LABEL));
     namespace.spec = None;
     // Most are active, and nothing depends on that.
     let phase = namespace.status.take().and_then(|status| status.phase).filter(|phase| phase != "Active");
     namespace.status = phase.map(|phase| NamespaceStatus { phase: Some(phase), conditions: None });
+    namespace
 }
 
 /// The addresses stay, for `internet` flows; images, conditions and capacities go.
-pub(super) fn node(node: &mut Node) {
+pub(super) fn node(mut node: Node) -> Node {
     metadata(&mut node.metadata, Some(names::NODE_LABEL));
     if let Some(status) = node.status.take() {
         node.status = Some(NodeStatus { addresses: status.addresses, ..NodeStatus::default() });
     }
+    node
 }
 
 /// A replacement sends the live metadata back: annotations must stay. Of who wrote it decides only whether we did.
-pub(super) fn policy(policy: &mut NetworkPolicy) {
+pub(super) fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
     ownership::digest(&mut policy.metadata, None);
+    specs.share(policy.into())
 }
 
 #[cfg(test)]
@@ -78,10 +87,10 @@ mod tests {
                 for third in &entries {
                     let all = json!({ "name": "a", "managedFields": [first, second, third] });
                     let whole: ObjectMeta = serde_json::from_value(all).unwrap();
-                    let mut namespace = Namespace { metadata: whole.clone(), ..Namespace::default() };
-                    super::namespace(&mut namespace);
-                    let mut policy = NetworkPolicy { metadata: whole.clone(), ..NetworkPolicy::default() };
-                    super::policy(&mut policy);
+                    let namespace = Namespace { metadata: whole.clone(), ..Namespace::default() };
+                    let namespace = super::namespace(namespace);
+                    let policy = NetworkPolicy { metadata: whole.clone(), ..NetworkPolicy::default() };
+                    let policy = super::policy(policy, &mut Specs::default());
                     let decided = decisive(&whole, names::ZONE_LABEL);
                     assert_eq!(decisive(&namespace.metadata, names::ZONE_LABEL), decided, "{whole:?}");
                     let (_, wrote, shared, rival) = decided;

@@ -1,8 +1,8 @@
 //! Whether a zone is to carry our finalizer.
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Node},
-    networking::v1::NetworkPolicy,
+use k8s_openapi::{
+    api::core::v1::{Namespace, Node},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
 use super::{desired::node, ownership, plan::is_terminating, resolve::Zone};
@@ -47,7 +47,7 @@ pub fn is_left_node(node: &Node, zone: &str, deleting: bool) -> bool {
     label && (deleting || ownership::owns_label(&node.metadata, names::NODE_LABEL)) || taint && deleting
 }
 
-/// A live policy is the zone's still. What lies in a terminating namespace goes with it.
-pub fn is_left_policy(policy: &NetworkPolicy, zone: &str, deleting: bool) -> bool {
-    ownership::managed_zone(&policy.metadata) == Some(zone) && (deleting || ownership::wrote(&policy.metadata))
+/// A live policy, of which this is the metadata, is the zone's still. What lies in a terminating namespace goes with it.
+pub fn is_left_policy(policy: &ObjectMeta, zone: &str, deleting: bool) -> bool {
+    ownership::managed_zone(policy) == Some(zone) && (deleting || ownership::wrote(policy))
 }

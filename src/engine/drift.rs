@@ -1,11 +1,12 @@
 //! Which writes repair what somebody else did, and which follow a change of the declaration.
 
-use k8s_openapi::api::{core::v1::Namespace, networking::v1::NetworkPolicy};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     ownership,
     plan::{Write, is_labelled},
+    policy::Policy,
     snapshot::Tampering,
 };
 use crate::api::names;
@@ -45,7 +46,7 @@ pub fn drift(write: &Write, owner: &ObjectMeta, settled: bool) -> Option<Drift> 
 }
 
 /// The label of a namespace is written only after its baseline was acknowledged.
-fn was_acknowledged(policy: &NetworkPolicy, owner: &ObjectMeta) -> bool {
+fn was_acknowledged(policy: &Policy, owner: &ObjectMeta) -> bool {
     let zone = ownership::managed_zone(&policy.metadata).unwrap_or_default();
     let namespace = Namespace { metadata: owner.clone(), ..Namespace::default() };
     policy.metadata.name.as_deref() == Some(names::BASELINE) && is_labelled(&namespace, zone)

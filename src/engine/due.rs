@@ -132,6 +132,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::policy::Policy;
 
     #[test]
     fn a_confirmation_that_was_used_confirms_nothing_more() {
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn a_default_deny_that_is_not_there_is_not_spoken_of() {
         let policy = |name: &str| {
-            let mut policy = k8s_openapi::api::networking::v1::NetworkPolicy::default();
+            let mut policy = Policy::default();
             policy.metadata.name = Some(name.to_string());
             Write::CreatePolicy(Box::new(policy))
         };
@@ -179,7 +180,7 @@ mod tests {
         course.miss(&policy(names::BASELINE));
         assert!(course.admits(&policy("pcizone-flow-b-egress")) && !course.admits(&label));
 
-        let mut mislabelled = k8s_openapi::api::networking::v1::NetworkPolicy::default();
+        let mut mislabelled = Policy::default();
         mislabelled.metadata.name = Some(names::BASELINE.to_string());
         let desired = Box::new(mislabelled.clone());
         mislabelled.metadata.labels = Some([(names::FLOW_LABEL.to_string(), "a".to_string())].into());

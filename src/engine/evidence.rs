@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Node},
-    networking::v1::NetworkPolicy,
-};
+use k8s_openapi::api::core::v1::{Namespace, Node};
 
-use super::{desired::node::our_taints, memory::Held, ownership};
+use super::{desired::node::our_taints, memory::Held, ownership, policy::Policy};
 use crate::api::names;
 
 /// The zones that an object speaks of.
@@ -27,7 +24,7 @@ pub(super) struct Evidence<'a> {
 /// What a namespace and its policies show.
 pub(super) fn of_namespace<'a>(
     namespace: &'a Namespace,
-    policies: &'a [Arc<NetworkPolicy>],
+    policies: &'a [Arc<Policy>],
     held: Option<&'a Held>,
 ) -> Evidence<'a> {
     let label = ownership::zone_label(namespace);

@@ -20,6 +20,7 @@ mod evidence;
 pub mod memory;
 pub mod ownership;
 pub mod plan;
+pub mod policy;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;

@@ -11,6 +11,7 @@ use k8s_openapi::{
 };
 use serde_json::{Map, Value, json};
 
+use super::policy::Policy;
 use crate::api::{ConditionType, names};
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {
@@ -67,7 +68,7 @@ pub fn wrote(metadata: &ObjectMeta) -> bool {
 }
 
 /// The record of our own writing a policy.
-pub fn record(policy: &NetworkPolicy) -> ManagedFieldsEntry {
+pub fn record(policy: &Policy) -> ManagedFieldsEntry {
     let fields = |value: Value| -> Map<String, Value> {
         value.as_object().into_iter().flatten().map(|(key, _)| (format!("f:{key}"), json!({}))).collect()
     };

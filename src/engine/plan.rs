@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::{
     api::{
         core::v1::{Namespace, Node, Taint},
-        networking::v1::{NetworkPolicy, NetworkPolicySpec},
+        networking::v1::NetworkPolicySpec,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
@@ -19,6 +19,7 @@ use super::{
     desired::{node, policies},
     memory::Before,
     ownership,
+    policy::Policy,
     resolve::{Claim, Resolution, Zone},
     snapshot::Cluster,
 };
@@ -48,16 +49,16 @@ pub enum Stance<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
     /// Create a policy.
-    CreatePolicy(Box<NetworkPolicy>),
+    CreatePolicy(Box<Policy>),
     /// Put labels and spec of a policy right, keeping the rest of its metadata.
     ReplacePolicy {
         /// As it is.
-        live: Arc<NetworkPolicy>,
+        live: Arc<Policy>,
         /// As it must be.
-        desired: Box<NetworkPolicy>,
+        desired: Box<Policy>,
     },
     /// Delete a policy of ours.
-    DeletePolicy(Arc<NetworkPolicy>),
+    DeletePolicy(Arc<Policy>),
     /// Set the zone label of a namespace.
     LabelNamespace {
         /// Name of the namespace.
@@ -208,7 +209,7 @@ impl Write {
 }
 
 /// Subject of a policy.
-pub fn policy_subject(policy: &NetworkPolicy) -> String {
+pub fn policy_subject(policy: &Policy) -> String {
     let metadata = &policy.metadata;
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     format!("NetworkPolicy/{namespace}/{}", metadata.name.as_deref().unwrap_or_default())
@@ -271,7 +272,7 @@ fn stance<'a>(
 pub fn plan_namespace(
     stance: Stance,
     namespace: &Namespace,
-    live: &[Arc<NetworkPolicy>],
+    live: &[Arc<Policy>],
     resolution: &Resolution,
     cluster: &Cluster,
     now: Timestamp,
@@ -304,7 +305,7 @@ pub fn plan_namespace(
 }
 
 /// The default deny first, because one write protects a namespace; then what is there, then what is missing.
-fn policy_writes(mut desired: BTreeMap<String, NetworkPolicy>, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
+fn policy_writes(mut desired: BTreeMap<String, Policy>, live: &[Arc<Policy>]) -> Vec<Write> {
     let mut writes = Vec::new();
     for policy in live {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
@@ -334,13 +335,13 @@ fn order(write: &Write) -> u8 {
 }
 
 /// The policy denies by default.
-fn is_baseline(policy: &NetworkPolicy) -> bool {
+fn is_baseline(policy: &Policy) -> bool {
     policy.metadata.name.as_deref() == Some(names::BASELINE)
 }
 
 /// Takes a policy of ours away. One that somebody put a finalizer on stays for as long as they like, and what
 /// it allows with it, so it is emptied first.
-fn remove(live: &Arc<NetworkPolicy>) -> Vec<Write> {
+fn remove(live: &Arc<Policy>) -> Vec<Write> {
     let mut writes = Vec::new();
     if live.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()) {
         let spec = live.spec.as_ref();
@@ -350,7 +351,7 @@ fn remove(live: &Arc<NetworkPolicy>) -> Vec<Write> {
             ingress: None,
             egress: None,
         };
-        let mut emptied = NetworkPolicy { metadata: live.metadata.clone(), spec: Some(empty) };
+        let mut emptied = Policy { metadata: live.metadata.clone(), spec: Some(Arc::new(empty)) };
         emptied.metadata.managed_fields = None;
         if emptied.spec != live.spec {
             writes.push(Write::ReplacePolicy { live: Arc::clone(live), desired: Box::new(emptied) });
@@ -364,7 +365,7 @@ fn remove(live: &Arc<NetworkPolicy>) -> Vec<Write> {
 
 /// The live policy is what is desired, and we are on record as its writer; what others added to its labels and
 /// annotations does not matter. An owner does: with it the policy would go.
-pub fn policy_matches(live: &NetworkPolicy, desired: &NetworkPolicy) -> bool {
+pub fn policy_matches(live: &Policy, desired: &Policy) -> bool {
     let labels = desired.metadata.labels.iter().flatten();
     let labelled = labels.clone().all(|(key, value)| ownership::label(&live.metadata, key) == Some(value));
     let claims_flow = ownership::label(&live.metadata, names::FLOW_LABEL).is_some();
@@ -374,19 +375,19 @@ pub fn policy_matches(live: &NetworkPolicy, desired: &NetworkPolicy) -> bool {
 }
 
 /// Garbage collection takes it away with its owner.
-fn is_owned(live: &NetworkPolicy) -> bool {
+fn is_owned(live: &Policy) -> bool {
     live.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
 }
 
 /// The live policy may be written over: its name is one of ours, or it says that it is ours. Others' policies stay
 /// as they are, also when they were ours when the write was planned.
-pub fn may_replace(live: &NetworkPolicy) -> bool {
+pub fn may_replace(live: &Policy) -> bool {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     is_baseline(live) || name.starts_with(names::FLOW_PREFIX) || ownership::is_managed(&live.metadata)
 }
 
 /// The live policy is the one whose deletion was planned. Somebody may have exchanged it meanwhile.
-pub fn may_delete(live: &NetworkPolicy, planned: &NetworkPolicy) -> bool {
+pub fn may_delete(live: &Policy, planned: &Policy) -> bool {
     let zone = ownership::managed_zone(&live.metadata);
     live.metadata.uid == planned.metadata.uid
         && zone == ownership::managed_zone(&planned.metadata)
@@ -394,7 +395,7 @@ pub fn may_delete(live: &NetworkPolicy, planned: &NetworkPolicy) -> bool {
 }
 
 /// Label first, because it says that the namespace is protected; the default deny last.
-fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>]) -> Vec<Write> {
+fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<Policy>]) -> Vec<Write> {
     let mut writes = Vec::new();
     if ownership::zone_label(namespace) == Some(zone.name.as_str()) {
         writes.push(unlabel(namespace, &zone.name));
@@ -410,7 +411,7 @@ fn release(zone: &Declaration, namespace: &Namespace, live: &[Arc<NetworkPolicy>
 }
 
 /// A zone label that somebody else put on a namespace that was never protected: guards would believe it.
-fn forged_label(namespace: &Namespace, live: &[Arc<NetworkPolicy>], resolution: &Resolution) -> Vec<Write> {
+fn forged_label(namespace: &Namespace, live: &[Arc<Policy>], resolution: &Resolution) -> Vec<Write> {
     let Some(zone) = ownership::zone_label(namespace) else { return Vec::new() };
     if ownership::owns_label(&namespace.metadata, names::ZONE_LABEL) {
         // Another replica protected it, and what this one knows of the zone is older than that.

@@ -16,10 +16,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Node},
-    networking::v1::NetworkPolicy,
-};
+use k8s_openapi::api::core::v1::{Namespace, Node};
 
 use super::{
     change,
@@ -27,6 +24,7 @@ use super::{
     evidence::{self, Evidence},
     memory::{Before, Memory},
     plan::is_terminating,
+    policy::Policy,
     snapshot::{Snapshot, ZoneRecord},
 };
 use crate::api::{Mode, names};
@@ -139,7 +137,7 @@ impl Resolution {
     pub fn fill(
         &mut self,
         namespaces: &BTreeMap<String, Arc<Namespace>>,
-        policies: impl Fn(&str) -> Vec<Arc<NetworkPolicy>>,
+        policies: impl Fn(&str) -> Vec<Arc<Policy>>,
         nodes: &BTreeMap<String, Arc<Node>>,
     ) {
         self.memory.namespaces.retain(|name, _| namespaces.contains_key(name));
@@ -189,7 +187,7 @@ impl Resolution {
     }
 
     /// Takes in a namespace as it is now. Returns true when it changed sides.
-    pub fn set_namespace(&mut self, namespace: &Namespace, policies: &[Arc<NetworkPolicy>]) -> bool {
+    pub fn set_namespace(&mut self, namespace: &Namespace, policies: &[Arc<Policy>]) -> bool {
         let name = namespace.metadata.name.clone().unwrap_or_default();
         let reserved = names::RESERVED_NAMESPACES.contains(&name.as_str()) || name == self.operator_namespace;
         // What is going away leaves by itself, and its policies stay until its pods are gone (KEP-5080).

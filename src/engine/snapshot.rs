@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use k8s_openapi::{
-    api::{
-        core::v1::{Namespace, Node},
-        networking::v1::NetworkPolicy,
-    },
+    api::core::v1::{Namespace, Node},
     apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
     jiff::Timestamp,
 };
@@ -15,7 +12,7 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::memory::Memory;
+use super::{memory::Memory, policy::Policy};
 use crate::api::{PciZone, PciZoneStatus, names};
 
 /// The objects of a cluster that decide about zones.
@@ -28,7 +25,7 @@ pub struct Snapshot {
     /// Every node by name.
     pub nodes: BTreeMap<String, Arc<Node>>,
     /// Every NetworkPolicy by namespace, ours and others'.
-    pub policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>>,
+    pub policies: BTreeMap<String, Vec<Arc<Policy>>>,
     /// What is not an object of a zone but flows depend on.
     pub cluster: Cluster,
     /// Rights that the operator lacks, in words.

@@ -228,7 +228,11 @@ impl Model {
                 }
                 "NetworkPolicy" => {
                     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_string();
-                    snapshot.policies.entry(namespace).or_default().push(Arc::new(read::<NetworkPolicy>(object)));
+                    snapshot
+                        .policies
+                        .entry(namespace)
+                        .or_default()
+                        .push(Arc::new(read::<NetworkPolicy>(object).into()));
                 }
                 other => panic!("{other} is no object of a test cluster"),
             }

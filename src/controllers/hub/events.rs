@@ -9,7 +9,7 @@ use std::{
 use k8s_openapi::api::{
     core::v1::{Namespace, Node},
     discovery::v1::EndpointSlice,
-    networking::v1::{NetworkPolicy, ServiceCIDR},
+    networking::v1::ServiceCIDR,
 };
 use kube::{ResourceExt, core::DynamicObject, runtime::watcher::Event};
 
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::engine::{
     Resolution, plan,
+    policy::Policy,
     snapshot::{Cluster, ZoneRecord, node_ranges},
 };
 
@@ -113,7 +114,7 @@ impl Hub {
         self.failures.clear(subject);
     }
 
-    pub(super) fn on_policy(&self, event: &Event<NetworkPolicy>) {
+    pub(super) fn on_policy(&self, event: &Event<Policy>) {
         let policy = match event {
             Event::Apply(policy) => policy,
             Event::Delete(policy) => {

@@ -23,7 +23,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::{
     core::v1::{Namespace, Node},
     discovery::v1::EndpointSlice,
-    networking::v1::{NetworkPolicy, ServiceCIDR},
+    networking::v1::ServiceCIDR,
 };
 use kube::{
     Api, Client, ResourceExt,
@@ -43,6 +43,7 @@ use crate::{
     api::PciZone,
     engine::{
         Resolution, Snapshot,
+        policy::{Policy, Specs},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
 };
@@ -65,7 +66,7 @@ pub struct Hub {
     zones: Arc<Store<DynamicObject>>,
     namespaces: Arc<Store<Namespace>>,
     nodes: Arc<Store<Node>>,
-    policies: Arc<Store<NetworkPolicy>>,
+    policies: Arc<Store<Policy>>,
     slices: Arc<Store<EndpointSlice>>,
     services: Arc<Store<ServiceCIDR>>,
     world: RwLock<World>,
@@ -145,13 +146,14 @@ impl Hub {
         let (this, client) = (Arc::clone(&hub), client.clone());
         let watches = async move {
             let hub = &*this;
+            let mut specs = Specs::default();
             let all = watcher::Config::default().timeout(WATCH_SECONDS);
             let api_server = all.clone().labels("kubernetes.io/service-name=kubernetes");
             let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
             let slice_api = (Api::namespaced(client.clone(), "default"), ());
             // All in one task: store and World move together, event by event.
             tokio::join!(
-                follow(hub, zone_api, all.clone(), &hub.zones, |_| (), Hub::on_zone),
+                follow(hub, zone_api, all.clone(), &hub.zones, std::convert::identity, Hub::on_zone),
                 follow(
                     hub,
                     (Api::all(client.clone()), ()),
@@ -161,9 +163,23 @@ impl Hub {
                     Hub::on_namespace
                 ),
                 follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.nodes, trim::node, Hub::on_node),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.policies, trim::policy, Hub::on_policy),
-                follow(hub, slice_api, api_server, &hub.slices, |_| (), Hub::on_slice),
-                follow(hub, (Api::all(client.clone()), ()), all, &hub.services, |_| (), Hub::on_service_range),
+                follow(
+                    hub,
+                    (Api::all(client.clone()), ()),
+                    all.clone(),
+                    &hub.policies,
+                    |policy| trim::policy(policy, &mut specs),
+                    Hub::on_policy
+                ),
+                follow(hub, slice_api, api_server, &hub.slices, std::convert::identity, Hub::on_slice),
+                follow(
+                    hub,
+                    (Api::all(client.clone()), ()),
+                    all,
+                    &hub.services,
+                    std::convert::identity,
+                    Hub::on_service_range
+                ),
                 hub.sync(),
             );
             Error::Ended("the watches")
@@ -275,7 +291,7 @@ impl Hub {
     }
 
     /// NetworkPolicies of a namespace.
-    pub fn policies_in(&self, namespace: &str) -> Vec<Arc<NetworkPolicy>> {
+    pub fn policies_in(&self, namespace: &str) -> Vec<Arc<Policy>> {
         self.policies.within(namespace)
     }
 
@@ -289,7 +305,7 @@ impl Hub {
 
     /// Everything at one moment, for the judgement.
     pub fn snapshot(&self, missing_rights: Vec<String>, incidents: Vec<Incident>) -> Snapshot {
-        let mut policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>> = BTreeMap::new();
+        let mut policies: BTreeMap<String, Vec<Arc<Policy>>> = BTreeMap::new();
         for policy in self.policies.all() {
             policies.entry(policy.namespace().unwrap_or_default()).or_default().push(policy);
         }

@@ -33,20 +33,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A watch that did not fail for so long starts with the first pause again.
 const CALM: Duration = Duration::from_secs(30);
 
-/// Follows one kind for ever.
-pub(super) async fn follow<K>(
+/// Follows one kind for ever. Of each object stays what `keep` makes of it.
+pub(super) async fn follow<K, T>(
     hub: &Hub,
     (api, kind): (Api<Lenient<K>>, K::DynamicType),
     config: watcher::Config,
-    store: &Store<K>,
-    trim: fn(&mut K),
-    on: fn(&Hub, &Event<K>),
+    store: &Store<T>,
+    mut keep: impl FnMut(K) -> T,
+    on: fn(&Hub, &Event<T>),
 ) where
-    K: Resource + Clone + PartialEq + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+    T: Resource + Clone + PartialEq,
 {
     loop {
         let events = watcher::watcher(api.clone(), config.clone()).backoff(pauses());
-        let mut events = std::pin::pin!(events.map_ok(lenient::event).modify(trim));
+        let mut events = std::pin::pin!(events.map_ok(|event| lenient::event(event, &mut keep)));
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::{
-    api::networking::v1::{NetworkPolicy, NetworkPolicyPeer},
+    api::networking::v1::NetworkPolicyPeer,
     jiff::{SignedDuration, Timestamp},
 };
 
@@ -14,6 +14,7 @@ use crate::{
         desired::policies::{self, Unresolvable},
         ownership,
         plan::{Write, policy_subject},
+        policy::Policy,
     },
 };
 
@@ -94,7 +95,7 @@ fn not_in_place(write: &Write) -> Option<Found> {
 }
 
 /// A finalizer keeps a policy in force for as long as somebody likes, also after the end of its flow.
-fn held_up(policy: &NetworkPolicy) -> Option<Found> {
+fn held_up(policy: &Policy) -> Option<Found> {
     let finalizers = policy.metadata.finalizers.as_ref().filter(|finalizers| !finalizers.is_empty())?;
     let message = "Somebody put a finalizer on it, so it cannot be removed when its time comes; it is emptied then.";
     let found = Found::new(FindingId::ManagedPolicyTampered, policy_subject(policy), message);
@@ -102,7 +103,7 @@ fn held_up(policy: &NetworkPolicy) -> Option<Found> {
 }
 
 /// Policies only add: one foreign policy can undo the default deny.
-fn opens(policy: &NetworkPolicy) -> Option<Found> {
+fn opens(policy: &Policy) -> Option<Found> {
     let Some(spec) = &policy.spec else {
         let message = "This policy cannot be read, so what it allows is not known.";
         return Some(Found::new(FindingId::PolicyUnmanagedWidens, policy_subject(policy), message));

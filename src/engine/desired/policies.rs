@@ -3,12 +3,15 @@
 //! Written only in the zone's own namespaces; the other end of a flow gets its policy when its own zone
 //! declares the flow too. What cannot be resolved compiles to nothing: a doubt never opens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use k8s_openapi::{
     api::networking::v1::{
-        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
-        NetworkPolicyPort, NetworkPolicySpec,
+        IPBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+        NetworkPolicySpec,
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
@@ -23,6 +26,7 @@ use crate::{
     engine::{
         declaration::{self, Declaration},
         ownership,
+        policy::Policy,
         resolve::Resolution,
         snapshot::Cluster,
     },
@@ -60,9 +64,9 @@ pub fn desired(
     resolution: &Resolution,
     cluster: &Cluster,
     now: Timestamp,
-) -> BTreeMap<String, NetworkPolicy> {
+) -> BTreeMap<String, Policy> {
     let mut policies = BTreeMap::new();
-    let mut put = |policy: NetworkPolicy| {
+    let mut put = |policy: Policy| {
         policies.insert(policy.metadata.name.clone().unwrap_or_default(), policy);
     };
     put(baseline(zone, namespace));
@@ -94,7 +98,7 @@ pub fn flow_policy_name(flow: &str, end: End) -> String {
     format!("{}{flow}-{direction}", names::FLOW_PREFIX)
 }
 
-fn baseline(zone: &Declaration, namespace: &str) -> NetworkPolicy {
+fn baseline(zone: &Declaration, namespace: &str) -> Policy {
     let spec = NetworkPolicySpec {
         pod_selector: Some(LabelSelector::default()),
         policy_types: Some(vec!["Ingress".to_string(), "Egress".to_string()]),
@@ -123,7 +127,7 @@ fn flow_policy(
     namespace: &str,
     resolution: &Resolution,
     cluster: &Cluster,
-) -> Result<NetworkPolicy, Unresolvable> {
+) -> Result<Policy, Unresolvable> {
     let (own, other) = match end {
         End::To => (&flow.to, &flow.from),
         End::From => (&flow.from, &flow.to),
@@ -150,7 +154,7 @@ fn flow_policy(
 
 /// The live metadata kept, our labels and spec exchanged. Nobody owns it: an owner that goes, or never was, would
 /// have the garbage collector take the policy away.
-pub fn replacement(desired: &NetworkPolicy, mut live: NetworkPolicy) -> NetworkPolicy {
+pub fn replacement(desired: &Policy, mut live: Policy) -> Policy {
     let labels = live.metadata.labels.get_or_insert_default();
     for key in [names::MANAGED_BY, names::ZONE_LABEL, names::FLOW_LABEL] {
         labels.remove(key);
@@ -260,13 +264,7 @@ fn policy_port(protocol: &str, port: i32) -> NetworkPolicyPort {
     NetworkPolicyPort { port: Some(IntOrString::Int(port)), protocol: Some(protocol.to_string()), end_port: None }
 }
 
-fn policy(
-    zone: &Declaration,
-    namespace: &str,
-    name: String,
-    flow: Option<&str>,
-    spec: NetworkPolicySpec,
-) -> NetworkPolicy {
+fn policy(zone: &Declaration, namespace: &str, name: String, flow: Option<&str>, spec: NetworkPolicySpec) -> Policy {
     let mut labels = BTreeMap::from([
         (names::MANAGED_BY.to_string(), names::MANAGED_BY_VALUE.to_string()),
         (names::ZONE_LABEL.to_string(), zone.name.clone()),
@@ -274,13 +272,13 @@ fn policy(
     if let Some(flow) = flow {
         labels.insert(names::FLOW_LABEL.to_string(), flow.to_string());
     }
-    NetworkPolicy {
+    Policy {
         metadata: ObjectMeta {
             name: Some(name),
             namespace: Some(namespace.to_string()),
             labels: Some(labels),
             ..ObjectMeta::default()
         },
-        spec: Some(spec),
+        spec: Some(Arc::new(spec)),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::{
     api::{
         core::v1::{Namespace, Node, Taint},
-        networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort},
+        networking::v1::{NetworkPolicyPeer, NetworkPolicyPort},
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
@@ -20,13 +20,14 @@ use pcizone::{
         due::Due,
         ownership,
         plan::{Stance, Write},
+        policy::Policy,
     },
 };
 
 use crate::{operator::Operator, server::Server};
 
 /// The policy denies all ingress, and all egress but to the DNS pods.
-pub fn denies(policy: &NetworkPolicy) -> bool {
+pub fn denies(policy: &Policy) -> bool {
     let Some(spec) = &policy.spec else { return false };
     let everybody = spec.pod_selector.as_ref().is_none_or(|pods| *pods == LabelSelector::default());
     let both = spec.policy_types.iter().flatten().map(String::as_str).eq(["Ingress", "Egress"]);
@@ -78,7 +79,7 @@ fn opens_only_what_is_declared(
     stance: &Stance,
     zone: &str,
     namespace: &str,
-    policy: &NetworkPolicy,
+    policy: &Policy,
     now: Timestamp,
 ) {
     let name = policy.metadata.name.as_deref().unwrap_or_default();
@@ -106,7 +107,7 @@ fn opens_only_what_is_declared(
 }
 
 /// The policy is one end of the flow and opens nothing else.
-fn is_flow(operator: &Operator, zone: &str, namespace: &str, flow: &Flow, name: &str, policy: &NetworkPolicy) -> bool {
+fn is_flow(operator: &Operator, zone: &str, namespace: &str, flow: &Flow, name: &str, policy: &Policy) -> bool {
     let Some(spec) = &policy.spec else { return false };
     let (own, other, direction) = if name == format!("pcizone-flow-{}-ingress", flow.name) {
         (&flow.to, &flow.from, "Ingress")
@@ -184,7 +185,7 @@ pub fn believes_in_deny(operator: &Operator, namespace: &str) -> bool {
 
 /// The label says that the default deny is there: it is, or the replica has reason to believe so.
 pub fn label(server: &Server, namespace: &str, believes: bool) {
-    let baseline = server.get::<NetworkPolicy>(&format!("{namespace}/{}", names::BASELINE));
+    let baseline = server.get::<Policy>(&format!("{namespace}/{}", names::BASELINE));
     let denied = baseline.is_some_and(|policy| denies(policy));
     assert!(denied || believes, "{namespace} is labelled without a default deny, and the replica could know");
 }
@@ -207,14 +208,14 @@ pub fn is_not_declared(zone: &PciZone, kind: &str, live: &ObjectMeta) {
 }
 
 /// Only policies of our names, or that say they are ours, are written over.
-pub fn may_replace(live: &NetworkPolicy) {
+pub fn may_replace(live: &Policy) {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let ours = name == names::BASELINE || name.starts_with(names::FLOW_PREFIX);
     assert!(ours || ownership::is_managed(&live.metadata), "{name} is somebody else's and is written over");
 }
 
 /// Only what says that it is ours is deleted; the default deny only with a release, which is checked by itself.
-pub fn may_delete(due: &Due, live: &NetworkPolicy) {
+pub fn may_delete(due: &Due, live: &Policy) {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let labels = live.metadata.labels.as_ref();
     let ours =
@@ -229,7 +230,7 @@ pub fn may_delete(due: &Due, live: &NetworkPolicy) {
 pub fn may_unlabel(server: &Server, due: &Due, live: &Namespace) {
     let name = live.metadata.name.as_deref().unwrap_or_default();
     let ours = ownership::owns_label(&live.metadata, names::ZONE_LABEL);
-    let baseline = server.get::<NetworkPolicy>(&format!("{name}/{}", names::BASELINE));
+    let baseline = server.get::<Policy>(&format!("{name}/{}", names::BASELINE));
     let zone = ownership::zone_label(live);
     let holds = baseline.is_some_and(|policy| denies(policy) && ownership::managed_zone(&policy.metadata) == zone);
     assert!(
@@ -246,7 +247,7 @@ pub fn foreign_taints_stay(live: &Node, planned: &[Taint]) {
 }
 
 /// The policy says that it is ours.
-pub fn claims_to_be_ours(policy: &NetworkPolicy) -> bool {
+pub fn claims_to_be_ours(policy: &Policy) -> bool {
     ownership::is_managed(&policy.metadata)
 }
 
@@ -269,8 +270,8 @@ pub fn finalizer(zone: &PciZone) {
 }
 
 /// The spec is the same, and so are the labels that are ours.
-pub fn is_same(live: &NetworkPolicy, wanted: &NetworkPolicy) -> bool {
-    let label = |policy: &NetworkPolicy, key: &str| policy.metadata.labels.as_ref()?.get(key).cloned();
+pub fn is_same(live: &Policy, wanted: &Policy) -> bool {
+    let label = |policy: &Policy, key: &str| policy.metadata.labels.as_ref()?.get(key).cloned();
     let ours = [names::MANAGED_BY, names::ZONE_LABEL, names::FLOW_LABEL];
     live.spec == wanted.spec && ours.iter().all(|key| label(live, key) == label(wanted, key))
 }

@@ -6,15 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Node},
-    networking::v1::NetworkPolicy,
-};
+use k8s_openapi::api::core::v1::{Namespace, Node};
 use pcizone::{
     api::{PciZone, names},
     engine::{
         Resolution,
         memory::Memory,
+        policy::Policy,
         snapshot::{Cluster, ZoneRecord},
     },
 };
@@ -38,7 +36,7 @@ pub struct Operator {
     pub zones: BTreeMap<String, Arc<PciZone>>,
     pub namespaces: BTreeMap<String, Arc<Namespace>>,
     pub nodes: BTreeMap<String, Arc<Node>>,
-    pub policies: BTreeMap<String, Vec<Arc<NetworkPolicy>>>,
+    pub policies: BTreeMap<String, Vec<Arc<Policy>>>,
     pub resolution: Resolution,
     pub awaited: Awaited,
     /// The last version of each zone that this replica saw in force, for the checks.
@@ -170,12 +168,12 @@ impl Operator {
         }
     }
 
-    pub fn policies_in(&self, namespace: &str) -> &[Arc<NetworkPolicy>] {
+    pub fn policies_in(&self, namespace: &str) -> &[Arc<Policy>] {
         self.policies.get(namespace).map(Vec::as_slice).unwrap_or_default()
     }
 
-    pub fn policy(&self, namespace: &str, name: &str) -> Option<&NetworkPolicy> {
-        let is_it = |policy: &&Arc<NetworkPolicy>| policy.metadata.name.as_deref() == Some(name);
+    pub fn policy(&self, namespace: &str, name: &str) -> Option<&Policy> {
+        let is_it = |policy: &&Arc<Policy>| policy.metadata.name.as_deref() == Some(name);
         self.policies_in(namespace).iter().find(is_it).map(AsRef::as_ref)
     }
 }

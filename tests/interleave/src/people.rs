@@ -1,10 +1,15 @@
 //! What people do to the cluster between two acts of the operator.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::{
     core::v1::{Namespace, Node},
-    networking::v1::{NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule},
+    networking::v1::{NetworkPolicyEgressRule, NetworkPolicyIngressRule},
 };
-use pcizone::api::{PciZone, names};
+use pcizone::{
+    api::{PciZone, names},
+    engine::policy::Policy,
+};
 
 use crate::{
     operator::WATCHES,
@@ -59,21 +64,23 @@ impl Run {
         let how = self.rng.u8(..11);
         self.note(|| format!("{who}: {how} with NetworkPolicy/{key}"));
         let zone = self.any(&ZONES).to_string();
-        let mut change = |edit: &dyn Fn(&mut NetworkPolicy)| {
-            let _ = self.server.update::<NetworkPolicy>(&key, None, who, |policy| edit(policy));
+        let mut change = |edit: &dyn Fn(&mut Policy)| {
+            let _ = self.server.update::<Policy>(&key, None, who, |policy| edit(policy));
         };
         match how {
             0..=2 => {
-                let _ = self.server.delete::<NetworkPolicy>(&key, None);
+                let _ = self.server.delete::<Policy>(&key, None);
             }
             3 => change(&|policy| {
-                policy.spec.get_or_insert_default().ingress = Some(vec![NetworkPolicyIngressRule::default()]);
+                Arc::make_mut(policy.spec.get_or_insert_default()).ingress =
+                    Some(vec![NetworkPolicyIngressRule::default()]);
             }),
             4 => change(&|policy| {
-                policy.spec.get_or_insert_default().egress = Some(vec![NetworkPolicyEgressRule::default()]);
+                Arc::make_mut(policy.spec.get_or_insert_default()).egress =
+                    Some(vec![NetworkPolicyEgressRule::default()]);
             }),
             5 => change(&|policy| {
-                let spec = policy.spec.get_or_insert_default();
+                let spec = Arc::make_mut(policy.spec.get_or_insert_default());
                 (spec.ingress, spec.egress) = (None, None);
             }),
             6 => change(&|policy| {

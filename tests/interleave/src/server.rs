@@ -4,15 +4,12 @@
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use k8s_openapi::{
-    api::{
-        core::v1::{Namespace, Node},
-        networking::v1::NetworkPolicy,
-    },
+    api::core::v1::{Namespace, Node},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
 use kube::Resource;
-use pcizone::api::PciZone;
+use pcizone::{api::PciZone, engine::policy::Policy};
 
 use crate::fields;
 
@@ -60,7 +57,7 @@ pub struct Server {
     pub namespaces: Kind<Namespace>,
     pub nodes: Kind<Node>,
     /// By `namespace/name`.
-    pub policies: Kind<NetworkPolicy>,
+    pub policies: Kind<Policy>,
     pub now: Timestamp,
     version: u64,
 }
@@ -92,7 +89,7 @@ macro_rules! stored {
 stored!(PciZone, zones);
 stored!(Namespace, namespaces);
 stored!(Node, nodes);
-stored!(NetworkPolicy, policies);
+stored!(Policy, policies);
 
 /// Key of an object among those of its kind.
 pub fn key<T: Resource>(object: &T) -> String {
@@ -260,7 +257,7 @@ impl Server {
         let inside = format!("{name}/");
         let keys: Vec<String> = self.policies.live.keys().filter(|key| key.starts_with(&inside)).cloned().collect();
         for key in keys {
-            self.remove::<NetworkPolicy>(&key);
+            self.remove::<Policy>(&key);
         }
         self.remove::<Namespace>(name);
     }

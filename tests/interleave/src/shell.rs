@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Node, Taint},
-    networking::v1::NetworkPolicy,
-};
+use k8s_openapi::api::core::v1::{Namespace, Node, Taint};
 use pcizone::{
     api::{PciZone, names},
     engine::{
@@ -15,6 +12,7 @@ use pcizone::{
         due::{Course, Due, Release},
         ownership,
         plan::{self, Write},
+        policy::Policy,
         snapshot::ZoneRecord,
     },
 };
@@ -219,8 +217,8 @@ impl Run {
     fn put_policy(
         &mut self,
         look: &mut Look,
-        desired: &NetworkPolicy,
-        mut live: Option<NetworkPolicy>,
+        desired: &Policy,
+        mut live: Option<Policy>,
     ) -> Result<Option<u64>, Error> {
         let key = key(desired);
         for _ in 0..TRIES {
@@ -230,7 +228,7 @@ impl Run {
                     checks::may_replace(&live);
                     let mut merged = policies::replacement(desired, live);
                     let version = merged.metadata.resource_version.clone();
-                    let replace = |policy: &mut NetworkPolicy| {
+                    let replace = |policy: &mut Policy| {
                         // What a request says of who wrote what begins the record anew.
                         let record = merged.metadata.managed_fields.take();
                         merged.metadata.managed_fields = record.or(policy.metadata.managed_fields.take());
@@ -243,9 +241,8 @@ impl Run {
                 Ok(written) => return Ok(version(&written)),
                 Err(error) if error.is_stale() => {
                     self.interleave(look.replica);
-                    live = self.server.get::<NetworkPolicy>(&key).map(|live| live.as_ref().clone());
-                    let is_done =
-                        |live: &&NetworkPolicy| !plan::may_replace(live) || plan::policy_matches(live, desired);
+                    live = self.server.get::<Policy>(&key).map(|live| live.as_ref().clone());
+                    let is_done = |live: &&Policy| !plan::may_replace(live) || plan::policy_matches(live, desired);
                     if let Some(live) = live.as_ref().filter(is_done) {
                         return Ok(number(live.metadata.resource_version.as_deref()));
                     }
@@ -256,9 +253,9 @@ impl Run {
         Err(Error::Contended)
     }
 
-    fn delete_policy(&mut self, look: &Look, policy: &NetworkPolicy) -> Result<Option<u64>, Error> {
+    fn delete_policy(&mut self, look: &Look, policy: &Policy) -> Result<Option<u64>, Error> {
         let key = key(policy);
-        let Some(live) = self.server.get::<NetworkPolicy>(&key).cloned() else { return Ok(None) };
+        let Some(live) = self.server.get::<Policy>(&key).cloned() else { return Ok(None) };
         if !plan::may_delete(&live, policy) {
             return Ok(number(live.metadata.resource_version.as_deref()));
         }
@@ -266,7 +263,7 @@ impl Run {
         self.interleave(look.replica);
         let (uid, version) = (live.metadata.uid.as_deref(), live.metadata.resource_version.as_deref());
         let guard = (uid.unwrap_or_default(), version.unwrap_or_default());
-        match self.call(|server| server.delete::<NetworkPolicy>(&key, Some(guard))) {
+        match self.call(|server| server.delete::<Policy>(&key, Some(guard))) {
             Err(Error::Api(Status::NotFound)) => Ok(None),
             Err(error) if error.is_stale() => Err(Error::Contended),
             Ok(()) => {
@@ -368,12 +365,12 @@ impl Run {
 
     fn has_left_overs(&self, zone: &str, deleting: bool) -> bool {
         let server = &self.server;
-        let terminating = |policy: &NetworkPolicy| {
+        let terminating = |policy: &Policy| {
             let namespace = server.get::<Namespace>(policy.metadata.namespace.as_deref().unwrap_or_default());
             namespace.is_none_or(|namespace| plan::is_terminating(namespace))
         };
         let left =
-            |policy: &&Arc<NetworkPolicy>| arming::is_left_policy(policy, zone, deleting) && !terminating(policy);
+            |policy: &&Arc<Policy>| arming::is_left_policy(&policy.metadata, zone, deleting) && !terminating(policy);
         server.namespaces.live.values().any(|namespace| arming::is_left_namespace(namespace, zone, deleting))
             || server.nodes.live.values().any(|node| arming::is_left_node(node, zone, deleting))
             || server.policies.live.values().any(|policy| left(&policy))

@@ -1,16 +1,21 @@
 //! The small cluster that each run begins with, and what users declare in it.
 
+use std::sync::Arc;
+
 use k8s_openapi::{
     api::{
         core::v1::{Namespace, Node, NodeSpec, Taint},
-        networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicySpec},
+        networking::v1::{NetworkPolicyIngressRule, NetworkPolicySpec},
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time},
     jiff::Timestamp,
 };
-use pcizone::api::{
-    Flow, Hosting, Mode, NamespaceScope, Nodes, PciZone, PciZoneSpec, Peer, Port, Protocol, Scope, Segmentation,
-    Selector, TaintEffect,
+use pcizone::{
+    api::{
+        Flow, Hosting, Mode, NamespaceScope, Nodes, PciZone, PciZoneSpec, Peer, Port, Protocol, Scope, Segmentation,
+        Selector, TaintEffect,
+    },
+    engine::policy::Policy,
 };
 
 use crate::server::Server;
@@ -51,18 +56,18 @@ fn metadata(name: &str, key: &str, value: &str) -> ObjectMeta {
 }
 
 /// A policy that lets everybody in.
-pub fn open_policy(namespace: &str, name: &str) -> NetworkPolicy {
-    NetworkPolicy {
+pub fn open_policy(namespace: &str, name: &str) -> Policy {
+    Policy {
         metadata: ObjectMeta {
             name: Some(name.to_string()),
             namespace: Some(namespace.to_string()),
             ..ObjectMeta::default()
         },
-        spec: Some(NetworkPolicySpec {
+        spec: Some(Arc::new(NetworkPolicySpec {
             pod_selector: Some(LabelSelector::default()),
             ingress: Some(vec![NetworkPolicyIngressRule::default()]),
             ..NetworkPolicySpec::default()
-        }),
+        })),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn baseline(namespace: &str) -> Result<NetworkPolicy> {
     let declaration = Declaration::new(&zone()?);
     let (resolution, cluster) = (Resolution::default(), Cluster::default());
     let mut desired = policies::desired(&declaration, namespace, &resolution, &cluster, Timestamp::now());
-    desired.remove(names::BASELINE).context("the engine wants no baseline policy")
+    desired.remove(names::BASELINE).map(NetworkPolicy::from).context("the engine wants no baseline policy")
 }
 
 /// The same under names that mean nothing to the operator, and are as long.
