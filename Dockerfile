@@ -2,8 +2,8 @@
 # For a release, pin the base image by digest (rust:1.95-alpine@sha256:...); a tag may move.
 
 FROM docker.io/library/rust:1.95-alpine AS build
-# gcc and musl-dev: ring brings C and assembler.
-RUN apk add --no-cache binutils gcc musl-dev
+# gcc, make and musl-dev: ring brings C and assembler, the allocator C.
+RUN apk add --no-cache binutils gcc make musl-dev
 WORKDIR /src
 COPY . .
 # Rust links statically where its host is musl, as here. --locked: what was reviewed is what is built.

@@ -47,6 +47,13 @@ pub(super) struct Figure {
     pub(super) timed: bool,
 }
 
+impl Figure {
+    /// It is a time in itself, which no floor is part of.
+    fn is_absolute(&self) -> bool {
+        matches!(self.spread.unit, "s" | "ms")
+    }
+}
+
 /// Whether a goal is reached, and why that cannot be said.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Verdict {
@@ -69,7 +76,7 @@ pub(super) fn judge(figure: &Figure, floor: Option<&Spread>, disturbed: Option<&
     if let Some(disturbed) = disturbed.filter(|_| figure.timed) {
         return unsaid(disturbed.to_string());
     }
-    let variation = floor.filter(|_| figure.timed).map(Spread::variation);
+    let variation = floor.filter(|_| figure.timed && !figure.is_absolute()).map(Spread::variation);
     match variation {
         Some(variation) if variation.is_nan() => unsaid("no floor was measured".to_string()),
         Some(variation) if variation > STEADY_FLOOR => {
@@ -118,6 +125,14 @@ mod tests {
         assert!(refused.why.unwrap().contains("16.0 %"));
         assert_eq!(judge(&figure(&[9.0], Goal::AtMost(1.25), true), Some(&wild), None).reached, None, "nor a failure");
         assert_eq!(judge(&figure(&[1.0], Goal::Exactly(1.0), false), Some(&wild), None).reached, Some(true));
+    }
+
+    #[test]
+    fn a_floor_that_varies_says_nothing_about_a_time_that_is_not_divided_by_it() {
+        let wild = floor(&[1.0, 1.16]);
+        let ready = Figure { spread: Spread::new("s", vec![0.5]), ..figure(&[], Goal::AtMost(3.0), true) };
+        assert_eq!(judge(&ready, Some(&wild), None).reached, Some(true));
+        assert_eq!(judge(&ready, Some(&wild), Some("others ran")).reached, None);
     }
 
     #[test]

@@ -134,6 +134,7 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     proc::pin_self(&others)?;
     within(PHASE, "preparing the nodes", large.add_nodes(size.nodes)).await?;
 
+    let least = within(PHASE, "memory", memory::sample(&small, "in the small cluster")).await?;
     let without = within(PHASE, "memory", memory::sample(&large, "without pods")).await?;
     within(PHASE, "preparing the pods", large.add_pods(size.pods, size.nodes)).await?;
     let with = within(PHASE, "memory", memory::sample(&large, "with all pods")).await?;
@@ -151,7 +152,7 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     peaks.extend(more);
 
     let small_subject = within(PHASE, "repair", protect::set_up(&mut small)).await?;
-    let repaired = repair::measure(&mut large, &subject, &mut small, size.repairs);
+    let repaired = repair::measure((&mut large, &subject), (&mut small, &small_subject), size.repairs);
     let (repair, judge) = within(PHASE, "repair", repaired).await?;
     small_subject.stop().await?;
     drop(small);
@@ -161,7 +162,7 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     peaks.extend(more);
     peaks.push(("restart", subject.stop().await?.peak));
     let yardstick = within(PHASE, "yardstick", yardstick::measure(&mut large, size.rounds)).await?;
-    let memory = memory::group(&without, &with, size.pods, in_place, &peaks);
+    let memory = memory::group([&least, &without, &with], size.pods, in_place, &peaks);
 
     if arguments.quick {
         warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());

@@ -98,7 +98,7 @@ fn row(group: &Group, figure: &Figure, verdict: &Verdict, colours: bool) -> Vec<
         (_, Some(false)) => coloured("NO", Color::Red, colours),
         (_, None) => coloured("cannot say", Color::Yellow, colours),
     };
-    let floor = group.floor.as_ref().filter(|_| figure.timed);
+    let floor = group.floor.as_ref().filter(|floor| figure.timed || floor.unit == spread.unit);
     let floor = floor.map(|floor| format!("{} {}", number(floor.median()), floor.unit)).unwrap_or_default();
     let range = if spread.runs.len() > 1 {
         format!("{} – {}", number(spread.min()), number(spread.max()))

@@ -40,7 +40,12 @@ pub(in crate::bench) type Peak = (&'static str, f64);
 
 /// `in_place` is in KiB too, of a process with the zone in place.
 #[expect(clippy::cast_precision_loss, reason = "some thousand pods")]
-pub(in crate::bench) fn group(without: &Sample, with: &Sample, pods: usize, in_place: f64, peaks: &[Peak]) -> Group {
+pub(in crate::bench) fn group(
+    [small, without, with]: [&Sample; 3],
+    pods: usize,
+    in_place: f64,
+    peaks: &[Peak],
+) -> Group {
     let slope = |with: f64, without: f64| (with - without) * 1024.0 / pods as f64;
     let slopes = with.resident.iter().zip(&without.resident).map(|(with, without)| slope(*with, *without)).collect();
     let fresh = without.peak.iter().chain(&with.peak).map(|peak| ("start", *peak));
@@ -84,7 +89,10 @@ pub(in crate::bench) fn group(without: &Sample, with: &Sample, pods: usize, in_p
                 timed: false,
             },
         ],
+        floor: Some(Spread::new("MiB", mib(&small.resident))),
         notes: vec![
+            "the floor is what the program itself needs: resident memory of a fresh process in the small cluster"
+                .to_string(),
             "the operator does not watch pods yet: bytes_per_pod is the noise between two processes".to_string(),
             of_each,
         ],

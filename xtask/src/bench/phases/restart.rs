@@ -28,9 +28,10 @@ pub(in crate::bench) async fn measure(
 ) -> Result<(Group, Subject, Vec<Peak>)> {
     let (mut ready, mut leads, mut writes, mut reads, mut peaks) = (vec![], vec![], vec![], vec![], vec![]);
     let mut did = "protect, steady";
-    let (mut cpu, mut requests) = (None, None);
+    let (mut cpu, mut requests, mut floor) = (None, None, vec![]);
     for _ in 0..rounds {
         progress::step("Kill the operator and start it again");
+        floor.push(bed.bare.read_all().await?);
         bed.log.begin(&bed.admin).await?;
         peaks.push((did, subject.kill()?.peak));
         did = "restart";
@@ -80,8 +81,12 @@ pub(in crate::bench) async fn measure(
                 timed: false,
             },
         ],
+        floor: Some(Spread::new("s", floor)),
         cpu,
         requests,
+        notes: vec![
+            "the floor is the time in which the bare client lists all namespaces, nodes and policies".to_string(),
+        ],
         ..Group::new("restart")
     };
     Ok((group, subject, peaks))

@@ -51,7 +51,8 @@ pub(in crate::bench) async fn measure(bed: &mut Bed, subject: &Subject, during: 
         ],
         cpu: Some(cpu),
         requests: Some(counts::by_user(&events)),
-        notes: vec![format!("over {} s", during.as_secs())],
+        floor: Some(Spread::new("requests", vec![0.0])),
+        notes: vec![format!("over {} s, in which a client with nothing to do writes nothing", during.as_secs())],
         ..Group::new("steady")
     })
 }
