@@ -290,7 +290,7 @@ fn shown_write(planned: &Planned) -> Value {
     match write {
         Write::CreatePolicy(policy) | Write::ReplacePolicy { desired: policy, .. } => {
             shown["labels"] = json!(policy.metadata.labels);
-            shown["spec"] = json!(policy.spec);
+            shown["spec"] = json!(policy.spec.as_deref());
         }
         Write::LabelNamespace { zone, .. } | Write::UnlabelNamespace { zone, .. } | Write::LabelNode { zone, .. } => {
             shown["zone"] = json!(zone);

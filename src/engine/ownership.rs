@@ -72,7 +72,7 @@ pub fn record(policy: &Policy) -> ManagedFieldsEntry {
     let fields = |value: Value| -> Map<String, Value> {
         value.as_object().into_iter().flatten().map(|(key, _)| (format!("f:{key}"), json!({}))).collect()
     };
-    let (labels, spec) = (fields(json!(policy.metadata.labels)), fields(json!(policy.spec)));
+    let (labels, spec) = (fields(json!(policy.metadata.labels)), fields(json!(policy.spec.as_deref())));
     ManagedFieldsEntry {
         manager: Some(names::MANAGER_NAMESPACES.to_string()),
         operation: Some("Update".to_string()),

@@ -10,19 +10,35 @@ use std::{
 };
 
 use k8s_openapi::{
+    Resource as _,
     api::networking::v1::{NetworkPolicy, NetworkPolicySpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::core::Resource;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 /// A NetworkPolicy of `networking.k8s.io/v1`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
     /// Its metadata.
     pub metadata: ObjectMeta,
     /// What it allows; `None` where the API server sent nothing that could be read.
     pub spec: Option<Arc<NetworkPolicySpec>>,
+}
+
+/// As in a manifest.
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Policy { metadata, spec } = self;
+        let mut object = serializer.serialize_struct(NetworkPolicy::KIND, 3 + usize::from(spec.is_some()))?;
+        object.serialize_field("apiVersion", NetworkPolicy::API_VERSION)?;
+        object.serialize_field("kind", NetworkPolicy::KIND)?;
+        object.serialize_field("metadata", metadata)?;
+        if let Some(spec) = spec {
+            object.serialize_field("spec", spec.as_ref())?;
+        }
+        object.end()
+    }
 }
 
 impl From<NetworkPolicy> for Policy {
@@ -108,6 +124,7 @@ mod tests {
         let mut share = |name, port| {
             let shared = specs.share(policy(name, port));
             assert_eq!(shared, policy(name, port));
+            assert_eq!(json!(shared), json!(NetworkPolicy::from(shared.clone())));
             shared.spec.unwrap()
         };
         let first = share("a", 1);

@@ -19,6 +19,7 @@ use pcizone::{
         self, Evaluation, Resolution, Snapshot,
         memory::Memory,
         plan::{self, Stance, Write},
+        policy::Policy,
         snapshot::{ZoneRecord, node_ranges},
     },
 };
@@ -232,7 +233,7 @@ impl Model {
                         .policies
                         .entry(namespace)
                         .or_default()
-                        .push(Arc::new(read::<NetworkPolicy>(object).into()));
+                        .push(Arc::new(Policy::from(read::<NetworkPolicy>(object))));
                 }
                 other => panic!("{other} is no object of a test cluster"),
             }
