@@ -107,7 +107,8 @@ impl Error {
     pub fn may_have_happened(&self) -> bool {
         match self {
             Error::Timeout { .. } => true,
-            Error::Api { source, .. } => !matches!(source.as_ref(), kube::Error::Api(_)),
+            // A server that gave up may have been waiting for its store, or a load balancer for the server.
+            Error::Api { source, .. } => !matches!(source.as_ref(), kube::Error::Api(status) if status.code < 500),
             Error::NotLeading
             | Error::Contended { .. }
             | Error::Lease { .. }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::{FindingId, PciZoneStatus},
-    engine::{self, Evaluation, Snapshot, ownership, plan, snapshot::ZoneRecord},
+    engine::{self, Evaluation, Snapshot, ownership, snapshot::ZoneRecord},
 };
 
 /// Changes that come within this time are judged together.
@@ -143,12 +143,13 @@ impl Judge {
         // What was written last before a failure is still what was written last.
         let known: HashSet<Identity> = zones.iter().map(identity).collect();
         self.published.retain(|zone, _| known.contains(zone));
-        self.failures.retain(|subject| zones.iter().any(|zone| subject == plan::zone_subject(zone.name())));
-        let due = zones.iter().filter(|zone| self.failures.wait(&plan::zone_subject(zone.name())).is_none());
+        let versions: HashSet<String> = zones.iter().map(version).collect();
+        self.failures.retain(|failed| versions.contains(failed));
+        let due = zones.iter().filter(|zone| self.failures.wait(&version(zone)).is_none_or(|wait| wait.is_zero()));
         let due: Vec<_> = due.filter_map(|zone| Some(self.publish(zone, evaluations.get(zone.name())?))).collect();
         let published: Vec<_> = stream::iter(due).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
         self.published.extend(published.into_iter().flatten());
-        let again = zones.iter().filter_map(|zone| self.failures.wait(&plan::zone_subject(zone.name())));
+        let again = zones.iter().filter_map(|zone| self.failures.wait(&version(zone)));
         let until = |at| Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default();
         let next = evaluations.values().filter_map(|evaluation| evaluation.next).map(until);
         next.chain(again).min().map_or(SAFETY_NET, |next| next.min(SAFETY_NET))
@@ -165,7 +166,7 @@ impl Judge {
     /// Writes a status where another one is. Returns the status that is there now.
     async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(Identity, PciZoneStatus), Error> {
         let zone = record.name();
-        let (published, subject) = ((identity(record), evaluation.status.clone()), plan::zone_subject(zone));
+        let (published, subject) = ((identity(record), evaluation.status.clone()), version(record));
         if record.status().map(PciZoneStatus::without_foreign).as_ref() == Some(&evaluation.status) {
             self.failures.clear(&subject);
             return Ok(published);
@@ -232,6 +233,13 @@ async fn publish_events(recorder: Recorder, mut events: mpsc::Receiver<(Event, O
             Err(_) => tracing::debug!(zone, "an event was not published in time"),
         }
     }
+}
+
+/// A zone as it is declared now. What was refused of an earlier version says nothing about this one.
+fn version(zone: &ZoneRecord) -> String {
+    let metadata = zone.metadata();
+    let (uid, generation) = (metadata.uid.as_deref().unwrap_or_default(), metadata.generation.unwrap_or_default());
+    format!("{}/{uid}/{generation}", zone.name())
 }
 
 fn identity(zone: &ZoneRecord) -> Identity {

@@ -199,11 +199,10 @@ impl Failures {
         delay
     }
 
-    /// How long it is until the next try; nothing where nothing failed.
+    /// How long it is until the next try, which may be due already; `None` where nothing failed.
     pub fn wait(&self, subject: &str) -> Option<Duration> {
         let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = failures.get(subject)?.next.saturating_duration_since(Instant::now());
-        Some(wait).filter(|wait| !wait.is_zero())
+        Some(failures.get(subject)?.next.saturating_duration_since(Instant::now()))
     }
 
     /// How long the API server still wants to be left alone about this; whatever happens meanwhile.

@@ -11,7 +11,10 @@ use std::{
 
 use k8s_openapi::{
     Resource as _,
-    api::networking::v1::{NetworkPolicy, NetworkPolicySpec},
+    api::{
+        core::v1::Namespace,
+        networking::v1::{NetworkPolicy, NetworkPolicySpec},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::core::Resource;
@@ -24,6 +27,15 @@ pub struct Policy {
     pub metadata: ObjectMeta,
     /// What it allows; `None` where the API server sent nothing that could be read.
     pub spec: Option<Arc<NetworkPolicySpec>>,
+}
+
+impl Policy {
+    /// It was made before the namespace: then it lay in an earlier one of the same name and is gone, and the watch of
+    /// policies does not know yet.
+    pub fn is_older_than(&self, namespace: &Namespace) -> bool {
+        let made = |metadata: &ObjectMeta| metadata.creation_timestamp.as_ref().map(|time| time.0);
+        made(&self.metadata).zip(made(&namespace.metadata)).is_some_and(|(policy, namespace)| policy < namespace)
+    }
 }
 
 /// As in a manifest.
@@ -82,24 +94,34 @@ impl Resource for Policy {
     }
 }
 
-/// The specs that are held, one for each name of a policy: copies of one policy mostly have one name.
-#[derive(Default)]
-pub struct Specs(HashMap<String, Weak<NetworkPolicySpec>>);
-
-/// Names from which on those whose policies are gone are swept out.
+/// Names from which on those whose policies are gone are swept out, at first.
 const MANY: usize = 1024;
+
+/// The specs that are held, one for each name of a policy: copies of one policy mostly have one name.
+pub struct Specs {
+    held: HashMap<String, Weak<NetworkPolicySpec>>,
+    /// Names from which on it is swept next.
+    many: usize,
+}
+
+impl Default for Specs {
+    fn default() -> Self {
+        Specs { held: HashMap::new(), many: MANY }
+    }
+}
 
 impl Specs {
     /// The same policy, with the spec of an equal one of its name where there is one.
     pub fn share(&mut self, mut policy: Policy) -> Policy {
         let (Some(name), Some(spec)) = (policy.metadata.name.as_deref(), &mut policy.spec) else { return policy };
-        match self.0.get(name).and_then(Weak::upgrade) {
+        match self.held.get(name).and_then(Weak::upgrade) {
             Some(held) if held == *spec => *spec = held,
             _ => {
-                if self.0.len() >= MANY {
-                    self.0.retain(|_, held| held.strong_count() > 0);
+                if self.held.len() >= self.many {
+                    self.held.retain(|_, held| held.strong_count() > 0);
+                    self.many = MANY.max(2 * self.held.len());
                 }
-                self.0.insert(name.to_string(), Arc::downgrade(spec));
+                self.held.insert(name.to_string(), Arc::downgrade(spec));
             }
         }
         policy

@@ -7,7 +7,7 @@ use k8s_openapi::{
 use kube::Api;
 use serde_json::json;
 
-use crate::support::{Bed, Operator, is_write, zone};
+use crate::support::{Bed, Operator, zone};
 
 const NAMESPACES: &str = r#"pcizone_reconciles_total{controller="namespaces""#;
 
@@ -76,7 +76,7 @@ async fn a_replica_whose_lease_is_taken_stops_writing() {
     bed.operator().until_metric("pcizone_leading", |leading| leading == 0).await;
     // The rival renews its lease.
     take().await;
-    let writes = async || bed.requests().await.into_iter().filter(is_write).count();
+    let writes = async || bed.requests().await.into_iter().filter(testbed::AuditEvent::is_write).count();
     let before = writes().await;
     let policies = ["--namespace=vault", "pcizone-baseline"];
     bed.operator().looks_after(NAMESPACES, bed.kubectl(&[&["delete", "networkpolicy"], &policies[..]].concat())).await;

@@ -290,9 +290,13 @@ impl Hub {
         look(&world.resolution, &world.cluster)
     }
 
-    /// NetworkPolicies of a namespace.
-    pub fn policies_in(&self, namespace: &str) -> Vec<Arc<Policy>> {
-        self.policies.within(namespace)
+    /// NetworkPolicies of a namespace, but for those of an earlier one of its name.
+    pub fn policies_in(&self, name: &str) -> Vec<Arc<Policy>> {
+        let mut policies = self.policies.within(name);
+        if let Some(namespace) = self.namespaces.get(name) {
+            policies.retain(|policy| !policy.is_older_than(&namespace));
+        }
+        policies
     }
 
     fn all_namespaces(&self) -> BTreeMap<String, Arc<Namespace>> {
@@ -306,10 +310,13 @@ impl Hub {
     /// Everything at one moment, for the judgement.
     pub fn snapshot(&self, missing_rights: Vec<String>, incidents: Vec<Incident>) -> Snapshot {
         let mut policies: BTreeMap<String, Vec<Arc<Policy>>> = BTreeMap::new();
-        for policy in self.policies.all() {
-            policies.entry(policy.namespace().unwrap_or_default()).or_default().push(policy);
-        }
         let (namespaces, nodes) = (self.all_namespaces(), self.all_nodes());
+        for policy in self.policies.all() {
+            let name = policy.namespace().unwrap_or_default();
+            if !namespaces.get(&name).is_some_and(|namespace| policy.is_older_than(namespace)) {
+                policies.entry(name).or_default().push(policy);
+            }
+        }
         let failures = self.failures.reasons();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);

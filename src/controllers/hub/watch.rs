@@ -1,7 +1,7 @@
 //! Keeps one store up to date, whatever the API server says.
 //!
-//! Plain reflectors on purpose: kube's shared streams never dispatch deletions to their subscribers, and a
-//! deleted policy is just what must be seen.
+//! A watch of our own for each kind on purpose: kube's shared streams never dispatch deletions to their subscribers, and
+//! a deleted policy is just what must be seen.
 
 use std::time::Duration;
 

@@ -129,7 +129,8 @@ impl<'a> Case<'a> {
             let Some(namespace) = snapshot.namespaces.get(name) else { continue };
             let live = snapshot.policies.get(name).map(Vec::as_slice).unwrap_or_default();
             let stance = plan::namespace_stance(resolution, name);
-            namespace_writes.extend(plan::plan_namespace(stance, namespace, live, resolution, &snapshot.cluster, now));
+            let writes = plan::plan_namespace(stance, namespace, live, resolution, &snapshot.cluster, now);
+            namespace_writes.extend(writes.into_iter().map(Write::outline));
         }
         let nodes = all(&zone.nodes, &mut zone.leaving_nodes());
         let node_writes = nodes.into_iter().filter(|name| is_own(resolution.node(name))).filter_map(|name| {

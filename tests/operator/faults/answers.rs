@@ -14,8 +14,9 @@ use kube::{ResourceExt, api::DeleteParams};
 use pcizone::api::names;
 use serde_json::json;
 use testbed::{Fault, FaultProxy, Request, WatchFault};
+use tokio::time::timeout;
 
-use crate::support::{Bed, FLOW_INGRESS, zone};
+use crate::support::{Bed, FLOW_INGRESS, bare_zone, zone};
 
 /// Which requests fail.
 type Meant = fn(&Request) -> bool;
@@ -81,31 +82,63 @@ async fn whatever_fails_once_the_end_is_the_same() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_asks_to_wait_is_not_asked_before() {
-    const ASKED: Duration = Duration::from_secs(4);
-    let (bed, proxy) = Bed::protected_behind_proxy().await;
+/// Requests, and when they were made.
+type Tries = Arc<Mutex<Vec<(String, Instant)>>>;
 
-    let tries: Arc<Mutex<Vec<Instant>>> = Arc::default();
+/// The first request that is meant, and is about that object, is answered 429 and asks to be left alone for so many
+/// seconds. Notes all that are meant.
+fn asks_to_wait(proxy: &FaultProxy, seconds: u32, object: &'static str, meant: Meant) -> Tries {
+    let tries = Tries::default();
     let times = Arc::clone(&tries);
     proxy.script(move |request| {
-        if request.resource != "networkpolicies" || request.verb != "create" {
+        if !meant(request) {
             return Fault::None;
         }
         let mut times = times.lock().unwrap();
-        times.push(Instant::now());
-        if times.len() == 1 { Fault::Busy(429, 4) } else { Fault::None }
+        times.push((request.name.clone(), Instant::now()));
+        let about_it = times.iter().filter(|(name, _)| name == object).count();
+        if request.name == object && about_it == 1 { Fault::Busy(429, seconds) } else { Fault::None }
     });
+    tries
+}
+
+/// The requests after the first about the object up to its second, which comes when that was allowed.
+fn meanwhile(tries: &Tries, seconds: u32, object: &str) -> Vec<String> {
+    let tries = tries.lock().unwrap();
+    let about_it: Vec<usize> = (0..tries.len()).filter(|place| tries[*place].0 == object).collect();
+    let (first, second) = (about_it[0], about_it[1]);
+    let waited = tries[second].1 - tries[first].1;
+    assert!(waited >= Duration::from_secs(seconds.into()), "{object} was asked about again after {waited:?}");
+    tries[first + 1..second].iter().map(|(name, _)| name.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_to_wait_is_not_asked_before() {
+    let (bed, proxy) = Bed::protected_behind_proxy().await;
+
     let struck = proxy.struck();
-    let meanwhile = async {
+    // A creation has its name in the body.
+    let creates = |request: &Request| request.resource == "networkpolicies" && request.verb == "create";
+    let tries = asks_to_wait(&proxy, 4, "", creates);
+    let look_again = async {
         proxy.until_struck(struck + 1).await;
         // Whatever else happens to the namespace is no reason to ask before.
         bed.kubectl(&["label", "namespace", "vault", "example.com/look=again"]).await;
     };
-    tokio::join!(bed.is_repaired("vault", "pcizone-baseline"), meanwhile);
-    let tries = tries.lock().unwrap().clone();
-    assert_eq!(tries.len(), 2, "one refusal and one repair");
-    assert!(tries[1] - tries[0] >= ASKED, "it was asked again after {:?}", tries[1] - tries[0]);
+    tokio::join!(bed.is_repaired("vault", "pcizone-baseline"), look_again);
+    meanwhile(&tries, 4, "");
+    assert_eq!(tries.lock().unwrap().len(), 2, "one refusal and one repair");
+
+    // A status as well, and only that of the one zone.
+    bed.until_ready("cde").await;
+    let struck = proxy.struck();
+    let tries = asks_to_wait(&proxy, 20, "cde", |request| request.subresource == "status");
+    bed.apply(&zone("cde", "Enforce", "[checkout, vault]").replace("8443", "8444")).await;
+    proxy.until_struck(struck + 1).await;
+    bed.apply(&bare_zone("other", "Enforce", "{names: [storefront]}")).await;
+    bed.until_ready("other").await;
+    bed.until_ready("cde").await;
+    assert!(meanwhile(&tries, 20, "cde").contains(&"other".to_string()), "others go on");
 }
 
 /// Breaks what only the watch of this resource shows, and waits until it is right again. `port` is one that no flow has
@@ -132,7 +165,9 @@ async fn is_noticed(bed: &Bed, resource: &str, port: u16) {
         }
         "pcizones" => {
             bed.apply(&zone("cde", "Enforce", "[checkout, vault]").replace("8443", &port.to_string())).await;
-            let opens = |policy: Option<&NetworkPolicy>| json!(policy).to_string().contains(&port.to_string());
+            let opens = |policy: Option<&NetworkPolicy>| {
+                policy.is_some_and(|policy| json!(policy.spec).to_string().contains(&format!(":{port},")))
+            };
             bed.until("the flow has its new port", bed.policies("vault"), FLOW_INGRESS, opens).await;
         }
         other => panic!("nothing of {other} is to be kept right"),
@@ -141,19 +176,19 @@ async fn is_noticed(bed: &Bed, resource: &str, port: u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_expires_breaks_or_ends_misses_nothing() {
+    const SOON: Duration = Duration::from_secs(30);
     const KINDS: [&str; 4] = ["networkpolicies", "namespaces", "nodes", "pcizones"];
     let (bed, proxy) = Bed::protected_behind_proxy().await;
     let mut ports = 9000..;
     for fault in [WatchFault::Expire, WatchFault::Cut, WatchFault::End] {
-        for resource in KINDS {
-            proxy.strike_watches(resource, fault);
-            // It is broken just when nobody may be looking.
-            is_noticed(&bed, resource, ports.next().unwrap()).await;
-        }
-        for resource in KINDS {
-            // All of them at once.
-            proxy.strike_watches("", fault);
-            is_noticed(&bed, resource, ports.next().unwrap()).await;
+        for (struck, resource) in KINDS.map(|kind| (kind, kind)).into_iter().chain(KINDS.map(|kind| ("", kind))) {
+            for kind in KINDS {
+                proxy.until_watched(kind).await;
+            }
+            proxy.strike_watches(struck, fault);
+            // It is broken just when nobody may be looking. A watch that is not opened anew ends by itself after 40 s.
+            let noticed = timeout(SOON, is_noticed(&bed, resource, ports.next().unwrap())).await;
+            assert!(noticed.is_ok(), "{resource} after {fault:?} of {struck:?}");
         }
     }
     bed.until_ready("cde").await;

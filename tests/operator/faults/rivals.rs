@@ -11,7 +11,7 @@ use serde_json::json;
 use testbed::{ControlPlane, config_from};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::support::{Bed, FLOW_EGRESS, FLOW_INGRESS, OPERATOR, Operator, ask, evidence, is_write, zone};
+use crate::support::{Bed, FLOW_EGRESS, FLOW_INGRESS, OPERATOR, Operator, ask, evidence, zone};
 
 const RIVAL: &str = "argocd-controller";
 const ROUNDS: usize = 15;
@@ -95,7 +95,8 @@ async fn two_that_both_lead_write_the_same_and_come_to_rest() {
         bed.stop_operator().await;
         inside
     };
-    let alone = carried_out(&bed).await;
+    let both_users = [OPERATOR, "second"];
+    let alone = bed.carried_out_by(&both_users).await.len();
 
     bed.start_operator().await;
     let kubeconfig = bed.cluster.user_kubeconfig("second", &["system:masters"]).unwrap();
@@ -108,7 +109,7 @@ async fn two_that_both_lead_write_the_same_and_come_to_rest() {
     assert_eq!(both, clean);
     other.end().await;
     bed.stop_operator().await;
-    let together = carried_out(&bed).await - alone;
+    let together = bed.carried_out_by(&both_users).await.len() - alone;
     assert!(together <= 2 * alone, "{together} writes of two, {alone} of one");
     let mut after = bed.shape().await;
     after.remove("Namespace/second-system");
@@ -140,16 +141,4 @@ async fn life(bed: &Bed) -> std::collections::BTreeMap<String, serde_json::Value
     })
     .await;
     inside
-}
-
-/// Writes of operators that the API server carried out, other than of status and events.
-async fn carried_out(bed: &Bed) -> usize {
-    let events = bed.requests_of(&[OPERATOR, "second"]).await;
-    let counts = |event: &&testbed::AuditEvent| {
-        is_write(event)
-            && event.code < 300
-            && event.subresource != "status"
-            && ["networkpolicies", "namespaces", "nodes", "pcizones"].contains(&event.resource.as_str())
-    };
-    events.iter().filter(counts).count()
 }

@@ -30,7 +30,12 @@ impl Bed {
 
     /// Those that the API server carried out.
     pub async fn carried_out(&self) -> Vec<String> {
-        let mut requests = self.requests().await;
+        self.carried_out_by(&[OPERATOR]).await
+    }
+
+    /// The same of these users.
+    pub async fn carried_out_by(&self, users: &[&str]) -> Vec<String> {
+        let mut requests = self.requests_of(users).await;
         requests.retain(|event| event.code < 300);
         words(requests)
     }
@@ -39,11 +44,6 @@ impl Bed {
 fn words(requests: Vec<AuditEvent>) -> Vec<String> {
     let writes = requests
         .into_iter()
-        .filter(|event| is_write(event) && event.resource != "events" && event.subresource != "status");
+        .filter(|event| event.is_write() && event.resource != "events" && event.subresource != "status");
     writes.map(|event| format!("{} {}/{}/{}", event.verb, event.resource, event.namespace, event.name)).collect()
-}
-
-/// It may have changed something.
-pub fn is_write(event: &AuditEvent) -> bool {
-    !["get", "list", "watch"].contains(&event.verb.as_str()) && event.resource != "selfsubjectaccessreviews"
 }

@@ -28,7 +28,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub use audit::is_write;
 pub use replica::Operator;
 pub use zones::{
     FLOW_EGRESS, FLOW_INGRESS, bare_zone, condition, evidence, flow, is, is_current, message, says, waits, zone,

@@ -61,6 +61,11 @@ impl AuditEvent {
         self.annotations.get("authorization.k8s.io/decision").is_some_and(|decision| decision == "allow")
     }
 
+    /// It may have changed something in the store. Asking for one's own rights is a POST that stores nothing.
+    pub fn is_write(&self) -> bool {
+        !["get", "list", "watch"].contains(&self.verb.as_str()) && self.resource != "selfsubjectaccessreviews"
+    }
+
     /// Time between arrival and the end of the response.
     pub fn duration(&self) -> Duration {
         Duration::try_from(self.completed.0.duration_since(self.received.0)).unwrap_or_default()

@@ -8,11 +8,6 @@ use testbed::AuditEvent;
 /// The operator, as the audit log names it.
 pub(super) const OPERATOR: &str = "system:serviceaccount:pcizone-system:pcizone";
 
-/// It may have changed something in the store. Asking for one's own rights is a POST that stores nothing.
-pub(super) fn is_write(event: &AuditEvent) -> bool {
-    !["get", "list", "watch"].contains(&event.verb.as_str()) && event.resource != "selfsubjectaccessreviews"
-}
-
 /// The operator asked for it, and it is not about its Lease.
 pub(super) fn is_operators(event: &AuditEvent) -> bool {
     event.user == OPERATOR && event.resource != "leases"
@@ -20,7 +15,7 @@ pub(super) fn is_operators(event: &AuditEvent) -> bool {
 
 /// A write of the operator, refused ones too, but for those to its Lease.
 pub(super) fn is_operators_write(event: &AuditEvent) -> bool {
-    is_operators(event) && is_write(event)
+    is_operators(event) && event.is_write()
 }
 
 /// A write of the operator that protects: no status, no Event.

@@ -75,6 +75,8 @@ struct Shared {
     upstream: Upstream,
     struck: watch::Sender<usize>,
     commands: broadcast::Sender<(WatchFault, String)>,
+    /// The resources that are watched now, once for each watch.
+    watched: watch::Sender<Vec<String>>,
     watch_seconds: RwLock<Option<u32>>,
     numbers: std::sync::atomic::AtomicUsize,
 }
@@ -103,6 +105,7 @@ impl ControlPlane {
             upstream,
             struck: watch::Sender::new(0),
             commands: broadcast::Sender::new(COMMANDS),
+            watched: watch::Sender::default(),
             watch_seconds: RwLock::new(None),
             numbers: std::sync::atomic::AtomicUsize::new(0),
         });
@@ -139,6 +142,12 @@ impl FaultProxy {
     pub fn strike_watches(&self, resource: &str, fault: WatchFault) {
         // Fails when no watch is open.
         let _ = self.shared.commands.send((fault, resource.to_owned()));
+    }
+
+    /// Waits until there is an open watch of a resource, such as one that can be struck.
+    pub async fn until_watched(&self, resource: &str) {
+        // The sender lives as long as the proxy.
+        let _ = self.shared.watched.subscribe().wait_for(|open| open.iter().any(|open| open == resource)).await;
     }
 
     /// Has every watch that begins from now on end after so many seconds.

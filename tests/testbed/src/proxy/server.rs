@@ -134,11 +134,38 @@ async fn answer(request: http::Request<Incoming>, shared: Arc<Shared>) -> Result
         }
         _ if seen.verb == "watch" && reply.status().is_success() => Ok(reply.map(|body| {
             let (sender, mut frames) = mpsc::channel(FRAMES);
-            tokio::spawn(watches::pass(seen.resource, body, sender, commands));
+            let open = Open::new(shared, seen.resource.clone());
+            tokio::spawn(async move {
+                watches::pass(seen.resource, body, sender, commands).await;
+                drop(open);
+            });
             let frames = futures::stream::poll_fn(move |cx| frames.poll_recv(cx)).boxed();
             StreamBody::new(frames).boxed_unsync()
         })),
         _ => Ok(reply.map(|body| body.map_err(Error::from).boxed_unsync())),
+    }
+}
+
+/// Says that a watch is open, as long as it lives.
+struct Open {
+    shared: Arc<Shared>,
+    resource: String,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, resource: String) -> Self {
+        shared.watched.send_modify(|watched| watched.push(resource.clone()));
+        Open { shared, resource }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.watched.send_modify(|watched| {
+            if let Some(place) = watched.iter().position(|open| *open == self.resource) {
+                watched.swap_remove(place);
+            }
+        });
     }
 }
 
