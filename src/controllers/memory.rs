@@ -30,7 +30,7 @@ const WRITES_PER_SECOND: f64 = 2.0;
 /// The same for what protects nothing: there a quarrel costs more than it is worth.
 const CALM_WRITES_PER_SECOND: f64 = 1.0 / 60.0;
 /// Entries from which on what is out of date is swept out.
-const MANY: usize = 4096;
+const MANY: usize = 1024;
 
 /// Fingerprints of what was seen in place, by name.
 #[derive(Default)]

@@ -47,7 +47,10 @@ impl Mirror {
         mirror.follow::<Namespace>(client, |namespace| json!(namespace.labels().get(names::ZONE_LABEL))).await?;
         mirror
             .follow::<Node>(client, |node| {
-                json!([node.labels().get(names::NODE_LABEL), node.spec.as_ref().and_then(|spec| spec.taints.as_ref())])
+                // Of the taints only ours: nobody puts those of others back.
+                let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+                let taints: Vec<_> = taints.filter(|taint| taint.key == names::NODE_TAINT).collect();
+                json!([node.labels().get(names::NODE_LABEL), taints])
             })
             .await?;
         Ok(mirror)
