@@ -6,6 +6,9 @@ FROM docker.io/library/rust:1.95-alpine AS build
 RUN apk add --no-cache binutils gcc make musl-dev
 WORKDIR /src
 COPY . .
+# The allocator takes the page size of the machine that builds it. For arm64, whose kernels may have pages of 64 KiB:
+# --build-arg JEMALLOC_SYS_WITH_LG_PAGE=16
+ARG JEMALLOC_SYS_WITH_LG_PAGE
 # Rust links statically where its host is musl, as here. --locked: what was reviewed is what is built.
 RUN cargo build --release --locked --bin pcizone
 # The empty image has no loader. A binary that asks for one would be built well and never start.
