@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::{FindingId, PciZoneStatus},
-    engine::{self, Evaluation, Snapshot, ownership, snapshot::ZoneRecord},
+    engine::{self, Evaluation, Snapshot, ownership, plan, snapshot::ZoneRecord},
 };
 
 /// Changes that come within this time are judged together.
@@ -143,13 +143,13 @@ impl Judge {
         // What was written last before a failure is still what was written last.
         let known: HashSet<Identity> = zones.iter().map(identity).collect();
         self.published.retain(|zone, _| known.contains(zone));
-        let versions: HashSet<String> = zones.iter().map(version).collect();
-        self.failures.retain(|failed| versions.contains(failed));
-        let due = zones.iter().filter(|zone| self.failures.wait(&version(zone)).is_none_or(|wait| wait.is_zero()));
+        let there: HashSet<String> = zones.iter().flat_map(|zone| [name(zone), version(zone)]).collect();
+        self.failures.retain(|failed| there.contains(failed));
+        let due = zones.iter().filter(|zone| self.wait(zone).is_none_or(|wait| wait.is_zero()));
         let due: Vec<_> = due.filter_map(|zone| Some(self.publish(zone, evaluations.get(zone.name())?))).collect();
         let published: Vec<_> = stream::iter(due).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
         self.published.extend(published.into_iter().flatten());
-        let again = zones.iter().filter_map(|zone| self.failures.wait(&version(zone)));
+        let again = zones.iter().filter_map(|zone| self.wait(zone));
         let until = |at| Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default();
         let next = evaluations.values().filter_map(|evaluation| evaluation.next).map(until);
         next.chain(again).min().map_or(SAFETY_NET, |next| next.min(SAFETY_NET))
@@ -163,12 +163,17 @@ impl Judge {
         SAFETY_NET
     }
 
+    /// How long it is until the status of a zone may be written, where that failed.
+    fn wait(&self, zone: &ZoneRecord) -> Option<Duration> {
+        self.failures.wait(&version(zone)).max(self.failures.asked_to_wait(&name(zone)))
+    }
+
     /// Writes a status where another one is. Returns the status that is there now.
     async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(Identity, PciZoneStatus), Error> {
         let zone = record.name();
-        let (published, subject) = ((identity(record), evaluation.status.clone()), version(record));
+        let published = (identity(record), evaluation.status.clone());
         if record.status().map(PciZoneStatus::without_foreign).as_ref() == Some(&evaluation.status) {
-            self.failures.clear(&subject);
+            self.failures.clear(&version(record));
             return Ok(published);
         }
         if let Err(error) = self.applier.set_status(record, &evaluation.status).await {
@@ -176,7 +181,10 @@ impl Judge {
                 self.hub.miss();
             } else {
                 self.metrics.count_error("judge", error.category());
-                let delay = self.failures.add(&subject, &error);
+                let delay = self.failures.add(&version(record), &error);
+                if error.retry_after().is_some() {
+                    self.failures.add(&name(record), &error);
+                }
                 tracing::warn!(
                     zone,
                     error = error.chain(),
@@ -187,7 +195,8 @@ impl Judge {
             }
             return Err(error);
         }
-        self.failures.clear(&subject);
+        self.failures.clear(&version(record));
+        self.failures.clear(&name(record));
         for event in events(record.status(), &evaluation.status) {
             self.tell(record, event);
         }
@@ -233,6 +242,11 @@ async fn publish_events(recorder: Recorder, mut events: mpsc::Receiver<(Event, O
             Err(_) => tracing::debug!(zone, "an event was not published in time"),
         }
     }
+}
+
+/// A zone, however it is declared: what the API server asked for holds for all its versions.
+fn name(zone: &ZoneRecord) -> String {
+    plan::zone_subject(zone.name())
 }
 
 /// A zone as it is declared now. What was refused of an earlier version says nothing about this one.
