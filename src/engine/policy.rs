@@ -156,4 +156,18 @@ mod tests {
         assert!(Arc::ptr_eq(&other, &share("a", 2)), "the latest of a name is the one that is shared");
         assert!(!Arc::ptr_eq(&share("b", 1), &first));
     }
+
+    #[test]
+    fn a_policy_that_was_there_before_its_namespace_lay_in_another() {
+        let made = |time: Option<&str>| json!({ "metadata": { "creationTimestamp": time } });
+        let (before, at, after) =
+            (Some("2026-11-25T08:00:00Z"), Some("2026-11-25T08:00:01Z"), Some("2026-11-25T08:00:02Z"));
+        for (policy, namespace, older) in
+            [(before, at, true), (at, at, false), (after, at, false), (None, at, false), (before, None, false)]
+        {
+            let namespace: Namespace = serde_json::from_value(made(namespace)).unwrap();
+            let policy: Policy = serde_json::from_value::<NetworkPolicy>(made(policy)).unwrap().into();
+            assert_eq!(policy.is_older_than(&namespace), older, "{policy:?} {namespace:?}");
+        }
+    }
 }
