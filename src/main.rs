@@ -57,7 +57,10 @@ mod operator {
     use std::{io::IsTerminal, net::SocketAddr};
 
     use anyhow::Context;
-    use pcizone::{api::names, controllers};
+    use pcizone::{
+        api::names,
+        controllers::{self, Address},
+    };
     use tokio::signal::unix::{SignalKind, signal};
     use tracing_subscriber::EnvFilter;
 
@@ -72,17 +75,24 @@ mod operator {
         /// Where /metrics, /livez and /readyz are served.
         #[arg(long, default_value = "0.0.0.0:8080")]
         listen: SocketAddr,
+        /// Where the webhook is served to API servers older than 1.37, by TLS.
+        #[arg(long, default_value = "0.0.0.0:9443")]
+        webhook_listen: SocketAddr,
+        /// How these reach it; without it by the Service pcizone-webhook. Example: `https://192.0.2.7:9443`.
+        #[arg(long)]
+        webhook_url: Option<String>,
     }
 
     #[tokio::main]
     pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         log();
-        let Arguments { namespace, identity, listen } = arguments;
+        let Arguments { namespace, identity, listen, webhook_listen, webhook_url } = arguments;
         let config = kube::Config::infer().await.context(
             "cannot find an API server: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a ServiceAccount is there",
         )?;
         let listener =
             tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = webhook_url.map_or_else(|| Address::Service { namespace: namespace.clone() }, Address::Url);
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let shutdown = async move {
             tokio::select! {
@@ -94,7 +104,8 @@ mod operator {
             let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "pcizone".to_string());
             format!("{host}-{}", std::process::id())
         });
-        let settings = controllers::Settings { config, namespace, identity, listener };
+        let settings =
+            controllers::Settings { config, namespace, identity, listener, webhook: Some((webhook_listen, address)) };
         controllers::run(settings, shutdown).await.context("the operator ended")
     }
 

@@ -108,7 +108,7 @@ fn refused_scope() -> Vec<Refused> {
     vec![
         ("/metadata/name", text(64), "at most 63 letters"),
         ("/metadata/name", json!("not.a.label"), "no dots"),
-        ("/spec/mode", json!("Warn"), "Unsupported value"),
+        ("/spec/mode", json!("Strict"), "Unsupported value"),
         ("/spec/colour", json!("red"), "unknown field"),
         (NAMESPACES, json!({}), none),
         (NAMESPACES, json!({"names": []}), none),
@@ -137,7 +137,7 @@ fn refused_hosting() -> Vec<Refused> {
     let label = "node-restriction.kubernetes.io/pcizone";
     vec![
         (HOSTING, json!({}), "nodes: Required value"),
-        ("/spec/hosting/mode", json!("Warn"), "Unsupported value"),
+        ("/spec/hosting/mode", json!("Strict"), "Unsupported value"),
         (NODES, json!({}), none),
         (NODES, json!({"names": []}), none),
         (NODES, json!({"selector": {}}), all),
@@ -164,7 +164,7 @@ fn refused_flows() -> Vec<Refused> {
     let order = "expiresAt must be later than reviewedAt";
     let date = "must be of type date-time";
     vec![
-        ("/spec/segmentation/mode", json!("Warn"), "Unsupported value"),
+        ("/spec/segmentation/mode", json!("Strict"), "Unsupported value"),
         (FLOWS, json!([flow("twice"), flow("twice")]), "Duplicate value"),
         (FLOWS, list(501, |n| flow(&format!("flow-{n}"))), "must have at most 500"),
         ("/spec/segmentation/flows/0/name", json!("Upper"), "should match"),

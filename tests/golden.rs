@@ -299,7 +299,11 @@ fn shown_write(planned: &Planned) -> Value {
             shown["zone"] = json!(label);
             shown["taints"] = json!(taints);
         }
-        Write::DeletePolicy(_) => {}
+        Write::SetPodSecurity { level, record, .. } => {
+            shown["level"] = json!(level);
+            shown["record"] = json!(record);
+        }
+        Write::DeletePolicy(_) | Write::Guard(_) => {}
     }
     shown
 }

@@ -128,6 +128,42 @@ catalogue! {
     NodeSharedByZones: High, Violated, ["2.2.3"], "Give each zone nodes of its own.";
     /// The zone declares nodes, but none exists.
     ZoneHasNoNodes: High, Violated, ["2.2.3"], "Correct the selector or the names in spec.hosting.nodes.";
+    /// A pod of the zone runs on a node that is none of the zone's.
+    PodOffZoneNode: Critical, Violated, ["2.2.3", "12.5.2"], "Delete or evict the pod; its node was in scope as long as it ran there.";
+    /// A pod of the zone does not ask for the zone's nodes.
+    PodPlacementNotEnforced: Medium, Violated, ["2.2.3"], "Put the zone's node selector and toleration into the template, or delete the pod so that a placed one is made.";
+    /// A pod names its node itself.
+    PodBypassesScheduler: High, Violated, ["2.2.3", "6.5.1"], "Remove nodeName from the template.";
+    /// A pod of others runs on a node of the zone.
+    ForeignPodOnZoneNode: High, Violated, ["2.2.3", "1.4.1"], "Evict it, or name the workload in spec.hosting.admits with need, owner and end.";
+    /// A pod of others tolerates every taint and nothing keeps it from the zone's nodes.
+    PodToleratesEverything: High, Violated, ["2.2.3"], "Name the taints that it has to tolerate.";
+    /// A static pod, which no admission sees, runs on a node of the zone.
+    StaticPodOnZoneNode: High, Violated, ["2.2.1", "6.5.1", "11.5.2"], "Remove its manifest from the host, or take the node out of the zone.";
+    /// A pod of the zone runs since before its namespace had a default deny.
+    PodPredatesPolicy: Medium, Violated, ["1.3.1"], "Restart the pod: connections that it opened before may live on.";
+    /// A pod of the zone uses the network of its node.
+    HostNetworkPod: Critical, Violated, ["1.3.1", "1.4.1"], "Remove hostNetwork; NetworkPolicies do not hold for it.";
+    /// A pod of the zone shares processes or memory with its node.
+    HostNamespacesShared: High, Violated, ["2.2.3"], "Remove hostPID and hostIPC.";
+    /// A pod of the zone opens a port of its node.
+    HostPortExposed: High, Violated, ["1.4.2"], "Remove hostPort and use a Service.";
+    /// A namespace of the zone holds its pods to a weaker standard than the zone declares.
+    PodSecurityTooWeak: Medium, Violated, ["2.2.1"], "The operator raises the label; find out who lowered it.";
+    /// Somebody else sets the label of a zone on a namespace.
+    ZoneLabelSpoofed: Critical, Violated, ["1.3.1", "1.2.8"], "Remove the label; find out who set it.";
+    /// Somebody without the right to do so changes what belongs to the zone.
+    ScopeChangeNotAllowed: High, Violated, ["12.5.2", "1.2.2"], "Grant the verb change-scope on the PciZone to those who decide about its scope.";
+    /// A Service of the zone opens a port of every node and no flow declares it.
+    NodePortExposed: High, Violated, ["1.4.2", "1.3.1"], "Use a ClusterIP behind a gateway, or declare the flow.";
+    /// A Service of the zone has an address outside and no flow declares it.
+    LoadBalancerExposed: Critical, Violated, ["1.4.2", "1.4.4"], "Declare the flow from the internet, or use an internal gateway.";
+    /// A Service of the zone takes addresses outside for itself.
+    ExternalIpsUsed: High, Violated, ["1.4.2"], "Remove externalIPs, or declare the flow.";
+    /// A Service of the zone is an alias of a name elsewhere, and no flow leads there.
+    ExternalNameFromZone: Medium, Violated, ["1.3.2"], "Declare a flow to the network behind the name, or remove the alias.";
+    /// Endpoints written by hand outside the zone point into it.
+    EndpointsPointIntoZone: Critical, Violated, ["1.3.1", "1.2.8"], "Delete them and take away the right to write endpoints.";
     /// Whether only the zone's pods run on the zone's nodes was not judged.
     PodPlacementUnproven: Medium, Unproven, ["2.2.3"], "This version keeps taints and labels; look at the pods on these nodes yourself.";
     /// Whether the network plug-in enforces policies was not tested.

@@ -1,17 +1,19 @@
 //! The nodes that belong to a zone.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Selector};
+use super::{Mode, Selector, segmentation::date_time};
 
 /// On which nodes the zone's pods run. These nodes get the zone's label and taint, so that the scheduler keeps
 /// other pods away.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hosting {
-    /// Overrides `spec.mode` for this topic: `Observe` or `Enforce`. Without it `spec.mode` holds.
+    /// Overrides `spec.mode` for this topic: `Observe`, `Warn` or `Enforce`. Without it `spec.mode` holds. Placement and
+    /// admission of pods rest on the zone label of namespaces, so they need a segmentation that is in force too.
     // The schema of an `Option` of an enum has the enum's doc and refuses null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Mode")]
@@ -26,6 +28,65 @@ pub struct Hosting {
     #[schemars(length(min = 1, max = 2))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub taint_effects: Vec<TaintEffect>,
+
+    /// The Pod Security Standard of the zone's namespaces: `Baseline` refuses privileged pods, host paths and the like,
+    /// `Restricted` also what needs root. The operator raises the namespaces' label `pod-security.kubernetes.io/enforce` to
+    /// it and never lowers one; what was there before comes back when the namespace leaves. Without it no label is touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PodSecurity")]
+    pub pod_security: Option<PodSecurity>,
+
+    /// Workloads of other namespaces that may run on the zone's nodes, such as network, storage and log agents; at most
+    /// 50. They count as part of the assessed system (PCI DSS 12.5.2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".to_string(), "workload".to_string()]))]
+    pub admits: Vec<Admit>,
+}
+
+/// A Pod Security Standard; the stricter one is greater. `Privileged` is not offered: it allows everything.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PodSecurity {
+    /// No privileged pods, no host namespaces, ports or paths.
+    Baseline,
+    /// Baseline, and no root and no capabilities.
+    Restricted,
+}
+
+impl PodSecurity {
+    /// The value of the label `pod-security.kubernetes.io/enforce`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PodSecurity::Baseline => "baseline",
+            PodSecurity::Restricted => "restricted",
+        }
+    }
+}
+
+/// A workload of another namespace that may run on the zone's nodes, and why.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admit {
+    /// Its namespace. Example: `storage`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: String,
+    /// Its kind and name. Example: `DaemonSet/csi-node`. Only pods that the built-in controller of that kind makes for it count.
+    #[schemars(
+        length(min = 1, max = 265),
+        regex(
+            pattern = r"^(CronJob|DaemonSet|Deployment|Job|StatefulSet)/[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+        )
+    )]
+    pub workload: String,
+    /// Why it has to run there, at least a sentence of 20 characters.
+    #[schemars(length(min = 20, max = 1024))]
+    pub need: String,
+    /// Who answers for it: a team or a person.
+    #[schemars(length(min = 1, max = 253))]
+    pub owner: String,
+    /// When it ends, RFC 3339 with time zone: from this instant on its new pods are refused, also while no operator runs.
+    #[schemars(schema_with = "date_time")]
+    pub expires_at: Time,
 }
 
 fn default_effects() -> Vec<TaintEffect> {

@@ -16,7 +16,7 @@ mod zone;
 pub use conditions::{ConditionType, Reason};
 pub use crd::crd;
 pub use finding::{Finding, FindingId, FindingState, Severity};
-pub use hosting::{Hosting, Nodes, TaintEffect};
+pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
 pub use segmentation::{Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};
 pub use status::{Change, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus};

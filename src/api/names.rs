@@ -23,6 +23,12 @@ pub const NODE_TAINT: &str = "pcizone.dev/zone";
 
 /// Annotation on a PciZone that confirms a change which opens something: the digest from `status.change`.
 pub const CONFIRM_CHANGE: &str = "pcizone.dev/confirm-change";
+/// Annotation of a dry run of a patch of a PciZone, by which the operator sees that an admission policy is in force.
+pub const PROBE: &str = "pcizone.dev/probe";
+/// Verb on PciZones that lets its holder change what is sealed; such a use is recorded.
+pub const BREAK_GLASS: &str = "break-glass";
+/// Verb on PciZones that lets its holder take namespaces into a zone, or out of it, by their labels.
+pub const CHANGE_SCOPE: &str = "change-scope";
 /// Finalizer of a zone that protects something.
 pub const FINALIZER: &str = "pcizone.dev/protection";
 
@@ -33,6 +39,17 @@ pub const FLOW_PREFIX: &str = "pcizone-flow-";
 
 /// Label that the API server keeps on every namespace; nobody can forge it.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// Label of a namespace that says which Pod Security Standard its pods are held to.
+pub const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+/// Label of a namespace that says of which version that standard is.
+pub const POD_SECURITY_VERSION: &str = "pod-security.kubernetes.io/enforce-version";
+
+/// Annotation of a namespace whose standard we raised: what we set, a slash, and what was there before.
+pub const POD_SECURITY_BEFORE: &str = "pcizone.dev/pod-security-before";
+
+/// The namespace of what the cluster itself needs. No pod there is ever refused.
+pub const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// Namespace of the operator as shipped.
 pub const OPERATOR_NAMESPACE: &str = "pcizone-system";
@@ -46,6 +63,8 @@ pub const RESERVED_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "k
 pub const MANAGER_NAMESPACES: &str = "pcizone/namespaces";
 /// Field manager of node labels and taints.
 pub const MANAGER_NODES: &str = "pcizone/nodes";
+/// Field manager of admission policies and their bindings.
+pub const MANAGER_GUARDS: &str = "pcizone/guards";
 /// Field manager of the zone's finalizer.
 pub const MANAGER_ZONES: &str = "pcizone/zones";
 /// Field manager of the zone's status.

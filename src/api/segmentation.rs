@@ -11,7 +11,7 @@ use super::{Mode, Selector};
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Segmentation {
-    /// Overrides `spec.mode` for this topic: `Observe` or `Enforce`. Without it `spec.mode` holds.
+    /// Overrides `spec.mode` for this topic: `Observe`, `Warn` or `Enforce`. Without it `spec.mode` holds.
     // The schema of an `Option` of an enum has the enum's doc and refuses null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Mode")]
@@ -197,7 +197,7 @@ impl Protocol {
 
 /// An RFC 3339 date-time that this program can read. The `date-time` format alone also lets a `t` or a comma and
 /// offsets of a day through, and the calendar of the program ends with the year 9999, seen from any time zone.
-fn date_time(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn date_time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "format": "date-time",

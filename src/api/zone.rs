@@ -26,7 +26,7 @@ use super::{Hosting, PciZoneStatus, Segmentation, Selector};
     cel,
     doc = "A PCI DSS zone: which namespaces are in scope, who may talk to them, and on which nodes they run.",
     validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')").message("metadata.name: a zone's name becomes a label value: at most 63 letters, digits and '-', no dots"),
-    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", description = "Observe reports only, Enforce protects."),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", description = "Observe reports only, Warn protects and warns, Enforce protects and refuses."),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "True when this generation is in place."),
     printcolumn(name = "Compliant", type_ = "string", json_path = ".status.conditions[?(@.type==\"Compliant\")].status", description = "True when everything judged is proven, False when something is violated, Unknown when something is unproven."),
     printcolumn(name = "Critical", type_ = "integer", json_path = ".status.findings.critical", description = "Open critical findings."),
@@ -40,8 +40,9 @@ use super::{Hosting, PciZoneStatus, Segmentation, Selector};
 )]
 pub struct PciZoneSpec {
     /// What the operator does with this zone. `Observe` (the default) writes nothing outside this object and
-    /// shows in `status.plan` what `Enforce` would write. `Enforce` protects. Going back from `Enforce` needs
-    /// the annotation `pcizone.dev/confirm-change`.
+    /// shows in `status.plan` what `Enforce` would write. `Warn` writes what `Enforce` writes, but its admission
+    /// policies warn and leave a note in the audit log instead of refusing. `Enforce` protects and refuses. Going back
+    /// needs the annotation `pcizone.dev/confirm-change`.
     #[serde(default)]
     pub mode: Mode,
 
@@ -57,14 +58,23 @@ pub struct PciZoneSpec {
     pub hosting: Option<Hosting>,
 }
 
-/// What the operator does with a zone or a topic of it.
+/// What the operator does with a zone or a topic of it; what protects more is greater.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Mode {
     /// Report only; nothing is written, nothing is removed.
     #[default]
     Observe,
-    /// Keep the protection in place.
+    /// Keep the protection in place; admission warns of what `Enforce` would refuse.
+    Warn,
+    /// Keep the protection in place; admission refuses what would get around it.
     Enforce,
+}
+
+impl Mode {
+    /// Protection is written and kept.
+    pub fn protects(self) -> bool {
+        self != Mode::Observe
+    }
 }
 
 /// What belongs to the zone.

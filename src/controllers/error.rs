@@ -61,6 +61,9 @@ pub enum Error {
     /// The HTTP server ended.
     #[error("cannot serve metrics and health")]
     Serve(#[source] std::io::Error),
+    /// A certificate of the webhook cannot be made or used.
+    #[error("cannot use a certificate for the webhook: {0}")]
+    Certificate(String),
     /// A part of the operator ended although it should run for ever.
     #[error("{0} ended unexpectedly")]
     Ended(&'static str),
@@ -82,6 +85,7 @@ impl Error {
             Error::Lease { .. } => "lease",
             Error::Client(_) => "client",
             Error::Serve(_) => "serve",
+            Error::Certificate(_) => "certificate",
             Error::Ended(_) => "ended",
         }
     }
@@ -99,6 +103,7 @@ impl Error {
             | Error::Lease { .. }
             | Error::Client(_)
             | Error::Serve(_)
+            | Error::Certificate(_)
             | Error::Ended(_) => false,
         }
     }
@@ -114,6 +119,7 @@ impl Error {
             | Error::Lease { .. }
             | Error::Client(_)
             | Error::Serve(_)
+            | Error::Certificate(_)
             | Error::Ended(_) => false,
         }
     }

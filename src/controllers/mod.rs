@@ -20,17 +20,20 @@ mod plans;
 mod queue;
 mod repair;
 pub mod rights;
+mod server;
 mod traffic;
 mod trim;
+mod webhook;
 mod zones;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::Stream;
 use kube::{Client, Config, ResourceExt, client::ClientBuilder};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 pub use error::Error;
+pub use webhook::Address;
 
 use apply::Applier;
 use hub::{Hub, Store};
@@ -41,6 +44,7 @@ use metrics::Metrics;
 use queue::Action;
 use repair::Context;
 use traffic::{Traffic, TrafficLayer};
+use webhook::Webhook;
 
 /// How soon rights are looked at again while some are missing.
 const RIGHTS_MISSING: Duration = Duration::from_secs(10);
@@ -57,11 +61,14 @@ pub struct Settings {
     pub identity: String,
     /// Where metrics and health are served.
     pub listener: TcpListener,
+    /// Where API servers without sound mutating policies find the webhook; without it pods there have to be placed by their
+    /// templates.
+    pub webhook: Option<(SocketAddr, Address)>,
 }
 
 /// Runs the operator until `shutdown` is ready or a part of it fails.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Settings { mut config, namespace, identity, listener } = settings;
+    let Settings { mut config, namespace, identity, listener, webhook } = settings;
     config.connect_timeout = Some(Duration::from_secs(5));
     // Repeats below the gate would go on after the lease is lost; each part tries again by itself.
     config.default_retry = false;
@@ -105,6 +112,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     });
     parts.spawn(judge.run());
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
+    if let Some((listen, address)) = webhook {
+        let (client, namespace) = (client.clone(), namespace.clone());
+        let webhook = Webhook { client, namespace, hub: Arc::clone(&hub), gate: gate.clone(), address };
+        parts.spawn(webhook.run(listen));
+    }
     parts.spawn(follow_rights(client, namespace, missing_rights));
     parts.spawn(keep(
         context("namespaces", "Namespace"),

@@ -11,8 +11,9 @@ use kube::ResourceExt;
 use super::hub::Hub;
 use crate::engine::{
     declaration::Declaration,
-    desired::policies,
+    desired::{admission::Guard, policies},
     due::Due,
+    guards::{self, Guarding},
     plan::{self, Stance, Write},
 };
 
@@ -56,6 +57,27 @@ pub fn node(hub: &Hub, node: &Node) -> Planned {
             fingerprint: hash(&(&node.metadata.uid, wanted)),
             next: None,
         }
+    })
+}
+
+/// What the guards of a zone need now.
+pub struct Guarded {
+    /// The writes.
+    pub planned: Planned,
+    /// What must be there.
+    pub desired: Vec<Guard>,
+    /// Of all of that.
+    pub digest: String,
+}
+
+/// The writes to the guards of a zone, and what has to be in force then.
+pub fn guards(hub: &Hub, zone: &str, now: Timestamp) -> Option<Guarded> {
+    let live = hub.guards_of(zone);
+    hub.resolved(|resolution, cluster| {
+        let guarding = guards::plan(resolution.zone(zone)?, cluster, |node| hub.ranges_of(node), &live, now);
+        let Guarding { due, writes, desired, digest, next } = guarding;
+        let planned = Planned { due, writes, fingerprint: hash(&digest), next };
+        Some(Guarded { planned, desired, digest })
     })
 }
 

@@ -22,6 +22,11 @@ impl Action {
     pub fn requeue(after: Duration) -> Self {
         Action(after)
     }
+
+    /// After this time, or before that as it was.
+    pub fn sooner(self, after: Duration) -> Self {
+        Action(self.0.min(after))
+    }
 }
 
 /// Works until the keys end and the last work is done. `work` says how soon it is to be done again by itself; a key that

@@ -20,6 +20,7 @@ use super::{
 use crate::engine::{
     drift::{self, Drift},
     due::{Course, Due, Release},
+    plan::Write,
     snapshot::Incident,
 };
 
@@ -73,12 +74,7 @@ pub async fn run<K, F, Fut>(
             }
             let subject = format!("{}/{name}", context.kind);
             match reconcile(object, Arc::clone(&context)).await {
-                Ok(again) => {
-                    if context.kind == "PciZone" {
-                        context.succeed(&subject);
-                    }
-                    Some(again)
-                }
+                Ok(again) => Some(again),
                 Err(error) => Some(Action::requeue(context.fail(&subject, &error))),
             }
         }
@@ -90,29 +86,12 @@ impl Context {
     /// Carries out the writes of a plan, in order, and says when to look again. `owner` is the metadata of the
     /// namespace or node.
     pub async fn carry_out(&self, planned: Planned, owner: &ObjectMeta) -> Result<Action, Error> {
-        let Planned { due, writes, fingerprint, next } = planned;
         let name = owner.name.clone().unwrap_or_default();
         let subject = format!("{}/{name}", self.kind);
-        if writes.is_empty() {
-            self.hub.settled.settle(&subject, fingerprint);
-            self.succeed(&subject);
-            return Ok(later(&name, next));
+        if let Some(action) = self.instead(&planned, &subject, &name).await? {
+            return Ok(action);
         }
-        if let Some(wait) = self.hub.failures.asked_to_wait(&subject) {
-            return Ok(Action::requeue(wait));
-        }
-        match &due {
-            Due::NotNow => {
-                self.succeed(&subject);
-                return Ok(later(&name, next));
-            }
-            Due::Release(_) | Due::Clean if !self.hub.deaf().is_empty() => {
-                // What is known may be old, and nothing is taken away on old knowledge.
-                return Ok(Action::requeue(DEAF));
-            }
-            Due::Release(release) if !self.may_release(release, &name).await? => return Ok(later(&name, next)),
-            Due::Protect(_) | Due::Release(_) | Due::Clean => {}
-        }
+        let Planned { due, writes, fingerprint, next } = planned;
         let settled = self.hub.settled.was_settled(&subject, fingerprint);
         if !settled {
             // The declaration changed; what was in place before says nothing any more.
@@ -127,10 +106,16 @@ impl Context {
             if !course.admits(write) {
                 continue;
             }
+            // The label lets pods in, so what they are checked by is there first. It is looked again when it is.
+            if let Write::LabelNamespace { zone, .. } = write
+                && !self.hub.has_guards_in_force(zone)
+            {
+                continue;
+            }
             // A label speaks of the default deny, and the watch may show one still that we deleted ourselves.
             let deleted = write.speaks_of().is_some_and(|subject| self.hub.awaited.is_deleted(&subject));
             if deleted || self.hub.awaited.is_behind(&target, write.planned_from(owner)) {
-                course.put_off();
+                course.put_off(write);
                 sooner(AWAITED);
                 continue;
             }
@@ -181,13 +166,42 @@ impl Context {
         }
         match failed {
             // One look is one failure, however many writes it was about.
-            Some(error) => sooner(self.fail(&subject, &error)),
+            Some(error) => {
+                if wrote {
+                    // It gets on, one write a look if need be; what failed before is no reason to wait longer.
+                    self.succeed(&subject);
+                }
+                sooner(self.fail(&subject, &error));
+            }
             None if wrote => self.succeed(&subject),
             None => {}
         }
         Ok(match again {
             Some(delay) => Action::requeue(next.map_or(delay, |next| delay.min(until(next)))),
             None => later(&name, next),
+        })
+    }
+
+    /// When to look again where the writes of a plan are not to be made now.
+    async fn instead(&self, planned: &Planned, subject: &str, name: &str) -> Result<Option<Action>, Error> {
+        let Planned { due, writes, fingerprint, next } = planned;
+        if writes.is_empty() {
+            self.hub.settled.settle(subject, *fingerprint);
+            self.succeed(subject);
+            return Ok(Some(later(name, *next)));
+        }
+        if let Some(wait) = self.hub.failures.asked_to_wait(subject) {
+            return Ok(Some(Action::requeue(wait)));
+        }
+        Ok(match due {
+            Due::NotNow => {
+                self.succeed(subject);
+                Some(later(name, *next))
+            }
+            // What is known may be old, and nothing is taken away on old knowledge.
+            Due::Release(_) | Due::Clean if !self.hub.deaf().is_empty() => Some(Action::requeue(DEAF)),
+            Due::Release(release) if !self.may_release(release, name).await? => Some(later(name, *next)),
+            Due::Protect(_) | Due::Release(_) | Due::Clean => None,
         })
     }
 
@@ -202,7 +216,8 @@ impl Context {
         Ok(!self.hub.resolved(|resolution, _| release.is_wanted(resolution, self.kind, &live)))
     }
 
-    fn succeed(&self, subject: &str) {
+    /// Notes that nothing fails any more.
+    pub fn succeed(&self, subject: &str) {
         self.hub.failures.clear(subject);
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, Client, api::PostParams};
 
-use super::error::Error;
-use crate::api::names;
+use super::{error::Error, webhook};
+use crate::{api::names, engine::desired::admission::Kind};
 
 const CALL: Duration = Duration::from_secs(10);
 
@@ -32,11 +32,22 @@ pub struct Right {
     pub verbs: &'static [&'static str],
     /// Where.
     pub place: Place,
+    /// Only on the object of this name. A creation cannot be granted so narrowly.
+    pub name: Option<&'static str>,
 }
 
 const fn right(group: &'static str, resource: &'static str, verbs: &'static [&'static str], place: Place) -> Right {
-    Right { group, resource, verbs, place }
+    Right { group, resource, verbs, place, name: None }
 }
+
+impl Right {
+    const fn on(self, name: &'static str) -> Self {
+        Right { name: Some(name), ..self }
+    }
+}
+
+/// For objects that are wholly ours.
+const KEEP: &[&str] = &["get", "list", "watch", "create", "update", "delete"];
 
 /// Every right that the operator needs.
 pub const NEEDED: &[Right] = &[
@@ -44,16 +55,17 @@ pub const NEEDED: &[Right] = &[
     right(names::GROUP, "pcizones/status", &["patch"], Place::Cluster),
     right("", "namespaces", &["get", "list", "watch", "patch"], Place::Cluster),
     right("", "nodes", &["get", "list", "watch", "patch"], Place::Cluster),
-    right(
-        "networking.k8s.io",
-        "networkpolicies",
-        &["get", "list", "watch", "create", "update", "delete"],
-        Place::Cluster,
-    ),
+    right("networking.k8s.io", "networkpolicies", KEEP, Place::Cluster),
+    right(Kind::GROUP, "validatingadmissionpolicies", KEEP, Place::Cluster),
+    right(Kind::GROUP, "validatingadmissionpolicybindings", KEEP, Place::Cluster),
+    right(Kind::GROUP, "mutatingadmissionpolicies", KEEP, Place::Cluster),
+    right(Kind::GROUP, "mutatingadmissionpolicybindings", KEEP, Place::Cluster),
     right("networking.k8s.io", "servicecidrs", &["list", "watch"], Place::Cluster),
     right("discovery.k8s.io", "endpointslices", &["list", "watch"], Place::Default),
     right("events.k8s.io", "events", &["create", "patch"], Place::Default),
-    right("coordination.k8s.io", "leases", &["get", "create", "patch"], Place::Own),
+    right("coordination.k8s.io", "leases", &["get", "create", "patch"], Place::Own).on(names::OPERATOR),
+    right("", "secrets", &["get", "list", "watch", "create", "update"], Place::Own).on(webhook::NAME),
+    right(Kind::GROUP, "mutatingwebhookconfigurations", KEEP, Place::Cluster).on(webhook::NAME),
 ];
 
 /// The rights that are missing, in words such as `patch nodes`.
@@ -99,8 +111,7 @@ fn review(right: &Right, verb: &str, own: &str) -> SelfSubjectAccessReview {
         Some((resource, subresource)) => (resource, Some(subresource.to_string())),
         None => (right.resource, None),
     };
-    // Rights on the lease are granted for its name; creation cannot be.
-    let name = (right.place == Place::Own && verb != "create").then(|| names::OPERATOR.to_string());
+    let name = right.name.filter(|_| verb != "create").map(str::to_string);
     SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {

@@ -7,16 +7,18 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use kube::core::DynamicObject;
 
 use crate::{
     api::names,
     engine::{
+        desired::admission::{Guard, Kind},
         ownership,
         policy::{Policy, Specs},
     },
 };
 
-/// Who wrote stays as far as it decides; annotations and owners go.
+/// Who wrote stays as far as it decides; annotations, but for a record of ours, and owners go.
 fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
     metadata.annotations = None;
     metadata.owner_references = None;
@@ -24,7 +26,9 @@ fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
 }
 
 pub(super) fn namespace(mut namespace: Namespace) -> Namespace {
+    let record = namespace.metadata.annotations.as_mut().and_then(|all| all.remove_entry(names::POD_SECURITY_BEFORE));
     metadata(&mut namespace.metadata, Some(names::ZONE_LABEL));
+    namespace.metadata.annotations = record.map(|record| [record].into());
     namespace.spec = None;
     // Most are active, and nothing depends on that.
     let phase = namespace.status.take().and_then(|status| status.phase).filter(|phase| phase != "Active");
@@ -45,6 +49,13 @@ pub(super) fn node(mut node: Node) -> Node {
 pub(super) fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
     ownership::digest(&mut policy.metadata, None);
     specs.share(policy.into())
+}
+
+/// Who wrote it decides, and what it says.
+pub(super) fn guard(kind: Kind, mut object: DynamicObject) -> Guard {
+    ownership::digest(&mut object.metadata, None);
+    object.metadata.annotations = None;
+    Guard::read(kind, object)
 }
 
 #[cfg(test)]

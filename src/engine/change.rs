@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{declaration::Declaration, resolve::Zone};
-use crate::api::{Change, Mode};
+use crate::api::Change;
 
 /// How many names a pending change shows.
 const SAMPLE: usize = 10;
@@ -47,6 +47,12 @@ pub fn scope_digest(zone: &Zone) -> String {
     format_digest(hash)
 }
 
+/// Some digits that tell one text from another.
+pub fn short_digest(text: &str) -> String {
+    let digest = format_digest(Sha256::new_with_prefix(text.as_bytes()));
+    digest.trim_start_matches("sha256:").chars().take(16).collect()
+}
+
 fn format_digest(hash: Sha256) -> String {
     use std::fmt::Write as _;
     let mut text = String::from("sha256:");
@@ -67,22 +73,22 @@ pub fn pending(zone: &Zone) -> Option<Change> {
     let nodes = zone.leaving_nodes().count();
     let what = if declaration.deleting {
         "The deletion of the zone"
-    } else if declaration.segmentation == Mode::Observe && namespaces > 0
-        || declaration.hosting == Mode::Observe && nodes > 0
-    {
+    } else if !declaration.segmentation.protects() && namespaces > 0 || !declaration.hosting.protects() && nodes > 0 {
         "Leaving Enforce"
     } else {
         "The new scope"
+    };
+    let message = if namespaces + nodes == 0 {
+        "Leaving Enforce would let admission only warn of what it refuses now.".to_string()
+    } else {
+        let (namespaces, nodes) = (count(namespaces, "namespace"), count(nodes, "node"));
+        format!("{what} would take the protection from {namespaces} and {nodes}.")
     };
     let sample = zone.leaving_namespaces().map(|name| format!("Namespace/{name}"));
     let sample = sample.chain(zone.leaving_nodes().map(|name| format!("Node/{name}")));
     Some(Change {
         digest: zone.digest().to_string(),
-        message: format!(
-            "{what} would take the protection from {} and {}.",
-            count(namespaces, "namespace"),
-            count(nodes, "node")
-        ),
+        message,
         namespaces: i64::try_from(namespaces).unwrap_or(i64::MAX),
         nodes: i64::try_from(nodes).unwrap_or(i64::MAX),
         sample: sample.take(SAMPLE).collect(),

@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 use kube::core::{Selector as LabelMatcher, SelectorExt};
 
-use crate::api::{Dns, Flow, Mode, PciZone, Selector, TaintEffect, names};
+use crate::api::{Admit, Dns, Flow, Mode, PciZone, PodSecurity, Selector, TaintEffect, names};
 
 /// A zone as declared.
 #[derive(Clone, Debug)]
@@ -45,6 +45,10 @@ pub struct Declaration {
     pub node_keys: Vec<String>,
     /// Effects of the zone's taint, sorted.
     pub taint_effects: Vec<TaintEffect>,
+    /// The Pod Security Standard of the zone's namespaces; `None` leaves it to others.
+    pub pod_security: Option<PodSecurity>,
+    /// Foreign workloads that may run on the zone's nodes.
+    pub admits: Vec<Admit>,
     /// DNS servers.
     pub dns: Dns,
     /// Declared flows.
@@ -56,14 +60,17 @@ pub struct Declaration {
 pub struct Matcher {
     /// By name.
     pub names: BTreeSet<String>,
+    /// By label, as declared.
+    pub labels: Option<LabelSelector>,
     selector: Option<LabelMatcher>,
 }
 
 impl Matcher {
     fn new(names: &[String], selector: Option<&Selector>) -> Self {
         // The schema admits only operators that parse; should one not, it matches nothing.
-        let selector = selector.and_then(|s| LabelMatcher::try_from(LabelSelector::from(s)).ok());
-        Matcher { names: names.iter().cloned().collect(), selector }
+        let labels = selector.map(LabelSelector::from);
+        let selector = labels.clone().and_then(|labels| LabelMatcher::try_from(labels).ok());
+        Matcher { names: names.iter().cloned().collect(), labels, selector }
     }
 
     /// True when the object is meant.
@@ -103,6 +110,8 @@ impl Declaration {
             nodes: hosting.map(|h| Matcher::new(&h.nodes.names, selector)),
             node_keys: selector.map(|s| s.keys().map(str::to_string).collect()).unwrap_or_default(),
             taint_effects,
+            pod_security: hosting.and_then(|h| h.pod_security),
+            admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
         }
@@ -110,12 +119,12 @@ impl Declaration {
 
     /// True when the zone is to protect its namespaces.
     pub fn segments(&self) -> bool {
-        self.segmentation == Mode::Enforce && !self.deleting
+        self.segmentation.protects() && !self.deleting
     }
 
     /// True when the zone is to dedicate its nodes.
     pub fn dedicates(&self) -> bool {
-        self.hosting == Mode::Enforce && self.nodes.is_some() && !self.deleting
+        self.hosting.protects() && self.nodes.is_some() && !self.deleting
     }
 
     /// Flows that are open at `now`.

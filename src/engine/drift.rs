@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
+    guards::GuardWrite,
     ownership,
     plan::{Write, is_labelled},
     policy::Policy,
@@ -40,7 +41,21 @@ pub fn drift(write: &Write, owner: &ObjectMeta, settled: bool) -> Option<Drift> 
         Write::LabelNamespace { .. } | Write::LabelNode { .. } | Write::PatchNode { label: Some(_), .. } => {
             (Tampering::Changed, ownership::last_rival(owner), false)
         }
-        Write::UnlabelNamespace { .. } | Write::PatchNode { label: None, .. } => return None,
+        Write::Guard(GuardWrite::Create(_)) => (Tampering::Removed, None, false),
+        Write::Guard(GuardWrite::Replace { live, .. }) => {
+            let rival = ownership::last_rival(&live.metadata);
+            (Tampering::Changed, rival, rival.is_some() && ownership::is_spec_shared(&live.metadata))
+        }
+        Write::Guard(GuardWrite::Delete(live)) => {
+            (Tampering::Changed, ownership::last_rival(&live.metadata), !ownership::wrote(&live.metadata))
+        }
+        Write::SetPodSecurity { record: Some(_), .. } => {
+            let raised = owner.annotations.as_ref().is_some_and(|all| all.contains_key(names::POD_SECURITY_BEFORE));
+            (Tampering::Changed, ownership::last_rival(owner), raised)
+        }
+        Write::UnlabelNamespace { .. }
+        | Write::SetPodSecurity { record: None, .. }
+        | Write::PatchNode { label: None, .. } => return None,
     };
     (certain || settled).then(|| Drift { subject: write.subject(), tampering, manager: manager.map(str::to_string) })
 }

@@ -109,21 +109,26 @@ impl Course {
     }
 
     /// This write is not made, because our own last one to the same object was not seen yet.
-    pub fn put_off(&mut self) {
-        self.ended |= !self.protects;
+    pub fn put_off(&mut self, write: &Write) {
+        self.ended |= !self.protects && is_in_order(write);
     }
 
     /// This write was not made. One refused policy keeps no other from being repaired or closed.
     pub fn miss(&mut self, write: &Write) {
         // A default deny that only says something wrong of itself is in force.
         self.denies &= !(write.denies_by_default() && write.is_urgent());
-        self.ended |= !self.protects;
+        self.ended |= !self.protects && is_in_order(write);
     }
 
     /// No further write would work.
     pub fn end(&mut self) {
         self.ended = true;
     }
+}
+
+/// Guards go with nothing left that they guard, each by itself.
+fn is_in_order(write: &Write) -> bool {
+    !matches!(write, Write::Guard(_))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod drift;
 pub mod due;
 mod evaluate;
 mod evidence;
+pub mod guards;
 pub mod memory;
 pub mod ownership;
 pub mod plan;
@@ -24,6 +25,7 @@ pub mod policy;
 pub mod resolve;
 pub mod snapshot;
 pub mod status;
+pub mod write;
 
 pub use evaluate::{Evaluation, blind, evaluate, recent};
 pub use resolve::{Resolution, resolve};

@@ -21,7 +21,9 @@ use k8s_openapi::api::core::v1::{Namespace, Node};
 use super::{
     change,
     declaration::Declaration,
+    desired::admission::Guard,
     evidence::{self, Evidence},
+    guards::{self, Guarded},
     memory::{Before, Memory},
     plan::is_terminating,
     policy::Policy,
@@ -53,6 +55,8 @@ pub struct Zone {
     pub namespaces: Members,
     /// Its nodes.
     pub nodes: Members,
+    /// What its admission policies do.
+    pub guarded: Guarded,
     /// Digest of the state that is declared; computed when asked for.
     digest: OnceLock<String>,
 }
@@ -104,6 +108,7 @@ impl Claim {
 pub fn resolve(snapshot: &Snapshot) -> Resolution {
     let zones = &snapshot.zones;
     let mut resolution = Resolution::new(zones, &snapshot.cluster.operator_namespace, snapshot.memory.clone());
+    resolution.fill_guards(&snapshot.guards);
     let policies = |name: &str| snapshot.policies.get(name).cloned().unwrap_or_default();
     resolution.fill(&snapshot.namespaces, policies, &snapshot.nodes);
     resolution
@@ -124,7 +129,8 @@ impl Resolution {
             };
             let before = memory.declare(record, declaration.as_ref());
             let [namespaces, nodes] = [Members::default(), Members::default()];
-            let zone = Zone { declaration, before, namespaces, nodes, digest: OnceLock::new() };
+            let guarded = Guarded::default();
+            let zone = Zone { declaration, before, namespaces, nodes, guarded, digest: OnceLock::new() };
             (record.name().to_string(), zone)
         };
         let zones = zones.iter().map(zone).collect();
@@ -169,6 +175,18 @@ impl Resolution {
     /// Every zone.
     pub fn zones(&self) -> impl Iterator<Item = (&str, &Zone)> {
         self.zones.iter().map(|(name, zone)| (name.as_str(), zone))
+    }
+
+    /// Takes in what the admission policies of a zone do. Returns true when that changed.
+    pub fn set_guarded(&mut self, zone: &str, guarded: Guarded) -> bool {
+        self.zones.get_mut(zone).is_some_and(|zone| std::mem::replace(&mut zone.guarded, guarded) != guarded)
+    }
+
+    /// Takes in all admission policies.
+    pub fn fill_guards(&mut self, guards: &[Arc<Guard>]) {
+        for (name, zone) in &mut self.zones {
+            zone.guarded = guards::guarded(name, guards);
+        }
     }
 
     /// Who answers for a namespace.
@@ -407,8 +425,19 @@ impl Zone {
 
     /// The declared state differs from the protection that is there by taking some away.
     pub fn is_leaving(&self) -> bool {
-        self.declaration.is_some()
-            && (self.leaving_namespaces().next().is_some() || self.leaving_nodes().next().is_some())
+        let leaves = self.leaving_namespaces().next().is_some() || self.leaving_nodes().next().is_some();
+        self.declaration.is_some() && (leaves || self.is_weakening())
+    }
+
+    /// The admission policies refuse still what they are only to warn of.
+    pub fn is_weakening(&self) -> bool {
+        let Some(declaration) = self.declaration.as_ref().filter(|declaration| !declaration.deleting) else {
+            return false;
+        };
+        let weaker = |live: Option<Mode>, wanted: Mode| wanted.protects() && live.is_some_and(|live| live > wanted);
+        let hosting = declaration.segmentation.min(declaration.hosting);
+        weaker(self.guarded.segmentation, declaration.segmentation)
+            || declaration.nodes.is_some() && weaker(self.guarded.hosting, hosting)
     }
 
     /// True when no namespace is declared or held: about nothing, nothing is true.
@@ -420,6 +449,6 @@ impl Zone {
     pub fn only_observes(&self) -> bool {
         self.declaration
             .as_ref()
-            .is_some_and(|d| d.segmentation == Mode::Observe && (d.nodes.is_none() || d.hosting == Mode::Observe))
+            .is_some_and(|d| !d.segmentation.protects() && (d.nodes.is_none() || !d.hosting.protects()))
     }
 }

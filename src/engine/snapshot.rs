@@ -12,7 +12,7 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{memory::Memory, policy::Policy};
+use super::{desired::admission::Guard, memory::Memory, policy::Policy};
 use crate::api::{PciZone, PciZoneStatus, names};
 
 /// The objects of a cluster that decide about zones.
@@ -26,6 +26,10 @@ pub struct Snapshot {
     pub nodes: BTreeMap<String, Arc<Node>>,
     /// Every NetworkPolicy by namespace, ours and others'.
     pub policies: BTreeMap<String, Vec<Arc<Policy>>>,
+    /// Admission policies and bindings of ours.
+    pub guards: Vec<Arc<Guard>>,
+    /// The guards of each zone that were seen in force, by the digest of them all.
+    pub in_force: BTreeMap<String, String>,
     /// What is not an object of a zone but flows depend on.
     pub cluster: Cluster,
     /// Rights that the operator lacks, in words.
@@ -127,6 +131,10 @@ impl ZoneRecord {
 pub struct Cluster {
     /// Namespace that the operator runs in; never a member of a zone.
     pub operator_namespace: String,
+    /// The user that the operator is to the API server.
+    pub operator_user: String,
+    /// The API server knows mutating policies whose patches are sound.
+    pub mutates: bool,
     /// Addresses behind the `kubernetes` Service.
     pub api_server: Vec<IpAddr>,
     /// Ranges of Service addresses.

@@ -12,6 +12,7 @@ use k8s_openapi::{
 use super::{
     change::{self, count},
     checks::{Case, Found, Topic, segmentation, topic},
+    guards::GuardWrite,
     plan::{Write, namespace_subject, node_subject},
     resolve::Members,
 };
@@ -171,7 +172,8 @@ fn applying(case: &Case, previous: Option<&PciZoneStatus>) -> Option<(Reason, St
     };
     let is_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
     let is_drift = |write: &&Write| is_in_place && !case.zone.is_leaving() && case.is_repair(write);
-    if case.due_writes().all(|write| is_drift(&write)) && !case.is_handing_over() {
+    let guards_are_late = case.is_guarding_late() && !is_in_place;
+    if case.due_writes().all(|write| is_drift(&write)) && !case.is_handing_over() && !guards_are_late {
         return None;
     }
     if let Some((_, error)) = case.failures().next() {
@@ -395,14 +397,19 @@ fn plan(case: &Case) -> Plan {
     let mut plan = Plan::default();
     for write in case.observed_writes() {
         match write {
-            Write::CreatePolicy(_) => plan.create += 1,
-            Write::DeletePolicy(_) | Write::UnlabelNamespace { .. } | Write::PatchNode { label: None, .. } => {
+            Write::CreatePolicy(_) | Write::Guard(GuardWrite::Create(_)) => plan.create += 1,
+            Write::DeletePolicy(_)
+            | Write::UnlabelNamespace { .. }
+            | Write::PatchNode { label: None, .. }
+            | Write::Guard(GuardWrite::Delete(_)) => {
                 plan.delete += 1;
             }
             Write::ReplacePolicy { .. }
             | Write::LabelNamespace { .. }
             | Write::LabelNode { .. }
-            | Write::PatchNode { label: Some(_), .. } => plan.update += 1,
+            | Write::PatchNode { label: Some(_), .. }
+            | Write::SetPodSecurity { .. }
+            | Write::Guard(GuardWrite::Replace { .. }) => plan.update += 1,
         }
         if plan.sample.len() < PLAN_SAMPLE {
             plan.sample.push(bounded(&format!("{} {}", write.verb(), write.subject()), MESSAGE));

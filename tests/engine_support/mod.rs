@@ -17,6 +17,8 @@ use pcizone::{
     api::{PciZoneStatus, names},
     engine::{
         self, Evaluation, Resolution, Snapshot,
+        due::Due,
+        guards,
         memory::Memory,
         plan::{self, Stance, Write},
         policy::Policy,
@@ -205,6 +207,12 @@ impl Model {
                     json!({ "metadata": { "labels": { names::NODE_LABEL: label } }, "spec": { "taints": taints } });
                 self.edit(names::MANAGER_NODES, &subject, &patch);
             }
+            Write::SetPodSecurity { level, record, .. } => {
+                let (labels, annotations) =
+                    (json!({ names::POD_SECURITY: level }), json!({ names::POD_SECURITY_BEFORE: record }));
+                self.edit(ours, &subject, &json!({ "metadata": { "labels": labels, "annotations": annotations } }));
+            }
+            Write::Guard(write) => panic!("{} is planned for no namespace and no node", write.guard().subject()),
         }
     }
 
@@ -245,8 +253,10 @@ impl Model {
 
     /// Judges, and writes the statuses.
     pub fn judge(&mut self) -> BTreeMap<String, Evaluation> {
-        let snapshot = self.snapshot();
-        let evaluations = engine::evaluate(&snapshot, &self.observe(), self.now);
+        let mut snapshot = self.snapshot();
+        let resolution = self.observe();
+        guard(&mut snapshot, &resolution, self.now);
+        let evaluations = engine::evaluate(&snapshot, &resolution, self.now);
         for (zone, evaluation) in &evaluations {
             self.set_status(zone, &evaluation.status);
         }
@@ -340,6 +350,23 @@ impl Model {
             Planned::Observed(_) => None,
         };
         self.plan().into_iter().filter_map(due).collect()
+    }
+}
+
+/// The admission policies of armed zones are in place and in force: nobody touches them here.
+fn guard(snapshot: &mut Snapshot, resolution: &Resolution, now: Timestamp) {
+    for (name, zone) in resolution.zones() {
+        let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
+        let guarding = guards::plan(zone, &snapshot.cluster, ranges, &[], now);
+        if !matches!(guarding.due, Due::Protect(_)) {
+            continue;
+        }
+        for mut guard in guarding.desired {
+            let manager = json!([{ "manager": names::MANAGER_GUARDS, "operation": "Update" }]);
+            guard.metadata.managed_fields = Some(read(&manager));
+            snapshot.guards.push(Arc::new(guard));
+        }
+        snapshot.in_force.insert(name.to_string(), guarding.digest);
     }
 }
 

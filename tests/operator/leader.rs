@@ -56,7 +56,8 @@ async fn of_two_replicas_only_the_leader_writes() {
     }
     assert!(leader.metric("pcizone_writes_total").await > 0);
     assert_eq!(follower.metric("pcizone_writes_total").await, 0);
-    let creations = |writes: Vec<String>| writes.iter().filter(|write| write.starts_with("create ")).count();
+    let creations =
+        |writes: Vec<String>| writes.iter().filter(|write| write.starts_with("create networkpolicies/")).count();
     assert_eq!(creations(bed.writes().await), 5, "four policies, and one anew");
 }
 

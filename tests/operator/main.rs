@@ -7,6 +7,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod admission;
 mod bad_input;
 mod changes;
 mod deploy;

@@ -108,8 +108,14 @@ impl Step {
 
 /// Builds the programs of the test cluster, so that no test has to.
 fn cluster() -> anyhow::Result<()> {
-    let all =
-        [Binary::Etcd, Binary::KubeApiserver, Binary::Kubectl, Binary::KubeControllerManager, Binary::KubeScheduler];
+    let all = [
+        Binary::Etcd,
+        Binary::KubeApiserver,
+        Binary::KubeApiserver135,
+        Binary::Kubectl,
+        Binary::KubeControllerManager,
+        Binary::KubeScheduler,
+    ];
     Assets::get(&all).map(drop)
 }
 

@@ -21,7 +21,9 @@ use super::{
     },
 };
 use crate::engine::{
-    Resolution, plan,
+    Resolution,
+    desired::admission::Guard,
+    guards, plan,
     policy::Policy,
     snapshot::{Cluster, ZoneRecord, node_ranges},
 };
@@ -37,6 +39,8 @@ impl Hub {
             world.node_ranges = self.nodes.all().iter().map(ranges).collect();
             world.cluster = Cluster {
                 operator_namespace: self.operator_namespace.clone(),
+                operator_user: self.server.get().map(|server| server.user.clone()).unwrap_or_default(),
+                mutates: self.mutates(),
                 api_server: api_server(&self.slices.all()),
                 services: service_ranges(&self.services.all()),
                 nodes: all_ranges(&world.node_ranges),
@@ -62,6 +66,7 @@ impl Hub {
         let zones: Vec<ZoneRecord> = world.zones.values().cloned().collect();
         let memory = world.resolution.memory().clone();
         let mut resolution = Resolution::new(&zones, &self.operator_namespace, memory);
+        resolution.fill_guards(&self.all_guards());
         resolution.fill(&self.all_namespaces(), |namespace| self.policies_in(namespace), &self.all_nodes());
         world.resolution = resolution;
     }
@@ -184,8 +189,31 @@ impl Hub {
                     None => world.node_ranges.remove(&name),
                 };
                 world.cluster.nodes = all_ranges(&world.node_ranges);
+                let zone = world.resolution.node(node.metadata.name.as_deref().unwrap_or_default());
+                touched.extend(zone.and_then(|claim| claim.zone.clone()).map(Touched::Zone));
                 touched.extend(dependents(&world.resolution, |peer| peer.internet == Some(true)));
             }
+        }
+        self.enqueue(touched);
+    }
+
+    pub(super) fn on_guard(&self, event: &Event<Guard>) {
+        let guard = match event {
+            Event::Apply(guard) => guard,
+            Event::Delete(guard) => {
+                self.awaited.gone(&guard.subject(), guard.metadata.resource_version.as_deref());
+                guard
+            }
+            Event::InitDone => return self.rebuild(),
+            Event::Init | Event::InitApply(_) => return,
+        };
+        let Some(zone) = guards::zone_of(guard) else { return };
+        let mut touched = BTreeSet::from([Touched::Zone(zone.to_string())]);
+        {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let confirmed = confirmed(&world.resolution);
+            world.resolution.set_guarded(zone, guards::guarded(zone, &self.guards_of(zone)));
+            touched.extend(affected(&world.resolution, &newly_confirmed(&world.resolution, &confirmed)));
         }
         self.enqueue(touched);
     }

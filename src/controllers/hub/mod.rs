@@ -11,9 +11,9 @@ mod store;
 mod watch;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -36,15 +36,18 @@ use super::{
     error::Error,
     memory::{Awaited, Failures, Ledger},
     metrics::Metrics,
+    server::Server,
     traffic::Traffic,
     trim,
 };
 use crate::{
-    api::PciZone,
+    api::{PciZone, names},
     engine::{
         Resolution, Snapshot,
+        desired::admission::{Guard, Kind},
+        guards,
         policy::{Policy, Specs},
-        snapshot::{Cluster, Incident, ZoneRecord},
+        snapshot::{Cluster, Incident, ZoneRecord, node_ranges},
     },
 };
 use facts::Touched;
@@ -69,6 +72,11 @@ pub struct Hub {
     policies: Arc<Store<Policy>>,
     slices: Arc<Store<EndpointSlice>>,
     services: Arc<Store<ServiceCIDR>>,
+    guards: BTreeMap<Kind, Store<Guard>>,
+    /// Known before anything is planned.
+    server: OnceLock<Server>,
+    /// The guards of each zone that were seen in force, by a digest of them all.
+    in_force: RwLock<BTreeMap<String, String>>,
     world: RwLock<World>,
     queues: Queues,
     tick: channel::Sender<()>,
@@ -115,6 +123,11 @@ pub fn zone_resource() -> ApiResource {
     ApiResource::erase::<PciZone>(&())
 }
 
+/// The API resource of a kind of guard.
+pub fn guard_resource(kind: Kind) -> ApiResource {
+    ApiResource::erase::<Guard>(&kind)
+}
+
 impl Hub {
     /// Sets up stores and watches. Nothing is watched before the watches are polled; they run as long as they are.
     pub fn new(
@@ -132,6 +145,9 @@ impl Hub {
             policies: Arc::default(),
             slices: Arc::default(),
             services: Arc::default(),
+            guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
+            server: OnceLock::new(),
+            in_force: RwLock::default(),
             world: RwLock::default(),
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
             tick: channel::Sender::new(()),
@@ -146,6 +162,15 @@ impl Hub {
         let (this, client) = (Arc::clone(&hub), client.clone());
         let watches = async move {
             let hub = &*this;
+            let server = Server::ask(&client, &hub.operator_namespace).await;
+            let mutates = hub.server.get_or_init(|| server).mutates;
+            let ours = format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE);
+            let ours = watcher::Config::default().timeout(WATCH_SECONDS).labels(&ours);
+            let guards = hub.guards.iter().filter(|(kind, _)| mutates || !kind.mutates()).map(|(kind, store)| {
+                let resource = guard_resource(*kind);
+                let api = (Api::all_with(client.clone(), &resource), resource);
+                follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
+            });
             let mut specs = Specs::default();
             let all = watcher::Config::default().timeout(WATCH_SECONDS);
             let api_server = all.clone().labels("kubernetes.io/service-name=kubernetes");
@@ -180,6 +205,7 @@ impl Hub {
                     std::convert::identity,
                     Hub::on_service_range
                 ),
+                futures::future::join_all(guards),
                 hub.sync(),
             );
             Error::Ended("the watches")
@@ -196,6 +222,9 @@ impl Hub {
         self.policies.until_filled().await;
         self.slices.until_filled().await;
         self.services.until_filled().await;
+        for (_, store) in self.watched_guards() {
+            store.until_filled().await;
+        }
         // From here on events are handled one by one; what came in between is in the stores already.
         self.rebuild();
         self.synced.send_replace(true);
@@ -242,13 +271,62 @@ impl Hub {
         self.missed.swap(false, Ordering::AcqRel)
     }
 
+    fn watched_guards(&self) -> impl Iterator<Item = (&Kind, &Store<Guard>)> {
+        let mutates = self.mutates();
+        self.guards.iter().filter(move |(kind, _)| mutates || !kind.mutates())
+    }
+
+    /// The API server knows mutating policies that are sound.
+    pub fn mutates(&self) -> bool {
+        self.server.get().is_some_and(|server| server.mutates)
+    }
+
+    fn resources(&self) -> impl Iterator<Item = &'static str> {
+        RESOURCES.into_iter().chain(self.watched_guards().map(|(kind, _)| kind.plural()))
+    }
+
+    /// The guards of a zone.
+    pub fn guards_of(&self, zone: &str) -> Vec<Arc<Guard>> {
+        self.all_guards().into_iter().filter(|guard| guards::zone_of(guard) == Some(zone)).collect()
+    }
+
+    fn all_guards(&self) -> Vec<Arc<Guard>> {
+        self.guards.values().flat_map(Store::all).collect()
+    }
+
+    /// Pod ranges and addresses of a node, as it tells them.
+    pub fn ranges_of(&self, node: &str) -> Vec<ipnet::IpNet> {
+        self.nodes.get(node).map(|node| node_ranges(&node)).unwrap_or_default()
+    }
+
+    /// The guards of a zone were seen in force.
+    pub fn note_in_force(&self, zone: &str, digest: String) {
+        self.in_force.write().unwrap_or_else(PoisonError::into_inner).insert(zone.to_string(), digest);
+    }
+
+    /// These guards of a zone were seen in force.
+    pub fn is_in_force(&self, zone: &str, digest: &str) -> bool {
+        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
+        in_force.get(zone).is_some_and(|seen| seen == digest)
+    }
+
+    /// Some guards of a zone were seen in force, and nothing was seen since that takes them away.
+    pub fn has_guards_in_force(&self, zone: &str) -> bool {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).contains_key(zone)
+    }
+
+    /// What is in force of a zone has to be seen anew.
+    pub fn forget_in_force(&self, zone: &str) {
+        self.in_force.write().unwrap_or_else(PoisonError::into_inner).remove(zone);
+    }
+
     /// The watches that are not synced or were not heard lately, in words.
     pub fn deaf(&self) -> Vec<String> {
         let mut deaf = Vec::new();
         if !self.is_synced() {
             deaf.push("not every watch is synced yet".to_string());
         }
-        for resource in RESOURCES {
+        for resource in self.resources() {
             match self.traffic.silence(resource) {
                 None => deaf.push(format!("{resource}: never heard")),
                 Some(silence) if silence > STALE => {
@@ -262,7 +340,7 @@ impl Hub {
 
     /// Puts the silence of every watch into the metrics.
     pub fn note_silence(&self, metrics: &Metrics) {
-        for resource in RESOURCES {
+        for resource in self.resources() {
             if let Some(silence) = self.traffic.silence(resource) {
                 metrics.set_silence(resource, i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
             }
@@ -318,6 +396,7 @@ impl Hub {
             }
         }
         let failures = self.failures.reasons();
+        let guards = self.all_guards();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
         // Before the first derivation the zones are only in the store.
@@ -327,6 +406,8 @@ impl Hub {
             namespaces,
             nodes,
             policies,
+            guards,
+            in_force: self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone(),
             cluster: world.cluster.clone(),
             missing_rights,
             incidents,
@@ -350,6 +431,13 @@ impl Hub {
         for zone in self.zones.all() {
             self.enqueue_zone(&zone.name_any());
         }
+        self.wake();
+    }
+
+    /// Has the namespaces and nodes of a zone looked at again.
+    pub fn enqueue_members(&self, zone: &str) {
+        let touched = self.resolved(|resolution, _| facts::affected(resolution, &BTreeSet::from([zone.to_string()])));
+        self.enqueue(touched);
         self.wake();
     }
 

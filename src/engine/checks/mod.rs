@@ -4,15 +4,17 @@ mod hosting;
 mod scope;
 pub mod segmentation;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     declaration::Declaration,
+    due::Due,
+    guards::{self, Guarding},
     plan::{self, Stance, Write},
     resolve::{Claim, Members, Resolution, Zone},
-    snapshot::{Incident, Snapshot, Tampering},
+    snapshot::{Incident, Snapshot, Tampering, node_ranges},
 };
 use crate::api::{FindingId, Mode};
 
@@ -32,6 +34,8 @@ pub struct Case<'a> {
     pub namespace_writes: Vec<Write>,
     /// What is to be written to its nodes; in Observe what Enforce would write.
     pub node_writes: Vec<Write>,
+    /// What its admission policies need.
+    pub guarding: Guarding,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -81,7 +85,9 @@ pub fn topic(id: FindingId) -> Topic {
         FindingId::NamespaceClaimedTwice
         | FindingId::NamespaceMissing
         | FindingId::NamespaceNotDeclared
-        | FindingId::NodeSharedByZones => Topic::Scope,
+        | FindingId::NodeSharedByZones
+        | FindingId::ScopeChangeNotAllowed
+        | FindingId::ZoneLabelSpoofed => Topic::Scope,
         FindingId::DefaultDenyMissing
         | FindingId::ManagedPolicyTampered
         | FindingId::PolicyAllowsWorld
@@ -93,14 +99,30 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::FlowReviewOverdue
         | FindingId::FlowUnresolvable
         | FindingId::FlowBetweenZonesUndeclaredOneSide
-        | FindingId::FlowToApiServerUnproven => Topic::Segmentation,
+        | FindingId::FlowToApiServerUnproven
+        | FindingId::PodPredatesPolicy
+        | FindingId::HostNetworkPod
+        | FindingId::HostPortExposed
+        | FindingId::NodePortExposed
+        | FindingId::LoadBalancerExposed
+        | FindingId::ExternalIpsUsed
+        | FindingId::ExternalNameFromZone
+        | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
         FindingId::NodeMissing
         | FindingId::NodeTaintMissing
         | FindingId::NodeLabelMissing
         | FindingId::NodeNotDeclared
         | FindingId::NodeLabelUnprotected
         | FindingId::ZoneHasNoNodes
-        | FindingId::PodPlacementUnproven => Topic::Hosting,
+        | FindingId::PodPlacementUnproven
+        | FindingId::PodOffZoneNode
+        | FindingId::PodPlacementNotEnforced
+        | FindingId::PodBypassesScheduler
+        | FindingId::ForeignPodOnZoneNode
+        | FindingId::PodToleratesEverything
+        | FindingId::StaticPodOnZoneNode
+        | FindingId::HostNamespacesShared
+        | FindingId::PodSecurityTooWeak => Topic::Hosting,
         FindingId::ManagedObjectTampered | FindingId::WriteRefused | FindingId::OperatorPermissionMissing => {
             Topic::Operator
         }
@@ -138,12 +160,23 @@ impl<'a> Case<'a> {
             plan::plan_node(plan::node_stance(resolution, name), node, resolution)
         });
         let node_writes = node_writes.collect();
-        Case { snapshot, resolution, name: &declaration.name, zone, declaration, namespace_writes, node_writes, now }
+        let name = &declaration.name;
+        let guards = snapshot.guards.iter().filter(|guard| guards::zone_of(guard) == Some(name));
+        let guards: Vec<_> = guards.map(Arc::clone).collect();
+        let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
+        let guarding = guards::plan(zone, &snapshot.cluster, ranges, &guards, now);
+        Case { snapshot, resolution, name, zone, declaration, namespace_writes, node_writes, guarding, now }
+    }
+
+    /// Guards are still to be written, or the API server does not act by them yet.
+    pub fn is_guarding_late(&self) -> bool {
+        let seen = self.snapshot.in_force.get(self.name) == Some(&self.guarding.digest);
+        matches!(self.guarding.due, Due::Protect(_)) && (!seen || !self.guarding.writes.is_empty())
     }
 
     /// True when a topic of the zone only reports.
     pub fn observes(&self) -> bool {
-        let observes = |mode| mode == Mode::Observe;
+        let observes = |mode: Mode| !mode.protects();
         observes(self.declaration.segmentation)
             || self.declaration.nodes.is_some() && observes(self.declaration.hosting)
     }

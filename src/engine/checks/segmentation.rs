@@ -86,11 +86,17 @@ fn not_in_place(write: &Write) -> Option<Found> {
             let message = "The namespace lacks the zone's label, or somebody else wrote it.";
             Some(Found::new(FindingId::NamespaceUnlabelled, format!("Namespace/{namespace}"), message))
         }
+        Write::SetPodSecurity { namespace, record: Some(_), .. } => {
+            let message = "The namespace holds its pods to a weaker Pod Security Standard than the zone declares.";
+            Some(Found::new(FindingId::PodSecurityTooWeak, format!("Namespace/{namespace}"), message))
+        }
         Write::CreatePolicy(_)
+        | Write::SetPodSecurity { .. }
         | Write::DeletePolicy(_)
         | Write::UnlabelNamespace { .. }
         | Write::LabelNode { .. }
-        | Write::PatchNode { .. } => None,
+        | Write::PatchNode { .. }
+        | Write::Guard(_) => None,
     }
 }
 

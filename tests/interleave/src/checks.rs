@@ -14,7 +14,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use pcizone::{
-    api::{Flow, Mode, PciZone, Peer, names},
+    api::{Flow, PciZone, Peer, names},
     engine::{
         declaration::Declaration,
         due::Due,
@@ -67,7 +67,11 @@ pub fn planned(operator: &Operator, stance: &Stance, due: &Due, namespace: &str,
                 assert_ne!(name, Some(names::BASELINE), "the default deny of {namespace} is deleted to protect it");
             }
             Write::LabelNamespace { zone: label, .. } => assert_eq!(label, zone),
-            Write::UnlabelNamespace { .. } | Write::LabelNode { .. } | Write::PatchNode { .. } => {
+            Write::UnlabelNamespace { .. }
+            | Write::LabelNode { .. }
+            | Write::PatchNode { .. }
+            | Write::Guard(_)
+            | Write::SetPodSecurity { .. } => {
                 panic!("{} {} does not protect {namespace}", write.verb(), write.subject())
             }
         }
@@ -199,7 +203,7 @@ pub fn is_not_declared(zone: &PciZone, kind: &str, live: &ObjectMeta) {
     } else {
         (spec.segmentation.mode, &spec.scope.namespaces.names, &spec.scope.namespaces.selector)
     };
-    let enforces = mode.unwrap_or(spec.mode) == Mode::Enforce && zone.metadata.deletion_timestamp.is_none();
+    let enforces = mode.unwrap_or(spec.mode).protects() && zone.metadata.deletion_timestamp.is_none();
     let label = |key: &String| live.labels.as_ref().and_then(|labels| labels.get(key));
     let selected =
         selector.iter().any(|selector| selector.match_labels.iter().all(|(key, value)| label(key) == Some(value)));

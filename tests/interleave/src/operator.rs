@@ -181,7 +181,7 @@ impl Operator {
 /// The zone is to protect namespaces.
 pub fn is_in_force(zone: &PciZone) -> bool {
     let mode = zone.spec.segmentation.mode.unwrap_or(zone.spec.mode);
-    mode == pcizone::api::Mode::Enforce && zone.metadata.deletion_timestamp.is_none()
+    mode.protects() && zone.metadata.deletion_timestamp.is_none()
 }
 
 /// Facts about the cluster, the same for all runs.
@@ -191,6 +191,7 @@ pub fn cluster() -> Cluster {
         api_server: vec!["10.96.0.1".parse().expect("an address")],
         services: vec!["10.96.0.0/12".parse().expect("a network")],
         nodes: vec!["203.0.113.7/32".parse().expect("a network")],
+        ..Cluster::default()
     }
 }
 

@@ -114,7 +114,7 @@ impl Run {
             let awaited = &self.operators[replica].awaited;
             let deleted = write.speaks_of().is_some_and(|subject| awaited.is_deleted(&subject));
             if deleted || awaited.is_behind(&subject, from) {
-                course.put_off();
+                course.put_off(write);
                 // It was acknowledged, and the watch has not shown that yet.
                 look.believes |= write.denies_by_default() && !awaited.is_deleted(&subject);
                 continue;
@@ -211,6 +211,8 @@ impl Run {
             Write::PatchNode { node, label, taints, resource_version } => {
                 self.patch_node(look.replica, node, label.as_deref(), taints, resource_version)
             }
+            // Guards are planned for zones, and here only namespaces and nodes are looked at.
+            Write::Guard(_) | Write::SetPodSecurity { .. } => Ok(None),
         }
     }
 

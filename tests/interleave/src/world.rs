@@ -154,6 +154,8 @@ pub fn spec(rng: &mut fastrand::Rng, zone: &str) -> PciZoneSpec {
             mode: other_mode(rng),
             nodes: Nodes { names: named(rng, &NODES), selector: Some(select("pool", zone)) },
             taint_effects: rng.choice(effects).unwrap_or_default().to_vec(),
+            pod_security: None,
+            admits: Vec::new(),
         }
     });
     let selector = (rng.u8(..8) > 0).then(|| select("team", zone));

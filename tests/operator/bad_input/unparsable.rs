@@ -56,7 +56,7 @@ async fn store(bed: &Bed, refused: &str) {
     bed.until_accepted(refused, true).await;
     bed.apply(refused).await;
     exchange(bed, shipped).await;
-    bed.until_accepted(&bare_zone("another", "Warn", "{names: [later]}"), false).await;
+    bed.until_accepted(&bare_zone("another", "Strict", "{names: [later]}"), false).await;
 }
 
 /// A cluster with two zones in place.
@@ -81,7 +81,7 @@ async fn others_go_on(bed: &Bed) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zone_of_an_older_version_keeps_its_protection_and_says_where_it_does_not_parse() {
     let mut bed = two_zones().await;
-    store(&bed, &zone("cde", "Warn", "[checkout, vault]")).await;
+    store(&bed, &zone("cde", "Strict", "[checkout, vault]")).await;
     until_invalid(&bed, "cde", "mode").await;
     bed.is_repaired("vault", "pcizone-baseline").await;
     let before = bed.surroundings().await;

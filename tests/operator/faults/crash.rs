@@ -19,7 +19,7 @@ use super::history::{History, State};
 use crate::support::{Bed, ask, flow, is, is_current};
 
 /// Writes of one stage at most.
-const WRITES: usize = 40;
+const WRITES: usize = 80;
 /// The replica keeps its name when its process is started again, as a container in a pod does.
 const IDENTITY: &str = "replica";
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::{api::core::v1::Namespace, api::networking::v1::NetworkPolicy};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::json;
 use testbed::{ControlPlane, config_from};
@@ -79,28 +79,40 @@ async fn whoever_puts_his_own_version_back_every_second_is_answered_each_time_an
     assert_eq!(format!("{:?}", tampered.severity), "Critical");
 }
 
+/// What an operator needs in a namespace of its own.
+const SECOND_LEASE: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: second, namespace: second-system}
+rules:
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, patch]}
+- {apiGroups: [''], resources: [secrets], verbs: [get, list, watch, create, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: second, namespace: second-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: second}
+subjects: [{kind: ServiceAccount, name: pcizone, namespace: pcizone-system}]
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_both_lead_write_the_same_and_come_to_rest() {
     let mut bed = Bed::without_operator().await;
     bed.shop().await;
     let before = bed.shape().await;
     // The lease keeps two from working at once; here each has one of its own.
-    let second = client(&bed.cluster, "second").await;
-    let namespace = json!({ "metadata": { "name": "second-system" } });
-    let namespace: Namespace = serde_json::from_value(namespace).unwrap();
-    Api::<Namespace>::all(second).create(&PostParams::default(), &namespace).await.unwrap();
+    bed.kubectl(&["create", "namespace", "second-system"]).await;
+    bed.apply(SECOND_LEASE).await;
     let clean = {
         bed.start_operator().await;
         let inside = life(&bed).await;
         bed.stop_operator().await;
         inside
     };
-    let both_users = [OPERATOR, "second"];
-    let alone = bed.carried_out_by(&both_users).await.len();
+    let alone = bed.carried_out_by(&[OPERATOR]).await.len();
 
     bed.start_operator().await;
-    let kubeconfig = bed.cluster.user_kubeconfig("second", &["system:masters"]).unwrap();
-    let config = config_from(&kubeconfig).await.unwrap();
+    let config = bed.operator_config().await;
     let other = Operator::start_in("second-system", config, "second".to_string());
     bed.operator().until_leading().await;
     other.until_leading().await;
@@ -109,7 +121,7 @@ async fn two_that_both_lead_write_the_same_and_come_to_rest() {
     assert_eq!(both, clean);
     other.end().await;
     bed.stop_operator().await;
-    let together = bed.carried_out_by(&both_users).await.len() - alone;
+    let together = bed.carried_out_by(&[OPERATOR]).await.len() - alone;
     assert!(together <= 2 * alone, "{together} writes of two, {alone} of one");
     let mut after = bed.shape().await;
     after.remove("Namespace/second-system");

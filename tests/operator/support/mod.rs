@@ -75,7 +75,7 @@ impl Bed {
         bed
     }
 
-    async fn with(options: Options) -> Self {
+    pub async fn with(options: Options) -> Self {
         let place = CLUSTERS.acquire().await.unwrap();
         let cluster = ControlPlane::start(options).await.expect("a cluster");
         let client = cluster.admin_client().await.unwrap();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use kube::Config;
 use pcizone::{
     api::names,
-    controllers::{self, Settings},
+    controllers::{self, Address, Settings},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -45,6 +45,8 @@ impl Operator {
 
     /// One that lives, with its Lease, in this namespace.
     pub fn start_in(namespace: &str, config: Config, identity: String) -> Self {
+        // A free port; nobody listens there unless the API server is an old one.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
         let namespace = namespace.to_string();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -53,8 +55,13 @@ impl Operator {
         let (stop, stopped) = oneshot::channel();
         let name = identity.clone();
         let task = runtime.spawn(async move {
-            let settings =
-                Settings { config, namespace, identity: name, listener: TcpListener::from_std(listener).unwrap() };
+            let settings = Settings {
+                config,
+                namespace,
+                identity: name,
+                listener: TcpListener::from_std(listener).unwrap(),
+                webhook: Some((free, Address::Url(format!("https://{free}")))),
+            };
             let shutdown = async move {
                 let _ = stopped.await;
             };

@@ -24,6 +24,8 @@ pub enum Binary {
     Etcd,
     /// The API server.
     KubeApiserver,
+    /// The API server of Kubernetes 1.35, which has no stable mutating policies.
+    KubeApiserver135,
     /// The command line client.
     Kubectl,
     /// The built-in controllers: namespaces, garbage collection, service accounts, workloads.
@@ -37,18 +39,28 @@ impl Binary {
     pub fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
-            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeApiserver | Self::KubeApiserver135 => "kube-apiserver",
             Self::Kubectl => "kubectl",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::KubeScheduler => "kube-scheduler",
         }
     }
 
-    /// The Go package that `cluster/go.mod` pins.
+    /// The folder of the module that pins it.
+    pub(crate) fn module(self) -> &'static str {
+        match self {
+            Self::KubeApiserver135 => "cluster-1.35",
+            Self::Etcd | Self::KubeApiserver | Self::Kubectl | Self::KubeControllerManager | Self::KubeScheduler => {
+                "cluster"
+            }
+        }
+    }
+
+    /// The Go package that the module pins.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
-            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::KubeApiserver | Self::KubeApiserver135 => "k8s.io/kubernetes/cmd/kube-apiserver",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
@@ -59,7 +71,7 @@ impl Binary {
     pub(crate) fn expected_minutes(self) -> u32 {
         match self {
             Self::Etcd | Self::Kubectl | Self::KubeScheduler => 1,
-            Self::KubeApiserver => 7,
+            Self::KubeApiserver | Self::KubeApiserver135 => 7,
             Self::KubeControllerManager => 3,
         }
     }
@@ -68,7 +80,7 @@ impl Binary {
     fn is_in_envtest(self) -> bool {
         match self {
             Self::Etcd | Self::KubeApiserver | Self::Kubectl => true,
-            Self::KubeControllerManager | Self::KubeScheduler => false,
+            Self::KubeApiserver135 | Self::KubeControllerManager | Self::KubeScheduler => false,
         }
     }
 }
@@ -89,10 +101,10 @@ impl Assets {
     /// Finds the binaries, and builds those that are missing. Blocks, for minutes on the first run on a machine.
     pub fn get(wanted: &[Binary]) -> Result<Self> {
         let envtest = std::env::var_os(ASSETS_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let recipe = go_build::Recipe::read()?;
-        let cache = cache_dir(&recipe.key())?;
         let mut paths = BTreeMap::new();
         for &binary in wanted {
+            let recipe = go_build::Recipe::read(binary.module())?;
+            let cache = cache_dir(&recipe.key())?;
             let path = match choose(binary, envtest.as_deref(), &cache, Path::is_file)? {
                 Choice::Found(path) => path,
                 Choice::Build(path) => {

@@ -61,9 +61,11 @@ impl AuditEvent {
         self.annotations.get("authorization.k8s.io/decision").is_some_and(|decision| decision == "allow")
     }
 
-    /// It may have changed something in the store. Asking for one's own rights is a POST that stores nothing.
+    /// It may have changed something in the store. Asking who one is and what one may is a POST that stores nothing, and so is
+    /// a dry run.
     pub fn is_write(&self) -> bool {
-        !["get", "list", "watch"].contains(&self.verb.as_str()) && self.resource != "selfsubjectaccessreviews"
+        let asks = ["selfsubjectaccessreviews", "selfsubjectreviews"].contains(&self.resource.as_str());
+        !["get", "list", "watch"].contains(&self.verb.as_str()) && !asks && !self.request_uri.contains("dryRun=All")
     }
 
     /// Time between arrival and the end of the response.

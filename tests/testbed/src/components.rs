@@ -101,7 +101,13 @@ impl Layout {
         self.program(assets, Binary::Etcd, args)
     }
 
-    pub(crate) fn apiserver(&self, assets: &Assets, port: u16, audit: bool, extra: &[String]) -> Result<Program> {
+    pub(crate) fn apiserver(
+        &self,
+        (assets, binary): (&Assets, Binary),
+        port: u16,
+        audit: bool,
+        extra: &[String],
+    ) -> Result<Program> {
         let mut args = vec![
             flag("etcd-servers", self.etcd_url()),
             flag("bind-address", "127.0.0.1"),
@@ -130,7 +136,7 @@ impl Layout {
             args.push(flag("audit-log-maxsize", 100_000));
         }
         args.extend_from_slice(extra);
-        self.program(assets, Binary::KubeApiserver, args)
+        self.program(assets, binary, args)
     }
 
     pub(crate) fn controller_manager(&self, assets: &Assets, kubeconfig: &Path, extra: &[&str]) -> Result<Program> {

@@ -43,6 +43,8 @@ const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 /// What a cluster consists of, besides etcd and the API server.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Which API server. Everything else is of the current version.
+    pub version: Version,
     /// Run the built-in controllers. Without them no namespace is ever deleted, nothing is garbage collected, and pods
     /// are refused until their namespace has a service account `default`.
     pub controller_manager: bool,
@@ -54,6 +56,25 @@ pub struct Options {
     pub durability: Durability,
     /// More arguments for the API server, such as `--feature-gates=…`. They win over those given by default.
     pub apiserver_args: Vec<String>,
+}
+
+/// Which API server a cluster has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// The one that everything is tested with.
+    #[default]
+    Current,
+    /// Kubernetes 1.35.
+    V135,
+}
+
+impl Version {
+    fn apiserver(self) -> Binary {
+        match self {
+            Self::Current => Binary::KubeApiserver,
+            Self::V135 => Binary::KubeApiserver135,
+        }
+    }
 }
 
 /// When etcd answers a write.
@@ -110,7 +131,7 @@ impl ControlPlane {
     /// Ready means: `/readyz` succeeds; the namespaces `default` and `kube-system`, and the Service and `EndpointSlice`
     /// `kubernetes` exist; and with the controller manager, so does the service account `default/default`.
     pub async fn start(options: Options) -> Result<Self> {
-        let mut wanted = vec![Binary::Etcd, Binary::KubeApiserver, Binary::Kubectl];
+        let mut wanted = vec![Binary::Etcd, options.version.apiserver(), Binary::Kubectl];
         if options.controller_manager {
             wanted.push(Binary::KubeControllerManager);
         }
@@ -144,7 +165,8 @@ impl ControlPlane {
         let kubeconfigs = Kubeconfigs::new(workdir.folder("kubeconfigs")?, url.clone(), authority.certificate());
         let admin = authority.client("testbed-admin", &["system:masters"])?;
         let admin_kubeconfig = kubeconfigs.write("testbed-admin", Credential::Certificate(admin))?;
-        let apiserver = layout.apiserver(&assets, port.number(), options.audit, &options.apiserver_args)?;
+        let binary = options.version.apiserver();
+        let apiserver = layout.apiserver((&assets, binary), port.number(), options.audit, &options.apiserver_args)?;
         Ok(Self {
             processes: Mutex::default(),
             apiserver,

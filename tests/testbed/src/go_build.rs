@@ -32,9 +32,9 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// Reads the module files next to this crate's sources.
-    pub(crate) fn read() -> Result<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
+    /// Reads the module files in a folder next to this crate's sources.
+    pub(crate) fn read(folder: &str) -> Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let read = |name: &str| {
             let path = folder.join(name);
             fs::read_to_string(&path).with_context(|| {
@@ -143,14 +143,14 @@ fn kubernetes_version(go_mod: &str) -> Result<&str> {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
         .find_map(|rest| rest.split_whitespace().next())
-        .context("cluster/go.mod does not require k8s.io/kubernetes")
+        .context("go.mod does not require k8s.io/kubernetes")
 }
 
 /// Without the version clients refuse to parse what the server says of itself.
 fn ldflags(version: &str) -> Result<String> {
     let mut numbers = version.trim_start_matches('v').split('.');
     let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
-        bail!("k8s.io/kubernetes has the unexpected version {version:?} in cluster/go.mod");
+        bail!("k8s.io/kubernetes has the unexpected version {version:?} in go.mod");
     };
     let at = "k8s.io/component-base/version";
     Ok(format!("-s -w -X {at}.gitVersion={version} -X {at}.gitMajor={major} -X {at}.gitMinor={minor}"))
@@ -171,6 +171,7 @@ mod tests {
 
     #[test]
     fn the_pinned_module_files_are_usable() {
-        assert_eq!(Recipe::read().unwrap().key().len(), 16);
+        let keys = ["cluster", "cluster-1.35"].map(|folder| Recipe::read(folder).unwrap().key());
+        assert!(keys.iter().all(|key| key.len() == 16) && keys[0] != keys[1], "{keys:?}");
     }
 }

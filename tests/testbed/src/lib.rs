@@ -39,7 +39,7 @@ mod workdir;
 
 pub use assets::{Assets, Binary};
 pub use audit::{AuditEvent, AuditReader};
-pub use control_plane::{ControlPlane, Durability, Options};
+pub use control_plane::{ControlPlane, Durability, Options, Version};
 pub use kubeconfig::config_from;
 pub use kubectl::Kubectl;
 pub use node::create_node;

@@ -50,10 +50,11 @@ impl Request {
         Request { number, verb, resource, subresource, namespace, name, uri: uri.to_string() }
     }
 
-    /// It may change something of a user's: not a lease, an event or a question about rights.
+    /// It may change something of a user's: not a lease, an event, a question about rights or a dry run.
     pub fn is_write(&self) -> bool {
-        let reads = ["get", "list", "watch"].contains(&self.verb);
-        !reads && !["leases", "events", "selfsubjectaccessreviews"].contains(&self.resource.as_str())
+        let reads = ["get", "list", "watch"].contains(&self.verb) || self.uri.contains("dryRun=All");
+        let others = ["leases", "events", "selfsubjectaccessreviews", "selfsubjectreviews"];
+        !reads && !others.contains(&self.resource.as_str())
     }
 }
 

@@ -3,7 +3,11 @@
 //! Every write passes the gate, has a timeout and names its object when it fails. Whatever protects is
 //! removed only after the live object was read.
 
-use std::{collections::BTreeSet, fmt::Debug, future::Future, sync::Arc, time::Duration};
+mod guards;
+mod left_overs;
+mod status;
+
+use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
 
 use k8s_openapi::{
     api::{
@@ -14,7 +18,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
     core::DynamicObject,
 };
 use serde::de::DeserializeOwned;
@@ -23,13 +27,13 @@ use tokio::sync::Semaphore;
 
 use super::{error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, traffic::with_retry_after};
 use crate::{
-    api::{ConditionType, PciZoneStatus, names},
+    api::names,
     engine::{
-        arming,
         desired::{node, policies},
         due::Release,
+        guards::GuardWrite,
         ownership,
-        plan::{self, Write, is_terminating, policy_matches, policy_subject},
+        plan::{self, Write, policy_matches, policy_subject},
         policy::Policy,
         snapshot::ZoneRecord,
     },
@@ -42,10 +46,6 @@ const TRIES: u32 = 3;
 /// Writes under way at once; also what is waited for at the end. More than the controllers have together, so that
 /// writes of one kind that hang hold up no other.
 const IN_FLIGHT: u32 = 256;
-/// Objects of one page of a list.
-const PAGE: u32 = 500;
-/// Pages of one list at most.
-const PAGES: u32 = 1000;
 
 /// What a write came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,9 @@ impl Applier {
             Write::UnlabelNamespace { namespace, zone, resource_version } => {
                 self.unlabel_namespace(namespace, zone, resource_version).await
             }
+            Write::SetPodSecurity { namespace, resource_version, level, record } => {
+                self.set_pod_security(namespace, resource_version, level.as_deref(), record.as_deref()).await
+            }
             Write::LabelNode { node, uid, zone, .. } => {
                 let (object, label) = ((node.as_str(), uid.as_str()), (names::NODE_LABEL, zone.as_str()));
                 self.apply_label(&self.nodes(), object, label, names::MANAGER_NODES).await
@@ -108,6 +111,11 @@ impl Applier {
                 let taints = json!(taints);
                 self.patch_node(node, label.as_deref(), &taints, resource_version).await
             }
+            Write::Guard(GuardWrite::Create(guard)) => self.put_guard(guard, None).await,
+            Write::Guard(GuardWrite::Replace { live, desired }) => {
+                self.put_guard(desired, Some(live.as_ref().clone())).await
+            }
+            Write::Guard(GuardWrite::Delete(guard)) => self.delete_guard(guard).await,
         }
     }
 
@@ -241,6 +249,31 @@ impl Applier {
         }
     }
 
+    /// Decided anew when the namespace has changed meanwhile.
+    async fn set_pod_security(
+        &self,
+        name: &str,
+        version: &str,
+        level: Option<&str>,
+        record: Option<&str>,
+    ) -> Result<Done, Error> {
+        let patch = json!({ "metadata": {
+            "resourceVersion": version,
+            "labels": { names::POD_SECURITY: level },
+            "annotations": { names::POD_SECURITY_BEFORE: record },
+        }});
+        let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
+        let params = manager(names::MANAGER_NAMESPACES);
+        match self.call("set the pod security of", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
+            Ok(written) => Ok(Done::Written(written.resource_version())),
+            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(Done::Gone),
+            Err(Error::Api { source, .. }) if is_stale(&source) => {
+                Err(Error::Contended { act: "set the pod security of", object: subject, tries: 1 })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Label and taints in one guarded request. Taints are one list for everybody: if the node changed since
     /// they were computed, only ours are exchanged in the list that is there now. What takes protection away is
     /// decided anew instead.
@@ -303,103 +336,6 @@ impl Applier {
         self.call(act, &subject, self.zones().patch(zone.name(), &params, &Patch::Merge(&patch))).await.map(drop)
     }
 
-    /// Whether the API server still has anything of a zone. What lies in a terminating namespace goes with it.
-    pub async fn has_left_overs(&self, zone: &str, deleting: bool) -> Result<bool, Error> {
-        let object = format!("objects of PciZone/{zone}");
-        let labelled = ListParams::default().labels(&format!("{}={zone}", names::ZONE_LABEL));
-        let is_ours = |namespace: &Namespace| arming::is_left_namespace(namespace, zone, deleting);
-        if self.find(&self.namespaces(), labelled, &object, is_ours).await?.is_some() {
-            return Ok(true);
-        }
-        // Taints cannot be asked for.
-        let is_ours = |node: &Node| arming::is_left_node(node, zone, deleting);
-        if self.find(&self.nodes(), ListParams::default(), &object, is_ours).await?.is_some() {
-            return Ok(true);
-        }
-        let ours = format!("{}={},{}={zone}", names::MANAGED_BY, names::MANAGED_BY_VALUE, names::ZONE_LABEL);
-        let policies: Api<Lenient<NetworkPolicy>> = Api::all(self.client.clone());
-        let mut passed = BTreeSet::new();
-        loop {
-            let is_ours = |policy: &NetworkPolicy| {
-                let ours = arming::is_left_policy(&policy.metadata, zone, deleting);
-                ours && !policy.metadata.namespace.as_ref().is_some_and(|namespace| passed.contains(namespace))
-            };
-            let found = self.find(&policies, ListParams::default().labels(&ours), &object, is_ours).await?;
-            let Some(namespace) = found.and_then(|policy| policy.namespace()) else { return Ok(false) };
-            let live =
-                self.read("read", &format!("Namespace/{namespace}"), self.namespaces().get_opt(&namespace)).await?;
-            if live.is_some_and(|Lenient(namespace)| !is_terminating(&namespace)) {
-                return Ok(true);
-            }
-            passed.insert(namespace);
-        }
-    }
-
-    /// The first object of a list that is looked for, page by page.
-    async fn find<K>(
-        &self,
-        api: &Api<Lenient<K>>,
-        mut params: ListParams,
-        object: &str,
-        is_it: impl Fn(&K) -> bool,
-    ) -> Result<Option<K>, Error>
-    where
-        K: Resource + Clone + Debug + DeserializeOwned,
-    {
-        params.limit = Some(PAGE);
-        for _ in 0..PAGES {
-            let page = self.read("list", object, api.list(&params)).await?;
-            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if let Some(Lenient(found)) = page.items.into_iter().find(|Lenient(item)| is_it(item)) {
-                return Ok(Some(found));
-            }
-            if params.continue_token.is_none() {
-                return Ok(None);
-            }
-        }
-        Err(Error::Contended { act: "list", object: object.to_string(), tries: PAGES })
-    }
-
-    /// Writes the status of a zone. The conditions of others stay; whatever else they wrote goes. The count of
-    /// confirmed changes never goes back, or a confirmation that was used up would fit again: where there is one, the
-    /// count is written over what is really there.
-    pub async fn set_status(&self, zone: &ZoneRecord, status: &PciZoneStatus) -> Result<(), Error> {
-        let resource = zone_resource();
-        let (api, subject) = (self.zones(), format!("PciZone/{}", zone.name()));
-        let mut version = None;
-        if zone.metadata().annotations.iter().flatten().any(|(key, _)| key == names::CONFIRM_CHANGE) {
-            let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(zone.name())).await? else {
-                return Ok(());
-            };
-            let live = ZoneRecord::read(live);
-            if live.status().is_some_and(|live| live.confirmed_changes > status.confirmed_changes) {
-                return Err(Error::Contended { act: "write the status of", object: subject, tries: 1 });
-            }
-            version.clone_from(&live.metadata().resource_version);
-        }
-        let (name, uid) = (zone.name(), &zone.metadata().uid);
-        let metadata = match version {
-            Some(version) => json!({ "name": name, "uid": uid, "resourceVersion": version }),
-            None => json!({ "name": name, "uid": uid }),
-        };
-        let patch = json!({
-            "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status,
-        });
-        let params = PatchParams::apply(names::MANAGER_STATUS).force();
-        let patch = Patch::Apply(&patch);
-        match self.call("write the status of", &subject, api.patch_status(zone.name(), &params, &patch)).await {
-            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(()),
-            Err(error) => Err(error),
-            // An apply leaves alone what others wrote and we never did.
-            Ok(Lenient(written)) => {
-                let Some(patch) = without_strays(written, status) else { return Ok(()) };
-                let params = manager(names::MANAGER_STATUS);
-                let clean = api.patch_status(zone.name(), &params, &patch);
-                self.call("clean the status of", &subject, clean).await.map(drop)
-            }
-        }
-    }
-
     /// A write: only while this replica leads.
     async fn call<T>(
         &self,
@@ -428,26 +364,6 @@ impl Applier {
             Err(_) => Err(Error::Timeout { act, object: object.to_string(), limit: CALL }),
         }
     }
-}
-
-/// What takes the strays out of a status, if there are any; for just the version that was looked at.
-fn without_strays(live: DynamicObject, status: &PciZoneStatus) -> Option<Patch<()>> {
-    let version = live.metadata.resource_version.clone();
-    let conditions = live.data.pointer("/status/conditions").and_then(Value::as_array).cloned();
-    let live = ZoneRecord::read(live);
-    if live.status().map(PciZoneStatus::without_foreign).as_ref() == Some(status) {
-        return None;
-    }
-    let mut wanted = json!(status);
-    let is_foreign =
-        |condition: &Value| !condition.get("type").and_then(Value::as_str).is_some_and(ConditionType::is_ours);
-    let foreign = conditions.into_iter().flatten().filter(is_foreign);
-    wanted.get_mut("conditions")?.as_array_mut()?.extend(foreign);
-    let operations = json!([
-        { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
-        { "op": "replace", "path": "/status", "value": wanted },
-    ]);
-    serde_json::from_value(operations).map(Patch::Json).ok()
 }
 
 fn manager(name: &str) -> PatchParams {

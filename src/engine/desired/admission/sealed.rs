@@ -1,0 +1,290 @@
+//! What is ours is changed by the operator, by the controllers that clean up, and by whoever breaks the glass
+//! (PCI DSS 1.2.8, 11.5.2). Admission policies and their bindings cannot be sealed: the API server asks no policy about them.
+
+use super::{
+    POLICIES, Surroundings, cel,
+    draft::{Draft, Refusal},
+};
+use crate::{
+    api::{FindingId, PodSecurity, names},
+    engine::declaration::{Declaration, Matcher},
+};
+
+const CHANGE_THE_ZONE: &str =
+    "Change the PciZone instead; in an emergency the verb break-glass on pcizones lets this pass and leaves a record";
+
+/// NetworkPolicies of ours, and those of others that open the zone to everybody.
+pub(super) fn policies(zone: &Declaration, around: &Surroundings) -> Draft {
+    let is_ours = |object: &str| {
+        format!(
+            "({object}.metadata.name == {} || {object}.metadata.name.startsWith({}) || {} == {})",
+            cel::text(names::BASELINE),
+            cel::text(names::FLOW_PREFIX),
+            cel::label(object, names::MANAGED_BY),
+            cel::text(names::MANAGED_BY_VALUE)
+        )
+    };
+    let same_label = |key: &str| format!("{} == {}", cel::label("object", key), cel::label("oldObject", key));
+    let everybody = |side: &str, peers: &str| {
+        format!(
+            "object.spec.?{side}.orValue([]).exists(r, r.?{peers}.orValue([]).size() == 0 || r.{peers}.exists(p, \
+             has(p.namespaceSelector) && {} && (!has(p.podSelector) || {}) || \
+             has(p.ipBlock) && isCIDR(p.ipBlock.cidr) && cidr(p.ipBlock.cidr).prefixLength() <= 1))",
+            selects_all("p.namespaceSelector"),
+            selects_all("p.podSelector")
+        )
+    };
+    Draft::new(zone, POLICIES)
+        .on("networking.k8s.io", "v1", &["networkpolicies"], &["CREATE", "UPDATE", "DELETE"])
+        .inside()
+        .by_others(around)
+        .variable("ours", format!("request.operation != \"CREATE\" && {}", is_ours("oldObject")))
+        .variable("claimed", format!("request.operation != \"DELETE\" && {}", is_ours("object")))
+        // Others may annotate what is ours: whatever follows a cluster's objects does.
+        .variable(
+            "kept",
+            format!(
+                "request.operation == \"UPDATE\" && object.spec == oldObject.spec && {} && {} && {} && \
+                 object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences && \
+                 object.metadata.?finalizers == oldObject.metadata.?finalizers",
+                same_label(names::MANAGED_BY),
+                same_label(names::ZONE_LABEL),
+                same_label(names::FLOW_LABEL)
+            ),
+        )
+        .variable("going", "has(namespaceObject.metadata.deletionTimestamp)")
+        .must(
+            "!(variables.ours || variables.claimed) || variables.kept || variables.going",
+            &Refusal {
+                id: FindingId::ManagedPolicyTampered,
+                what: "this NetworkPolicy is, or would pass for, one that pcizone keeps",
+                instead: CHANGE_THE_ZONE,
+            },
+        )
+        .must(
+            format!(
+                "request.operation == \"DELETE\" || variables.claimed || \
+                 request.operation == \"UPDATE\" && object.spec == oldObject.spec || !({} || {})",
+                everybody("ingress", "from"),
+                everybody("egress", "to")
+            ),
+            &Refusal {
+                id: FindingId::PolicyAllowsWorld,
+                what: "this NetworkPolicy opens the namespace to or from everybody",
+                instead: "Name the peers, or declare the traffic as a flow of the PciZone",
+            },
+        )
+        .breakable()
+}
+
+fn selects_all(selector: &str) -> String {
+    format!("{selector}.?matchLabels.orValue({{}}).size() == 0 && {selector}.?matchExpressions.orValue([]).size() == 0")
+}
+
+/// The zone's label on namespaces, their Pod Security, and who joins or leaves by label. Both states of the
+/// namespace are compared: a selector of the policy would read the new labels, and miss that one was taken away.
+pub(super) fn namespaces(zone: &Declaration, hosting: Option<&Declaration>, around: &Surroundings) -> Draft {
+    let name = cel::text(&zone.name);
+    let (was, is) = (cel::label("oldObject", names::ZONE_LABEL), cel::label("object", names::ZONE_LABEL));
+    let labels = |object: &str| format!("{object}.metadata.?labels.orValue({{}})");
+    let mut draft = Draft::new(zone, "namespaces")
+        .on("", "v1", &["namespaces"], &["CREATE", "UPDATE"])
+        .when("labels", format!("request.operation == \"CREATE\" || {} != {}", labels("object"), labels("oldObject")))
+        .by_others(around)
+        .variable("was", format!("request.operation == \"CREATE\" ? \"\" : {was}"))
+        .variable("is", is)
+        .must(
+            format!("variables.was == variables.is || variables.was != {name} && variables.is != {name}"),
+            &Refusal {
+                id: FindingId::ZoneLabelSpoofed,
+                what: "the label pcizone.dev/zone says that a namespace is protected, so only the operator sets it",
+                instead: CHANGE_THE_ZONE,
+            },
+        );
+    if let Some(wanted) = hosting.and_then(|hosting| hosting.pod_security) {
+        let level = |object: &str| cel::label(object, names::POD_SECURITY);
+        let version = |object: &str| cel::label(object, names::POD_SECURITY_VERSION);
+        let enough = match wanted {
+            PodSecurity::Baseline => &["baseline", "restricted"][..],
+            PodSecurity::Restricted => &["restricted"],
+        };
+        draft = draft.must(
+            format!(
+                "request.operation == \"CREATE\" || variables.was != {name} || \
+                 ({} == {} || {} in {}) && {} == {}",
+                level("object"),
+                level("oldObject"),
+                level("object"),
+                cel::list(enough.iter().copied()),
+                version("object"),
+                version("oldObject")
+            ),
+            &Refusal {
+                id: FindingId::PodSecurityTooWeak,
+                what: "the namespace's Pod Security would fall below what the zone declares",
+                instead: CHANGE_THE_ZONE,
+            },
+        );
+    }
+    if let Some(selector) = &zone.namespaces.labels {
+        let matches = |object: &str| cel::matches(&labels(object), selector);
+        draft = draft
+            .variable("selects", matches("object"))
+            .variable("selected", format!("request.operation != \"CREATE\" && {}", matches("oldObject")));
+        let refusal = Refusal {
+            id: FindingId::ScopeChangeNotAllowed,
+            what: "these labels would take the namespace into the zone or out of it",
+            instead: "That is a change of scope: it needs the verb change-scope on this PciZone",
+        };
+        draft = draft.must("variables.selects == variables.selected", &refusal).unless(names::CHANGE_SCOPE);
+    }
+    draft.breakable()
+}
+
+/// The zone's label and taint on nodes.
+pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
+    let name = cel::text(&zone.name);
+    let (was, is) = (cel::label("oldObject", names::NODE_LABEL), cel::label("object", names::NODE_LABEL));
+    let taints = |object: &str| format!("{object}.spec.?taints.orValue([])");
+    let ours = format!("t.key == {} && t.?value.orValue(\"\") == {name}", cel::text(names::NODE_TAINT));
+    Draft::new(zone, "nodes")
+        .on("", "v1", &["nodes"], &["CREATE", "UPDATE"])
+        .when(
+            "touched",
+            format!(
+                "request.operation == \"CREATE\" || object.metadata.?labels != oldObject.metadata.?labels || \
+                 {} != {}",
+                taints("object"),
+                taints("oldObject")
+            ),
+        )
+        .by_others(around)
+        .variable("was", format!("request.operation == \"CREATE\" ? \"\" : {was}"))
+        .variable("is", is)
+        .must(
+            format!("variables.was == variables.is || variables.was != {name} && variables.is != {name}"),
+            &Refusal {
+                id: FindingId::NodeLabelMissing,
+                what: "the label of zone nodes draws the zone's pods, so only the operator sets it",
+                instead: CHANGE_THE_ZONE,
+            },
+        )
+        .must(
+            format!(
+                "request.operation == \"CREATE\" || !{}.exists(t, {ours} && !{}.exists(n, n.key == t.key && \
+                 n.?value.orValue(\"\") == {name} && n.effect == t.effect))",
+                taints("oldObject"),
+                taints("object")
+            ),
+            &Refusal {
+                id: FindingId::NodeTaintMissing,
+                what: "the taint keeps other pods from a node of the zone",
+                instead: CHANGE_THE_ZONE,
+            },
+        )
+        .breakable()
+}
+
+fn declares(matcher: &Matcher, object: &str) -> Vec<String> {
+    let names = cel::lists(matcher.names.iter().map(String::as_str));
+    let named = names.iter().map(|list| format!("{object}.metadata.name in {list}"));
+    let labels = format!("{object}.metadata.?labels.orValue({{}})");
+    let labelled = matcher.labels.iter().map(|selector| cel::matches(&labels, selector));
+    named.chain(labelled).collect()
+}
+
+/// Whoever makes a node one of the zone's taints it in the same request, so that nothing lands there before.
+pub(super) fn taint_on_joining(zone: &Declaration) -> Draft {
+    let nodes = zone.nodes.clone().unwrap_or_default();
+    let key = cel::text(names::NODE_TAINT);
+    let taint = |effect: &str| {
+        format!("{{\"key\": {key}, \"value\": {}, \"effect\": {}}}", cel::text(&zone.name), cel::text(effect))
+    };
+    let add = |path: &str, value: &str| format!("JSONPatch{{op: \"add\", path: {}, value: {value}}}", cel::text(path));
+    let taints: Vec<String> =
+        zone.taint_effects.iter().map(|effect| add("/spec/taints/-", &taint(effect.as_str()))).collect();
+    Draft::new(zone, "nodes")
+        .on("", "v1", &["nodes"], &["CREATE", "UPDATE"])
+        // One that belongs to another zone stays with it until that one lets it go.
+        .when("free", format!("!object.spec.?taints.orValue([]).exists(t, t.key == {key})"))
+        .when("unlabelled", format!("{} == \"\"", cel::label("object", names::NODE_LABEL)))
+        .any("declared", &declares(&nodes, "object"))
+        .any("before", &declares(&nodes, "oldObject"))
+        .patching(format!(
+            "variables.declared && !(request.operation == \"UPDATE\" && variables.before) ? \
+             (has(object.spec.taints) ? [] : [{}]) + [{}] : []",
+            add("/spec/taints", "[]"),
+            taints.join(", ")
+        ))
+}
+
+/// The PciZone: without our finalizer its deletion would ask nobody.
+pub(super) fn zone(zone: &Declaration, around: &Surroundings) -> Draft {
+    let finalizer = cel::text(names::FINALIZER);
+    let has = |object: &str| format!("{finalizer} in {object}.metadata.?finalizers.orValue([])");
+    Draft::new(zone, "zone")
+        .on(names::GROUP, "v1alpha1", &["pcizones"], &["UPDATE"])
+        .named(&zone.name)
+        .by_others(around)
+        .must(
+            format!("!({}) || {}", has("oldObject"), has("object")),
+            &Refusal {
+                id: FindingId::ManagedObjectTampered,
+                what: "the finalizer keeps the zone's protection until its deletion is confirmed",
+                instead: "Confirm the deletion as status.change says; then the operator takes the finalizer away",
+            },
+        )
+        .breakable()
+}
+
+/// Changes that would open the zone are taken, because the digest to confirm is that of the changed zone; they are not
+/// carried out. Whoever makes one is told so.
+pub(super) fn changes(zone: &Declaration) -> Draft {
+    let list = |object: &str, path: &str| format!("{object}.spec.{path}.orValue([])");
+    let shrinks = |path: &str| format!("{}.all(n, n in {})", list("oldObject", path), list("object", path));
+    let same = |path: &str| format!("object.spec.{path} == oldObject.spec.{path}");
+    let rank = |object: &str, path: &str| format!("[\"Observe\", \"Warn\", \"Enforce\"].indexOf({object}.spec.{path})");
+    let weaker = |path: &str, default: &str| {
+        let mode = |object: &str| rank(object, &format!("{path}.orValue({object}.spec.{default})"));
+        format!("{} >= {}", mode("object"), mode("oldObject"))
+    };
+    let told = Refusal {
+        id: FindingId::ScopeChangeNotAllowed,
+        what: "this change opens something, so the protection stays as it is until you confirm it",
+        instead: "kubectl describe the PciZone and annotate it as its Stalled condition says",
+    };
+    Draft::new(zone, "changes")
+        .on(names::GROUP, "v1alpha1", &["pcizones"], &["UPDATE", "DELETE"])
+        .named(&zone.name)
+        .when("changed", "request.operation == \"DELETE\" || object.spec != oldObject.spec")
+        .must("request.operation != \"DELETE\"", &told)
+        .must(
+            format!(
+                "request.operation == \"DELETE\" || {} && {} && {} && {} && {} && {}",
+                shrinks("scope.namespaces.?names"),
+                same("scope.namespaces.?selector"),
+                shrinks("?hosting.?nodes.?names"),
+                same("?hosting.?nodes.?selector"),
+                weaker("?segmentation.?mode", "mode"),
+                weaker("?hosting.?mode", "mode"),
+            ),
+            &told,
+        )
+}
+
+/// The definition of PciZones: with it go all zones.
+pub(super) fn definition(zone: &Declaration, around: &Surroundings) -> Draft {
+    Draft::new(zone, "definition")
+        .on("apiextensions.k8s.io", "v1", &["customresourcedefinitions"], &["UPDATE", "DELETE"])
+        .named("pcizones.pcizone.dev")
+        .by_others(around)
+        .must(
+            "request.operation == \"UPDATE\" && object.spec == oldObject.spec",
+            &Refusal {
+                id: FindingId::ManagedObjectTampered,
+                what: "with the definition of PciZones all zones would go",
+                instead: "Whoever upgrades or removes pcizone needs the verb break-glass on pcizones, or is a cluster administrator",
+            },
+        )
+        .breakable()
+}
