@@ -14,7 +14,7 @@ use crate::{
     controllers::{error::Error, hub::guard_resource, lenient::Lenient},
     engine::{
         desired::admission::{Guard, Kind, seen},
-        guards, ownership,
+        guards,
     },
 };
 
@@ -51,16 +51,14 @@ impl Applier {
         Err(Error::Contended { act: "replace", object: subject, tries: TRIES })
     }
 
+    /// Deletes a guard in just the version that was seen. Nothing carries the zone's label any more, so it guards nothing.
     pub(super) async fn delete_guard(&self, guard: &Guard) -> Result<Done, Error> {
-        let (api, name, subject) = (self.guards(guard.kind), guard.name(), guard.subject());
-        let Some(Lenient(live)) = self.read("read", &subject, api.get_opt(name)).await? else { return Ok(Done::Gone) };
-        if live.metadata.uid != guard.metadata.uid || !ownership::is_managed(&live.metadata) {
-            // Somebody exchanged it meanwhile; the next event decides anew.
-            return Ok(Done::Found(live.resource_version()));
-        }
-        let preconditions = Preconditions { uid: live.uid(), resource_version: live.resource_version() };
+        let subject = guard.subject();
+        let Guard { metadata, .. } = guard;
+        let preconditions =
+            Preconditions { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        match self.call("delete", &subject, api.delete(name, &params)).await {
+        match self.call("delete", &subject, self.guards(guard.kind).delete(guard.name(), &params)).await {
             Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(Done::Gone),
             Err(Error::Api { source, .. }) if is_stale(&source) => {
                 Err(Error::Contended { act: "delete", object: subject, tries: 1 })
