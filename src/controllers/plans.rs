@@ -1,6 +1,6 @@
 //! What one namespace or one node needs now.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{
     api::core::v1::{Namespace, Node},
@@ -65,7 +65,7 @@ pub struct Guarded {
     /// The writes.
     pub planned: Planned,
     /// What must be there.
-    pub desired: Vec<Guard>,
+    pub desired: Arc<Vec<Guard>>,
     /// Of all of that.
     pub digest: String,
 }
@@ -73,8 +73,9 @@ pub struct Guarded {
 /// The writes to the guards of a zone, and what has to be in force then.
 pub fn guards(hub: &Hub, zone: &str, now: Timestamp) -> Option<Guarded> {
     let live = hub.guards_of(zone);
-    hub.resolved(|resolution, cluster| {
-        let guarding = guards::plan(resolution.zone(zone)?, cluster, |node| hub.ranges_of(node), &live, now);
+    hub.remembered(zone, |resolution, cluster, ranges, memo| {
+        let ranges = |node: &str| ranges.get(node).cloned().unwrap_or_default();
+        let guarding = guards::plan(resolution.zone(zone)?, cluster, ranges, &live, memo, now);
         let Guarding { due, writes, desired, digest, next } = guarding;
         let planned = Planned { due, writes, fingerprint: hash(&digest), next };
         Some(Guarded { planned, desired, digest })

@@ -65,7 +65,7 @@ async fn guard(name: &str, record: &ZoneRecord, context: &Context) -> Result<Act
     if context.hub.is_in_force(name, &digest) {
         return Ok(again);
     }
-    for guard in &desired {
+    for guard in desired.iter() {
         if !context.applier.is_in_force(name, guard).await? {
             tracing::debug!(zone = name, guard = guard.subject(), "written, and not in force yet");
             return Ok(again.sooner(NOT_IN_FORCE));

@@ -83,7 +83,7 @@ pub struct Guarding {
     /// In order.
     pub writes: Vec<Write>,
     /// What must be there.
-    pub desired: Vec<Guard>,
+    pub desired: Arc<Vec<Guard>>,
     /// Tells one such set from another.
     pub digest: String,
     /// When it changes by the clock alone.
@@ -93,9 +93,9 @@ pub struct Guarding {
 /// What holds for a topic of a zone.
 enum InForce<'a> {
     /// This declaration.
-    Declared(&'a Declaration),
+    Declared(&'a Arc<Declaration>),
     /// What was declared before: the change was not confirmed.
-    Held(&'a Declaration),
+    Held(&'a Arc<Declaration>),
     /// What was declared before, and that is not known.
     Unknown,
     /// Nothing.
@@ -103,7 +103,7 @@ enum InForce<'a> {
 }
 
 impl<'a> InForce<'a> {
-    fn declaration(&self) -> Option<&'a Declaration> {
+    fn declaration(&self) -> Option<&'a Arc<Declaration>> {
         match self {
             InForce::Declared(declaration) | InForce::Held(declaration) => Some(declaration),
             InForce::Unknown | InForce::Nothing => None,
@@ -112,7 +112,7 @@ impl<'a> InForce<'a> {
 }
 
 fn in_force<'a>(zone: &'a Zone, wanted: bool, leaves: bool, before: Option<&'a Arc<Declaration>>) -> InForce<'a> {
-    match (zone.answer(), before) {
+    match (zone.answering(), before) {
         (Some(declaration), _) if wanted => InForce::Declared(declaration),
         (_, Some(before)) if leaves && !zone.is_confirmed() => InForce::Held(before),
         (_, None) if leaves && !zone.is_confirmed() => InForce::Unknown,
@@ -123,7 +123,7 @@ fn in_force<'a>(zone: &'a Zone, wanted: bool, leaves: bool, before: Option<&'a A
 /// The declaration of hosting by which pods are placed now; rests on that of segmentation, which labels the namespaces.
 pub fn placing(zone: &Zone) -> Option<&Declaration> {
     let (segmentation, hosting) = topics(zone);
-    segmentation.declaration().and(hosting.declaration())
+    segmentation.declaration().and(hosting.declaration()).map(Arc::as_ref)
 }
 
 fn topics(zone: &Zone) -> (InForce<'_>, InForce<'_>) {
@@ -133,56 +133,111 @@ fn topics(zone: &Zone) -> (InForce<'_>, InForce<'_>) {
     (segmentation, in_force(zone, zone.wanted_nodes().is_some(), leaves, zone.before.dedicated.as_ref()))
 }
 
+/// What the guards of a zone are computed from.
+#[derive(Clone, Debug)]
+struct Sources {
+    segmentation: Option<Arc<Declaration>>,
+    hosting: Option<Arc<Declaration>>,
+    modes: Modes,
+    nodes: BTreeSet<String>,
+    ranges: Vec<IpNet>,
+}
+
+impl Sources {
+    /// Declarations are the same when they are the same object: a changed zone makes new ones.
+    fn is_same(&self, other: &Sources) -> bool {
+        let same = |one: &Option<Arc<Declaration>>, other: &Option<Arc<Declaration>>| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (_, _) => false,
+        };
+        same(&self.segmentation, &other.segmentation)
+            && same(&self.hosting, &other.hosting)
+            && self.modes == other.modes
+            && self.nodes == other.nodes
+            && self.ranges == other.ranges
+    }
+}
+
+/// The guards of a zone as they were computed last. That costs as much as the zone has names, and each of its namespaces
+/// that changes sides asks for it.
+#[derive(Debug, Default)]
+pub struct Memo(Option<Computed>);
+
+#[derive(Clone, Debug)]
+struct Computed {
+    sources: Sources,
+    at: Timestamp,
+    /// When they change by the clock alone.
+    next: Option<Timestamp>,
+    desired: Arc<Vec<Guard>>,
+    digest: String,
+}
+
+impl Memo {
+    fn compute(&mut self, sources: Sources, cluster: &Cluster, now: Timestamp) -> Computed {
+        let holds = |known: &&Computed| {
+            known.at <= now && known.next.is_none_or(|next| now < next) && known.sources.is_same(&sources)
+        };
+        if let Some(known) = self.0.as_ref().filter(holds) {
+            return known.clone();
+        }
+        let Sources { segmentation, hosting, modes, nodes, ranges } = &sources;
+        let around = Surroundings {
+            operator: &cluster.operator_user,
+            operator_namespace: &cluster.operator_namespace,
+            nodes: nodes.iter().map(String::as_str).collect(),
+            ranges: IpNet::aggregate(ranges),
+            mutates: cluster.mutates,
+        };
+        let desired = admission::desired(segmentation.as_deref(), hosting.as_deref(), *modes, &around, now);
+        let all: Vec<_> = desired.iter().map(|guard| (guard.subject(), &guard.spec)).collect();
+        let digest = change::short_digest(&json!(all).to_string());
+        let flows = segmentation.as_ref().and_then(|zone| zone.next_expiry(now));
+        let admits = hosting.iter().flat_map(|zone| &zone.admits).map(|admit| admit.expires_at.0);
+        let next = flows.into_iter().chain(admits.filter(|end| *end > now)).min();
+        let computed = Computed { sources, at: now, next, desired: Arc::new(desired), digest };
+        self.0 = Some(computed.clone());
+        computed
+    }
+}
+
 /// The writes that bring the guards of a zone to what it declares. `ranges` are the pod ranges and addresses of a node.
 pub fn plan(
     zone: &Zone,
     cluster: &Cluster,
     ranges: impl Fn(&str) -> Vec<IpNet>,
     live: &[Arc<Guard>],
+    memo: &mut Memo,
     now: Timestamp,
 ) -> Guarding {
     let (segmentation, hosting) = topics(zone);
-    let mut guarding =
-        Guarding { due: Due::NotNow, writes: Vec::new(), desired: Vec::new(), digest: String::new(), next: None };
     if matches!(segmentation, InForce::Unknown) || matches!(hosting, InForce::Unknown) {
         // What is there stays as it is until the change is confirmed.
-        return guarding;
+        let desired = Arc::default();
+        return Guarding { due: Due::NotNow, writes: Vec::new(), desired, digest: String::new(), next: None };
     }
-    let observed = zone.answer().filter(|zone| zone.nodes.is_some());
-    let hosting = hosting.declaration().or(observed.filter(|zone| !zone.hosting.protects()));
+    let observed = zone.answering().filter(|zone| zone.nodes.is_some() && !zone.hosting.protects());
+    let hosting = hosting.declaration().or(observed);
     let segmentation = segmentation.declaration();
-    guarding.due = match (segmentation, zone.answer()) {
+    let due = match (segmentation, zone.answer()) {
         (Some(_), Some(answer)) if !answer.armed => Due::NotNow,
         (Some(zone), _) => Due::Protect(zone.name.clone()),
         // Nothing carries the zone's label any more, so they guard nothing.
         (None, _) => Due::Clean,
     };
-    let nodes: BTreeSet<&str> = zone.nodes.declared.union(&zone.nodes.held).map(String::as_str).collect();
-    let ranges: Vec<IpNet> = nodes.iter().flat_map(|node| ranges(node)).collect();
-    let around = Surroundings {
-        operator: &cluster.operator_user,
-        operator_namespace: &cluster.operator_namespace,
-        nodes,
-        ranges: IpNet::aggregate(&ranges),
-        mutates: cluster.mutates,
-    };
+    let nodes: BTreeSet<String> = zone.nodes.declared.union(&zone.nodes.held).cloned().collect();
     // Until the change is confirmed they go on to refuse.
     let held = |live: Option<Mode>| live.filter(|_| zone.is_weakening() && !zone.is_confirmed()).unwrap_or_default();
+    let mode = |declared: Option<Mode>, live| declared.unwrap_or_default().max(held(live));
     let modes = Modes {
-        segmentation: segmentation
-            .map(|zone| zone.segmentation)
-            .unwrap_or_default()
-            .max(held(zone.guarded.segmentation)),
-        hosting: hosting.map(|zone| zone.hosting).unwrap_or_default().max(held(zone.guarded.hosting)),
+        segmentation: mode(segmentation.map(|zone| zone.segmentation), zone.guarded.segmentation),
+        hosting: mode(hosting.map(|zone| zone.hosting), zone.guarded.hosting),
     };
-    guarding.desired = admission::desired(segmentation, hosting, modes, &around, now);
-    let all: Vec<_> = guarding.desired.iter().map(|guard| (guard.subject(), &guard.spec)).collect();
-    guarding.digest = change::short_digest(&json!(all).to_string());
-    guarding.writes = writes(&guarding.desired, live);
-    let flows = segmentation.and_then(|zone| zone.next_expiry(now));
-    let admits = hosting.into_iter().flat_map(|zone| &zone.admits).map(|admit| admit.expires_at.0);
-    guarding.next = flows.into_iter().chain(admits.filter(|end| *end > now)).min();
-    guarding
+    let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
+    let sources = Sources { segmentation: segmentation.cloned(), hosting: hosting.cloned(), modes, nodes, ranges };
+    let Computed { desired, digest, next, .. } = memo.compute(sources, cluster, now);
+    Guarding { due, writes: writes(&desired, live), desired, digest, next }
 }
 
 /// What patches before what checks, so that nothing is refused for a moment that will be put right the next; a binding

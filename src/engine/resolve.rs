@@ -362,7 +362,12 @@ enum Kind {
 impl Zone {
     /// What the zone declares, or last declared while it cannot be read.
     pub fn answer(&self) -> Option<&Declaration> {
-        self.declaration.as_deref().or(self.before.readable.as_deref())
+        self.answering().map(Arc::as_ref)
+    }
+
+    /// The same, to be kept.
+    pub fn answering(&self) -> Option<&Arc<Declaration>> {
+        self.declaration.as_ref().or(self.before.readable.as_ref())
     }
 
     /// Whether the zone holds an object, and whether it is a residue. A zone that never enforced anything holds

@@ -357,11 +357,12 @@ impl Model {
 fn guard(snapshot: &mut Snapshot, resolution: &Resolution, now: Timestamp) {
     for (name, zone) in resolution.zones() {
         let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
-        let guarding = guards::plan(zone, &snapshot.cluster, ranges, &[], now);
+        let memo = &mut guards::Memo::default();
+        let guarding = guards::plan(zone, &snapshot.cluster, ranges, &[], memo, now);
         if !matches!(guarding.due, Due::Protect(_)) {
             continue;
         }
-        for mut guard in guarding.desired {
+        for mut guard in guarding.desired.iter().cloned() {
             let manager = json!([{ "manager": names::MANAGER_GUARDS, "operation": "Update" }]);
             guard.metadata.managed_fields = Some(read(&manager));
             snapshot.guards.push(Arc::new(guard));

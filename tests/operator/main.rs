@@ -14,6 +14,7 @@ mod deploy;
 mod events;
 mod faults;
 mod fields;
+mod guards;
 mod health;
 mod leader;
 mod lifecycle;

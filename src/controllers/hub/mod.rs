@@ -13,7 +13,7 @@ mod watch;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -45,9 +45,9 @@ use crate::{
     engine::{
         Resolution, Snapshot,
         desired::admission::{Guard, Kind},
-        guards,
+        guards::{self, Memo},
         policy::{Policy, Specs},
-        snapshot::{Cluster, Incident, ZoneRecord, node_ranges},
+        snapshot::{Cluster, Incident, ZoneRecord},
     },
 };
 use facts::Touched;
@@ -77,6 +77,7 @@ pub struct Hub {
     server: OnceLock<Server>,
     /// The guards of each zone that were seen in force, by a digest of them all.
     in_force: RwLock<BTreeMap<String, String>>,
+    memos: Mutex<BTreeMap<String, Memo>>,
     world: RwLock<World>,
     queues: Queues,
     tick: channel::Sender<()>,
@@ -93,12 +94,15 @@ pub struct Hub {
     operator_namespace: String,
 }
 
+/// Pod ranges and addresses of each node, as it tells them.
+pub type Ranges = BTreeMap<String, Vec<ipnet::IpNet>>;
+
 /// What is derived from the stores, event by event.
 #[derive(Default)]
 struct World {
     resolution: Resolution,
     zones: BTreeMap<String, ZoneRecord>,
-    node_ranges: BTreeMap<String, Vec<ipnet::IpNet>>,
+    node_ranges: Ranges,
     cluster: Cluster,
 }
 
@@ -148,6 +152,7 @@ impl Hub {
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: RwLock::default(),
+            memos: Mutex::default(),
             world: RwLock::default(),
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
             tick: channel::Sender::new(()),
@@ -294,11 +299,6 @@ impl Hub {
         self.guards.values().flat_map(Store::all).collect()
     }
 
-    /// Pod ranges and addresses of a node, as it tells them.
-    pub fn ranges_of(&self, node: &str) -> Vec<ipnet::IpNet> {
-        self.nodes.get(node).map(|node| node_ranges(&node)).unwrap_or_default()
-    }
-
     /// The guards of a zone were seen in force.
     pub fn note_in_force(&self, zone: &str, digest: String) {
         self.in_force.write().unwrap_or_else(PoisonError::into_inner).insert(zone.to_string(), digest);
@@ -366,6 +366,14 @@ impl Hub {
     pub fn resolved<T>(&self, look: impl FnOnce(&Resolution, &Cluster) -> T) -> T {
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
         look(&world.resolution, &world.cluster)
+    }
+
+    /// The same with the ranges of nodes, and what was computed last of a zone's guards.
+    pub fn remembered<T>(&self, zone: &str, look: impl FnOnce(&Resolution, &Cluster, &Ranges, &mut Memo) -> T) -> T {
+        let mut memos = self.memos.lock().unwrap_or_else(PoisonError::into_inner);
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        memos.retain(|zone, _| world.zones.contains_key(zone));
+        look(&world.resolution, &world.cluster, &world.node_ranges, memos.entry(zone.to_string()).or_default())
     }
 
     /// NetworkPolicies of a namespace, but for those of an earlier one of its name.

@@ -5,6 +5,7 @@
 mod alone;
 mod asking;
 mod bed;
+mod joining;
 mod people;
 mod placement;
 mod size;

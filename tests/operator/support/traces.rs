@@ -6,8 +6,15 @@ use k8s_openapi::api::{
     core::v1::{Namespace, Node},
     networking::v1::NetworkPolicy,
 };
-use kube::{Api, Resource, ResourceExt, api::ListParams};
-use pcizone::api::names;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::ListParams,
+    core::{ApiResource, DynamicObject},
+};
+use pcizone::{
+    api::names,
+    engine::desired::admission::{Guard, Kind},
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -21,8 +28,8 @@ impl Bed {
         Api::all(self.client.clone()).list(&ListParams::default()).await.unwrap().items
     }
 
-    /// Namespaces, nodes and policies with everything that zones may touch. Policies with their version, so that
-    /// a write that changes nothing shows. The operator's own namespace is left out, and what tests call after it.
+    /// Namespaces, nodes, policies and guards with everything that zones may touch. Policies and guards with their
+    /// version, so that a write that changes nothing shows. The operator's own namespace is left out, and what tests call after it.
     pub async fn surroundings(&self) -> BTreeMap<String, Value> {
         let mut all = BTreeMap::new();
         for namespace in self.all::<Namespace>().await {
@@ -56,6 +63,14 @@ impl Bed {
                 let version = policy.resource_version();
                 let value = json!({ "version": version, "labels": policy.labels(), "spec": policy.spec });
                 all.insert(format!("NetworkPolicy/{namespace}/{}", policy.name_any()), value);
+            }
+        }
+        for kind in Kind::ALL {
+            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::erase::<Guard>(&kind));
+            for guard in api.list(&ListParams::default()).await.unwrap().items {
+                let version = guard.resource_version();
+                let value = json!({ "version": version, "labels": guard.labels(), "spec": guard.data["spec"] });
+                all.insert(format!("{}/{}", kind.as_str(), guard.name_any()), value);
             }
         }
         all

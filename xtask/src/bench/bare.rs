@@ -49,6 +49,8 @@ rules:
 - {apiGroups: [''], resources: [configmaps], verbs: [create, delete]}
 - {apiGroups: [''], resources: [namespaces], verbs: [patch]}
 - {apiGroups: ['', networking.k8s.io], resources: [namespaces, nodes, networkpolicies], verbs: [list]}
+# It takes away what is sealed.
+- {apiGroups: [pcizone.dev], resources: [pcizones], verbs: [break-glass]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
