@@ -26,14 +26,14 @@ impl Server {
     /// Asks until there is an answer.
     pub async fn ask(client: &Client, namespace: &str) -> Self {
         loop {
-            match timeout(CALL, mutates(client)).await {
-                Ok(Ok(mutates)) => {
-                    let user = user(client, namespace).await;
+            let facts = async { Ok::<_, kube::Error>((mutates(client).await?, user(client, namespace).await?)) };
+            match timeout(CALL, facts).await {
+                Ok(Ok((mutates, user))) => {
                     tracing::info!(user, mutates, "the API server answers");
                     return Server { user, mutates };
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "the API server does not say its version"),
-                Err(_) => tracing::warn!("the API server does not say its version: no answer for {} s", CALL.as_secs()),
+                Ok(Err(error)) => tracing::warn!(%error, "the API server does not say what it is"),
+                Err(_) => tracing::warn!("the API server does not say what it is: no answer for {} s", CALL.as_secs()),
             }
             sleep(AGAIN).await;
         }
@@ -52,13 +52,17 @@ async fn mutates(client: &Client) -> kube::Result<bool> {
 }
 
 /// The user that sealed objects must obey. Hardened clusters do not let everybody ask; then it is the account of `deploy/`.
-async fn user(client: &Client, namespace: &str) -> String {
+async fn user(client: &Client, namespace: &str) -> kube::Result<String> {
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
-    let answer = timeout(CALL, reviews.create(&PostParams::default(), &SelfSubjectReview::default())).await;
-    let user = answer.ok().and_then(Result::ok).and_then(|review| review.status?.user_info?.username);
-    user.unwrap_or_else(|| {
+    let answer = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+    let user = match answer {
+        Ok(review) => review.status.and_then(|status| status.user_info?.username),
+        Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_not_found() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(user.unwrap_or_else(|| {
         let user = format!("system:serviceaccount:{namespace}:{}", names::OPERATOR);
         tracing::warn!(user, "the API server does not say who we are; taken from the deployment");
         user
-    })
+    }))
 }

@@ -51,10 +51,9 @@ pub(super) fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
     specs.share(policy.into())
 }
 
-/// Who wrote it decides, and what it says.
+/// A replacement sends the live metadata back: annotations must stay.
 pub(super) fn guard(kind: Kind, mut object: DynamicObject) -> Guard {
     ownership::digest(&mut object.metadata, None);
-    object.metadata.annotations = None;
     Guard::read(kind, object)
 }
 

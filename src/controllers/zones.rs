@@ -54,10 +54,11 @@ async fn guard(name: &str, record: &ZoneRecord, context: &Context) -> Result<Act
         return Ok(later(name, None));
     };
     let protects = matches!(planned.due, Due::Protect(_));
+    let ends = matches!(planned.due, Due::Clean);
     let is_written = planned.writes.is_empty();
     let again = context.carry_out(planned, record.metadata()).await?;
     if !protects || !is_written {
-        if !protects {
+        if ends {
             context.hub.forget_in_force(name);
         }
         return Ok(again);

@@ -94,7 +94,7 @@ pub struct Guarding {
 enum InForce<'a> {
     /// This declaration.
     Declared(&'a Arc<Declaration>),
-    /// What was declared before: the change was not confirmed.
+    /// What was declared before: something has its protection still.
     Held(&'a Arc<Declaration>),
     /// What was declared before, and that is not known.
     Unknown,
@@ -114,8 +114,9 @@ impl<'a> InForce<'a> {
 fn in_force<'a>(zone: &'a Zone, wanted: bool, leaves: bool, before: Option<&'a Arc<Declaration>>) -> InForce<'a> {
     match (zone.answering(), before) {
         (Some(declaration), _) if wanted => InForce::Declared(declaration),
-        (_, Some(before)) if leaves && !zone.is_confirmed() => InForce::Held(before),
-        (_, None) if leaves && !zone.is_confirmed() => InForce::Unknown,
+        // Also when that is confirmed, until the last object is released.
+        (_, Some(before)) if leaves => InForce::Held(before),
+        (_, None) if leaves => InForce::Unknown,
         (_, _) => InForce::Nothing,
     }
 }
@@ -226,7 +227,10 @@ pub fn plan(
         // Nothing carries the zone's label any more, so they guard nothing.
         (None, _) => Due::Clean,
     };
-    let nodes: BTreeSet<String> = zone.nodes.declared.union(&zone.nodes.held).cloned().collect();
+    let mut nodes: BTreeSet<String> = zone.nodes.declared.union(&zone.nodes.held).cloned().collect();
+    // A node that is declared by name may be named before it is there.
+    let named = hosting.and_then(|zone| zone.nodes.as_ref()).into_iter().flat_map(|nodes| &nodes.names);
+    nodes.extend(named.cloned());
     // Until the change is confirmed they go on to refuse.
     let held = |live: Option<Mode>| live.filter(|_| zone.is_weakening() && !zone.is_confirmed()).unwrap_or_default();
     let mode = |declared: Option<Mode>, live| declared.unwrap_or_default().max(held(live));

@@ -173,13 +173,17 @@ impl Webhook {
     async fn clean(&self) -> Error {
         loop {
             let api = self.configurations();
-            let is_there = matches!(call("read", api.get_opt(NAME)).await, Ok(Some(_)));
-            if is_there && self.gate.is_open() {
-                if let Err(error) = call("delete", api.delete(NAME, &DeleteParams::default())).await {
-                    tracing::warn!(error = error.chain(), "the webhook of an older API server is still there");
+            match call("read", api.get_opt(NAME)).await {
+                Ok(None) => return std::future::pending().await,
+                Ok(Some(_)) if self.gate.is_open() => {
+                    if let Err(error) = call("delete", api.delete(NAME, &DeleteParams::default())).await {
+                        tracing::warn!(error = error.chain(), "the webhook of an older API server is still there");
+                    }
                 }
-            } else if !is_there {
-                std::future::pending::<()>().await;
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    tracing::warn!(error = error.chain(), "cannot look for the webhook of an older API server");
+                }
             }
             tokio::time::sleep(SAFETY_NET).await;
         }

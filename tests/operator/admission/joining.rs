@@ -16,6 +16,11 @@ fn is_tainted(answer: &Answer) -> bool {
     ours.map(|taint| (&taint["value"], &taint["effect"])).collect::<Vec<_>>() == [(&json!("cde"), &json!("NoSchedule"))]
 }
 
+fn is_labelled(answer: &Answer) -> bool {
+    let Answer::Allowed { object, .. } = answer else { return false };
+    object["metadata"]["labels"]["node-restriction.kubernetes.io/pcizone"] == "cde"
+}
+
 fn row(who: Who, verb: &'static str, path: &str, body: Value) -> Row {
     Row { who, what: String::new(), verb, path: path.to_string(), body, stopped_by: None }
 }
@@ -29,9 +34,17 @@ async fn a_node_that_joins_is_tainted_by_the_request_that_makes_it_join() {
     let node = "/api/v1/nodes/node-1";
 
     let joins = asked(row(Who::Platform, "PATCH", node, pool(json!("pci")))).await;
-    assert!(is_tainted(&joins), "{joins:?}");
+    assert!(is_tainted(&joins) && is_labelled(&joins), "{joins:?}");
     let stays = asked(row(Who::Platform, "PATCH", node, pool(json!("web")))).await;
     assert!(matches!(stays, Answer::Allowed { .. }) && !is_tainted(&stays), "{stays:?}");
+
+    // Whoever brings along something of the same name that keeps nobody away does not get around it.
+    let mut weak = pool(json!("pci"));
+    weak["spec"] = json!({ "taints": [{ "key": "pcizone.dev/zone", "value": "x", "effect": "PreferNoSchedule" }] });
+    let joins = asked(row(Who::Platform, "PATCH", node, weak)).await;
+    let Answer::Allowed { object, .. } = &joins else { panic!("{joins:?}") };
+    assert!(object["spec"]["taints"].to_string().contains("NoSchedule"), "{object:#}");
+    assert!(object["spec"]["taints"].as_array().unwrap().iter().any(|taint| taint["value"] == "cde"), "{object:#}");
 
     // A taint of others stays where it is.
     bed.kubectl(&["taint", "node", "node-1", "example.com/other=kept:NoSchedule"]).await;
@@ -49,5 +62,5 @@ async fn a_node_that_joins_is_tainted_by_the_request_that_makes_it_join() {
     let labels = json!({ "kubernetes.io/hostname": "pci-9", "kubernetes.io/os": "linux" });
     let body = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "pci-9", "labels": labels } });
     let registers = ask(&kubelet, &row(Who::Kubelet, "POST", "/api/v1/nodes", body)).await;
-    assert!(is_tainted(&registers), "{registers:?}");
+    assert!(is_tainted(&registers) && !is_labelled(&registers), "{registers:?}");
 }

@@ -294,6 +294,25 @@ fn policies() -> Vec<Row> {
             false,
         ),
         ("to nobody", json!({ "podSelector": {} }), false),
+        (
+            "from every namespace that has a name",
+            json!({ "podSelector": {}, "ingress": [{ "from": [
+                { "namespaceSelector": { "matchExpressions": [{ "key": "kubernetes.io/metadata.name", "operator": "Exists" }] } },
+            ]}]}),
+            true,
+        ),
+        (
+            "from all namespaces but one",
+            json!({ "podSelector": {}, "ingress": [{ "from": [
+                { "namespaceSelector": { "matchExpressions": [{ "key": "a", "operator": "NotIn", "values": ["b"] }] } },
+            ]}]}),
+            true,
+        ),
+        (
+            "to a quarter of the world",
+            json!({ "podSelector": {}, "egress": [{ "to": [{ "ipBlock": { "cidr": "64.0.0.0/2" } }] }] }),
+            true,
+        ),
     ] {
         let stopped_by = stopped_by.then_some("PolicyAllowsWorld");
         rows.push(row(Editor, &format!("a policy {what}"), "POST", path, policy("mine", spec), stopped_by));
@@ -340,6 +359,31 @@ fn namespaces() -> Vec<Row> {
         let body = new("newpay", json!({ "team": "payments" }));
         rows.push(row(who, "a new namespace that joins by label", "POST", "/api/v1/namespaces", body, joins));
     }
+    for (what, label) in [("bogus zone", "bogus"), ("zone's", "cde")] {
+        let status = format!("{}/status", path("storefront"));
+        let body = labels(json!({ "pcizone.dev/zone": label }));
+        let what = format!("a {what} label by way of the status");
+        rows.push(row(Platform, &what, "PATCH", &status, body, Some("ZoneLabelSpoofed")));
+    }
+    let body = new("spoof", json!({ "pcizone.dev/zone": "bogus" }));
+    rows.push(row(
+        Platform,
+        "a new namespace of no zone",
+        "POST",
+        "/api/v1/namespaces",
+        body,
+        Some("ZoneLabelSpoofed"),
+    ));
+    let off = labels(json!({ "team": null }));
+    let status = format!("{}/status", path("paylater"));
+    rows.push(row(
+        Platform,
+        "a namespace that leaves by its status",
+        "PATCH",
+        &status,
+        off,
+        Some("ScopeChangeNotAllowed"),
+    ));
     let body = new("spoof", json!({ "pcizone.dev/zone": "cde" }));
     rows.push(row(
         Platform,
@@ -384,6 +428,9 @@ fn nodes() -> Vec<Row> {
     rows.push(row(Platform, "another label on a zone node", "PATCH", &path("pci-1"), body.clone(), None));
     rows.push(row(Kubelet, "a label that a kubelet may set", "PATCH", &path("node-1"), body.clone(), None));
     rows.push(row(ZoneKubelet, "the same on a zone node", "PATCH", &path("pci-1"), body, None));
+    let status = format!("{}/status", path("node-1"));
+    let body = label(json!("cde"));
+    rows.push(row(Platform, "the zone's label by way of the status", "PATCH", &status, body, Some("NodeLabelMissing")));
     let beat = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } });
     rows.push(row(ZoneKubelet, "the status of a zone node", "PATCH", &format!("{}/status", path("pci-1")), beat, None));
     rows.push(row(Platform, "the end of a zone node", "DELETE", &path("pci-1"), json!({}), None));
@@ -402,6 +449,13 @@ fn zones() -> Vec<Row> {
     for (who, sealed) in [(Platform, Some("ManagedObjectTampered")), (ClusterAdmin, None)] {
         rows.push(row(who, "the definition of zones deleted", "DELETE", definition, json!({}), sealed));
     }
+    let definitions =
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?fieldSelector=metadata.name%3Dpcizones.pcizone.dev";
+    let sealed = Some("ManagedObjectTampered");
+    rows.push(row(Platform, "all definitions of that name deleted", "DELETE", definitions, json!({}), sealed));
+    let owner = json!([{ "apiVersion": "v1", "kind": "Node", "name": "gone", "uid": "gone" }]);
+    let body = json!({ "metadata": { "ownerReferences": owner } });
+    rows.push(row(Platform, "an owner for the definition of zones", "PATCH", definition, body, sealed));
     let body = json!({ "metadata": { "annotations": { "seen": "by-a-tool" } } });
     rows.push(row(Platform, "an annotation on the zone", "PATCH", path, body, None));
     rows
@@ -465,6 +519,9 @@ fn endpoints() -> Vec<Row> {
         None,
     ));
     rows.push(row(Platform, "endpoints by hand inside", "POST", &slices("vault"), slice("10.244.1.9"), None));
+    let empty = json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": { "name": "byhand" },
+                        "addressType": "IPv4", "endpoints": null, "ports": null });
+    rows.push(row(Platform, "endpoints that are none yet", "POST", &slices("storefront"), empty, None));
     let old = json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": { "name": "byhand" },
                       "subsets": [{ "addresses": [{ "ip": "10.244.1.9" }], "ports": [{ "port": 8443 }] }] });
     let path = "/api/v1/namespaces/storefront/endpoints";

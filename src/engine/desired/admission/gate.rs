@@ -25,7 +25,10 @@ const REFUSAL: Refusal = Refusal {
 /// Up to two: by name and by label.
 pub(super) fn guards(zone: &Declaration, around: &Surroundings) -> Vec<Draft> {
     let mut drafts = Vec::new();
+    // What is never a member is never labelled.
+    let reserved: BTreeSet<&str> = names::RESERVED_NAMESPACES.into_iter().chain([around.operator_namespace]).collect();
     let names: BTreeSet<&str> = zone.namespaces.names.iter().map(String::as_str).collect();
+    let names: BTreeSet<&str> = names.difference(&reserved).copied().collect();
     if !names.is_empty() {
         let mut draft = unlabelled(zone, "gate", Vec::new());
         for list in cel::lists(names) {
@@ -38,9 +41,6 @@ pub(super) fn guards(zone: &Declaration, around: &Surroundings) -> Vec<Draft> {
         let equal = equal.map(|(key, value)| json!({ "key": key, "operator": "In", "values": [value] }));
         let further = labels.match_expressions.iter().flatten().map(|requirement| json!(requirement));
         let mut selector: Vec<_> = equal.chain(further).collect();
-        // What is never a member.
-        let reserved: BTreeSet<&str> =
-            names::RESERVED_NAMESPACES.into_iter().chain([around.operator_namespace]).collect();
         selector.push(json!({ "key": names::NAMESPACE_NAME, "operator": "NotIn", "values": reserved }));
         drafts.push(unlabelled(zone, "gatebylabel", selector).must("false", &REFUSAL));
     }

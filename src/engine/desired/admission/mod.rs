@@ -196,7 +196,7 @@ pub fn desired(
     guards.extend(gate::guards(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
     guards.extend(pods::host(zone).validating(mode));
     guards.extend(sealed::policies(zone, around).validating(mode));
-    guards.extend(sealed::namespaces(zone, hosting, around).validating(mode));
+    guards.extend(sealed::namespaces(zone, around).validating(mode));
     guards.extend(sealed::zone(zone, around).validating(mode));
     guards.extend(sealed::changes(zone).validating(Mode::Warn));
     guards.extend(sealed::definition(zone, around).validating(mode));
@@ -208,6 +208,7 @@ pub fn desired(
     guards.extend(strangers::guard(hosting, around, now).validating(mode));
     guards.extend(bindings::guard(hosting, around).validating(mode));
     guards.extend(sealed::nodes(hosting, around).validating(mode));
+    guards.extend(sealed::pod_security(hosting, around).into_iter().flat_map(|draft| draft.validating(mode)));
     if around.mutates && mode.protects() {
         guards.extend(placement::policy(hosting).mutating());
         guards.extend(strangers::keep_away(hosting, now).mutating());

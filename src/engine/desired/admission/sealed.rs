@@ -29,7 +29,8 @@ pub(super) fn policies(zone: &Declaration, around: &Surroundings) -> Draft {
         format!(
             "object.spec.?{side}.orValue([]).exists(r, r.?{peers}.orValue([]).size() == 0 || r.{peers}.exists(p, \
              has(p.namespaceSelector) && {} && (!has(p.podSelector) || {}) || \
-             has(p.ipBlock) && isCIDR(p.ipBlock.cidr) && cidr(p.ipBlock.cidr).prefixLength() <= 1))",
+             has(p.ipBlock) && (!isCIDR(p.ipBlock.cidr) || \
+             cidr(p.ipBlock.cidr).prefixLength() < (cidr(p.ipBlock.cidr).ip().family() == 4 ? 8 : 16))))",
             selects_all("p.namespaceSelector"),
             selects_all("p.podSelector")
         )
@@ -52,9 +53,8 @@ pub(super) fn policies(zone: &Declaration, around: &Surroundings) -> Draft {
                 same_label(names::FLOW_LABEL)
             ),
         )
-        .variable("going", "has(namespaceObject.metadata.deletionTimestamp)")
         .must(
-            "!(variables.ours || variables.claimed) || variables.kept || variables.going",
+            "!(variables.ours || variables.claimed) || variables.kept",
             &Refusal {
                 id: FindingId::ManagedPolicyTampered,
                 what: "this NetworkPolicy is, or would pass for, one that pcizone keeps",
@@ -77,55 +77,35 @@ pub(super) fn policies(zone: &Declaration, around: &Surroundings) -> Draft {
         .breakable()
 }
 
+/// True for every namespace or pod, or for all but some: what is only ruled out is no name of a peer.
 fn selects_all(selector: &str) -> String {
-    format!("{selector}.?matchLabels.orValue({{}}).size() == 0 && {selector}.?matchExpressions.orValue([]).size() == 0")
+    let name = cel::text(names::NAMESPACE_NAME);
+    format!(
+        "{selector}.?matchLabels.orValue({{}}).size() == 0 && {selector}.?matchExpressions.orValue([]).all(e, \
+         e.operator in [\"NotIn\", \"DoesNotExist\"] || e.operator == \"Exists\" && e.key == {name})"
+    )
 }
 
-/// The zone's label on namespaces, their Pod Security, and who joins or leaves by label. Both states of the
+/// The zone's label on namespaces, and who joins or leaves by label. Both states of the
 /// namespace are compared: a selector of the policy would read the new labels, and miss that one was taken away.
-pub(super) fn namespaces(zone: &Declaration, hosting: Option<&Declaration>, around: &Surroundings) -> Draft {
-    let name = cel::text(&zone.name);
+pub(super) fn namespaces(zone: &Declaration, around: &Surroundings) -> Draft {
     let (was, is) = (cel::label("oldObject", names::ZONE_LABEL), cel::label("object", names::ZONE_LABEL));
     let labels = |object: &str| format!("{object}.metadata.?labels.orValue({{}})");
     let mut draft = Draft::new(zone, "namespaces")
-        .on("", "v1", &["namespaces"], &["CREATE", "UPDATE"])
+        .on("", "v1", &["namespaces", "namespaces/status", "namespaces/finalize"], &["CREATE", "UPDATE"])
         .when("labels", format!("request.operation == \"CREATE\" || {} != {}", labels("object"), labels("oldObject")))
         .by_others(around)
         .variable("was", format!("request.operation == \"CREATE\" ? \"\" : {was}"))
         .variable("is", is)
         .must(
-            format!("variables.was == variables.is || variables.was != {name} && variables.is != {name}"),
+            // Whatever the value: any label opens the gate.
+            "variables.was == variables.is",
             &Refusal {
                 id: FindingId::ZoneLabelSpoofed,
                 what: "the label pcizone.dev/zone says that a namespace is protected, so only the operator sets it",
                 instead: CHANGE_THE_ZONE,
             },
         );
-    if let Some(wanted) = hosting.and_then(|hosting| hosting.pod_security) {
-        let level = |object: &str| cel::label(object, names::POD_SECURITY);
-        let version = |object: &str| cel::label(object, names::POD_SECURITY_VERSION);
-        let enough = match wanted {
-            PodSecurity::Baseline => &["baseline", "restricted"][..],
-            PodSecurity::Restricted => &["restricted"],
-        };
-        draft = draft.must(
-            format!(
-                "request.operation == \"CREATE\" || variables.was != {name} || \
-                 ({} == {} || {} in {}) && {} == {}",
-                level("object"),
-                level("oldObject"),
-                level("object"),
-                cel::list(enough.iter().copied()),
-                version("object"),
-                version("oldObject")
-            ),
-            &Refusal {
-                id: FindingId::PodSecurityTooWeak,
-                what: "the namespace's Pod Security would fall below what the zone declares",
-                instead: CHANGE_THE_ZONE,
-            },
-        );
-    }
     if let Some(selector) = &zone.namespaces.labels {
         let matches = |object: &str| cel::matches(&labels(object), selector);
         draft = draft
@@ -141,14 +121,59 @@ pub(super) fn namespaces(zone: &Declaration, hosting: Option<&Declaration>, arou
     draft.breakable()
 }
 
+/// The Pod Security of the zone's namespaces.
+pub(super) fn pod_security(zone: &Declaration, around: &Surroundings) -> Option<Draft> {
+    let name = cel::text(&zone.name);
+    let level = |object: &str| cel::label(object, names::POD_SECURITY);
+    let version = |object: &str| cel::label(object, names::POD_SECURITY_VERSION);
+    let enough = match zone.pod_security? {
+        PodSecurity::Baseline => &["baseline", "restricted"][..],
+        PodSecurity::Restricted => &["restricted"],
+    };
+    let same = |value: &dyn Fn(&str) -> String| format!("{} == {}", value("object"), value("oldObject"));
+    let draft = Draft::new(zone, "podsecurity")
+        .on("", "v1", &["namespaces", "namespaces/status", "namespaces/finalize"], &["UPDATE"])
+        .when("changed", format!("!({} && {})", same(&level), same(&version)))
+        .by_others(around)
+        .must(
+            format!(
+                "{} != {name} || ({} || {} in {}) && {}",
+                cel::label("oldObject", names::ZONE_LABEL),
+                same(&level),
+                level("object"),
+                cel::list(enough.iter().copied()),
+                same(&version)
+            ),
+            &Refusal {
+                id: FindingId::PodSecurityTooWeak,
+                what: "the namespace's Pod Security would fall below what the zone declares",
+                instead: CHANGE_THE_ZONE,
+            },
+        );
+    Some(draft.breakable())
+}
+
 /// The zone's label and taint on nodes.
 pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
     let name = cel::text(&zone.name);
     let (was, is) = (cel::label("oldObject", names::NODE_LABEL), cel::label("object", names::NODE_LABEL));
     let taints = |object: &str| format!("{object}.spec.?taints.orValue([])");
     let ours = format!("t.key == {} && t.?value.orValue(\"\") == {name}", cel::text(names::NODE_TAINT));
-    Draft::new(zone, "nodes")
-        .on("", "v1", &["nodes"], &["CREATE", "UPDATE"])
+    let matcher = zone.nodes.clone().unwrap_or_default();
+    let tainted = |value: &str, effect: &str| {
+        let key = cel::text(names::NODE_TAINT);
+        format!("{}.exists(t, t.key == {key} && t.?value.orValue(\"\") {value} && {effect})", taints("object"))
+    };
+    let each = zone
+        .taint_effects
+        .iter()
+        .map(|effect| tainted(&format!("== {name}"), &format!("t.effect == {}", cel::text(effect.as_str()))));
+    let dedicated = each.collect::<Vec<_>>().join(" && ");
+    let taken = tainted(&format!("!= {name}"), "t.effect in [\"NoSchedule\", \"NoExecute\"]");
+    // Whoever makes a node join has it labelled and tainted in the same request.
+    let joined = format!("variables.is == {name} && variables.declared && {dedicated}");
+    let draft = Draft::new(zone, "nodes")
+        .on("", "v1", &["nodes", "nodes/status"], &["CREATE", "UPDATE"])
         .when(
             "touched",
             format!(
@@ -161,8 +186,10 @@ pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
         .by_others(around)
         .variable("was", format!("request.operation == \"CREATE\" ? \"\" : {was}"))
         .variable("is", is)
+        .any("declared", &declares(&matcher, "object"))
+        .any("before", &declares(&matcher, "oldObject"))
         .must(
-            format!("variables.was == variables.is || variables.was != {name} && variables.is != {name}"),
+            format!("variables.was == variables.is || variables.was != {name} && variables.is != {name} || {joined}"),
             &Refusal {
                 id: FindingId::NodeLabelMissing,
                 what: "the label of zone nodes draws the zone's pods, so only the operator sets it",
@@ -181,8 +208,23 @@ pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
                 what: "the taint keeps other pods from a node of the zone",
                 instead: CHANGE_THE_ZONE,
             },
+        );
+    let draft = if around.mutates {
+        draft.must(
+            format!(
+                "request.subResource != \"\" || !variables.declared || request.operation == \"UPDATE\" && variables.before || \
+                 {dedicated} || {taken}"
+            ),
+            &Refusal {
+                id: FindingId::NodeTaintMissing,
+                what: "the node becomes one of the zone's without its taint",
+                instead: "Take away what it has under pcizone.dev/zone; the taint is added by itself",
+            },
         )
-        .breakable()
+    } else {
+        draft
+    };
+    draft.breakable()
 }
 
 fn declares(matcher: &Matcher, object: &str) -> Vec<String> {
@@ -193,7 +235,9 @@ fn declares(matcher: &Matcher, object: &str) -> Vec<String> {
     named.chain(labelled).collect()
 }
 
-/// Whoever makes a node one of the zone's taints it in the same request, so that nothing lands there before.
+/// Whoever makes a node one of the zone's taints and labels it in the same request, so that nothing lands there before: the
+/// taint keeps away most, and by the label those stay away who tolerate everything. A kubelet's own request gets the taint
+/// alone: the API server lets nobody put that label on a node in a kubelet's name.
 pub(super) fn taint_on_joining(zone: &Declaration) -> Draft {
     let nodes = zone.nodes.clone().unwrap_or_default();
     let key = cel::text(names::NODE_TAINT);
@@ -206,15 +250,22 @@ pub(super) fn taint_on_joining(zone: &Declaration) -> Draft {
     Draft::new(zone, "nodes")
         .on("", "v1", &["nodes"], &["CREATE", "UPDATE"])
         // One that belongs to another zone stays with it until that one lets it go.
-        .when("free", format!("!object.spec.?taints.orValue([]).exists(t, t.key == {key})"))
-        .when("unlabelled", format!("{} == \"\"", cel::label("object", names::NODE_LABEL)))
+        .when(
+            "free",
+            format!(
+                "!object.spec.?taints.orValue([]).exists(t, t.key == {key} && t.effect in [\"NoSchedule\", \"NoExecute\"])"
+            ),
+        )
         .any("declared", &declares(&nodes, "object"))
         .any("before", &declares(&nodes, "oldObject"))
         .patching(format!(
             "variables.declared && !(request.operation == \"UPDATE\" && variables.before) ? \
-             (has(object.spec.taints) ? [] : [{}]) + [{}] : []",
+             (has(object.spec.taints) ? [] : [{}]) + [{}] + (request.userInfo.username.startsWith(\"system:node:\") ? [] : \
+             (has(object.metadata.labels) ? [] : [{}]) + [{}]) : []",
             add("/spec/taints", "[]"),
-            taints.join(", ")
+            taints.join(", "),
+            add("/metadata/labels", "{}"),
+            add(&format!("/metadata/labels/{}", names::NODE_LABEL.replace('/', "~1")), &cel::text(&zone.name)),
         ))
 }
 
@@ -276,10 +327,12 @@ pub(super) fn changes(zone: &Declaration) -> Draft {
 pub(super) fn definition(zone: &Declaration, around: &Surroundings) -> Draft {
     Draft::new(zone, "definition")
         .on("apiextensions.k8s.io", "v1", &["customresourcedefinitions"], &["UPDATE", "DELETE"])
-        .named("pcizones.pcizone.dev")
+        // Not by the rule: a request that deletes many has no name.
+        .when("ours", "oldObject.metadata.name == \"pcizones.pcizone.dev\"")
         .by_others(around)
         .must(
-            "request.operation == \"UPDATE\" && object.spec == oldObject.spec",
+            "request.operation == \"UPDATE\" && object.spec == oldObject.spec && \
+             object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences",
             &Refusal {
                 id: FindingId::ManagedObjectTampered,
                 what: "with the definition of PciZones all zones would go",

@@ -124,15 +124,27 @@ pub(super) fn endpoints(zone: &Declaration, around: &Surroundings) -> Option<Dra
     let lists = cel::lists(ranges.iter().map(String::as_str));
     let inside = |index: usize| format!("variables.ranges{index}.exists(r, cidr(r).containsIP(ip(a)))");
     let inside: Vec<String> = (0..lists.len()).map(inside).collect();
-    let inside = format!("a, isIP(a) && ({})", inside.join(" || "));
-    let of = |list: &str| format!("s.?{list}.orValue([]).exists(x, [x.ip].exists({inside}))");
-    let slices = format!("object.?endpoints.orValue([]).exists(s, s.addresses.exists({inside}))");
-    let subsets = format!("object.?subsets.orValue([]).exists(s, {} || {})", of("addresses"), of("notReadyAddresses"));
+    // What cannot be read as an address could be one to somebody else.
+    let inside = format!("a, !isIP(a) || {}", inside.join(" || "));
+    // A client may send null for an empty list.
+    let list = |of: &str, name: &str| format!("(has({of}.{name}) && {of}.{name} != null ? {of}.{name} : [])");
+    let of = |name: &str| format!("{}.exists(x, [x.ip].exists({inside}))", list("s", name));
+    let slices = format!(
+        "object.addressType != \"FQDN\" && {}.exists(s, {}.exists({inside}))",
+        list("object", "endpoints"),
+        list("s", "addresses")
+    );
+    let subsets =
+        format!("{}.exists(s, {} || {})", list("object", "subsets"), of("addresses"), of("notReadyAddresses"));
+    let same = |field: &str| format!("object.?{field} == oldObject.?{field}");
+    let same: Vec<String> = ["endpoints", "subsets", "addressType"].map(same).into();
     let draft = Draft::new(zone, "endpoints")
         .on("", "v1", &["endpoints"], &["CREATE", "UPDATE"])
         .on("discovery.k8s.io", "v1", &["endpointslices"], &["CREATE", "UPDATE"])
         .outside()
-        .when("byhand", format!("!(request.userInfo.username in {})", cel::list(WRITERS)));
+        .when("changed", format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
+        .when("byhand", format!("!(request.userInfo.username in {})", cel::list(WRITERS)))
+        .by_others(around);
     let draft = lists
         .into_iter()
         .enumerate()
