@@ -145,15 +145,11 @@ struct Sources {
 }
 
 impl Sources {
-    /// Declarations are the same when they are the same object: a changed zone makes new ones.
+    /// A generation of a zone declares one thing.
     fn is_same(&self, other: &Sources) -> bool {
-        let same = |one: &Option<Arc<Declaration>>, other: &Option<Arc<Declaration>>| match (one, other) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            (_, _) => false,
-        };
-        same(&self.segmentation, &other.segmentation)
-            && same(&self.hosting, &other.hosting)
+        let generation = |of: &Option<Arc<Declaration>>| of.as_ref().map(|of| (of.uid.clone(), of.generation));
+        generation(&self.segmentation) == generation(&other.segmentation)
+            && generation(&self.hosting) == generation(&other.hosting)
             && self.modes == other.modes
             && self.nodes == other.nodes
             && self.ranges == other.ranges
@@ -162,7 +158,7 @@ impl Sources {
 
 /// The guards of a zone as they were computed last. That costs as much as the zone has names, and each of its namespaces
 /// that changes sides asks for it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Memo(Option<Computed>);
 
 #[derive(Clone, Debug)]

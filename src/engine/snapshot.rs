@@ -12,7 +12,7 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{desired::admission::Guard, memory::Memory, policy::Policy};
+use super::{desired::admission::Guard, guards::Memo, memory::Memory, policy::Policy};
 use crate::api::{PciZone, PciZoneStatus, names};
 
 /// The objects of a cluster that decide about zones.
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub guards: Vec<Arc<Guard>>,
     /// The guards of each zone that were seen in force, by the digest of them all.
     pub in_force: BTreeMap<String, String>,
+    /// The guards of each zone as they were computed before; to compute them again gives the same.
+    pub computed: BTreeMap<String, Memo>,
     /// What is not an object of a zone but flows depend on.
     pub cluster: Cluster,
     /// Rights that the operator lacks, in words.

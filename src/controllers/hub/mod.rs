@@ -405,6 +405,7 @@ impl Hub {
         }
         let failures = self.failures.reasons();
         let guards = self.all_guards();
+        let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
         // Before the first derivation the zones are only in the store.
@@ -415,6 +416,7 @@ impl Hub {
             nodes,
             policies,
             guards,
+            computed,
             in_force: self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone(),
             cluster: world.cluster.clone(),
             missing_rights,

@@ -164,7 +164,7 @@ impl<'a> Case<'a> {
         let guards = snapshot.guards.iter().filter(|guard| guards::zone_of(guard) == Some(name));
         let guards: Vec<_> = guards.map(Arc::clone).collect();
         let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
-        let memo = &mut guards::Memo::default();
+        let memo = &mut snapshot.computed.get(name).cloned().unwrap_or_default();
         let guarding = guards::plan(zone, &snapshot.cluster, ranges, &guards, memo, now);
         Case { snapshot, resolution, name, zone, declaration, namespace_writes, node_writes, guarding, now }
     }
