@@ -238,15 +238,7 @@ impl Applier {
             "resourceVersion": version,
             "labels": { names::ZONE_LABEL: Value::Null },
         }});
-        let params = manager(names::MANAGER_NAMESPACES);
-        match self.call("unlabel", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
-            Ok(written) => Ok(Done::Written(written.resource_version())),
-            Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(Done::Gone),
-            Err(Error::Api { source, .. }) if is_stale(&source) => {
-                Err(Error::Contended { act: "unlabel", object: subject, tries: 1 })
-            }
-            Err(error) => Err(error),
-        }
+        self.patch_version(("unlabel", name), &patch).await
     }
 
     /// Decided anew when the namespace has changed meanwhile.
@@ -262,13 +254,18 @@ impl Applier {
             "labels": { names::POD_SECURITY: level },
             "annotations": { names::POD_SECURITY_BEFORE: record },
         }});
+        self.patch_version(("set the pod security of", name), &patch).await
+    }
+
+    /// Patches a namespace in the version that the patch names.
+    async fn patch_version(&self, (act, name): (&'static str, &str), patch: &Value) -> Result<Done, Error> {
         let (api, subject) = (self.namespaces(), format!("Namespace/{name}"));
         let params = manager(names::MANAGER_NAMESPACES);
-        match self.call("set the pod security of", &subject, api.patch(name, &params, &Patch::Merge(&patch))).await {
+        match self.call(act, &subject, api.patch(name, &params, &Patch::Merge(patch))).await {
             Ok(written) => Ok(Done::Written(written.resource_version())),
             Err(Error::Api { source, .. }) if is_not_found(&source) => Ok(Done::Gone),
             Err(Error::Api { source, .. }) if is_stale(&source) => {
-                Err(Error::Contended { act: "set the pod security of", object: subject, tries: 1 })
+                Err(Error::Contended { act, object: subject, tries: 1 })
             }
             Err(error) => Err(error),
         }

@@ -28,20 +28,30 @@ pub(super) fn any(expressions: &[String]) -> String {
 
 /// The same in several expressions, each as long as one may be; all are true where one of them is.
 pub(super) fn any_of(expressions: &[String]) -> Vec<String> {
-    let mut chunks: Vec<Vec<&str>> = vec![Vec::new()];
+    let any = |chunk: Vec<String>| if chunk.is_empty() { "false".to_string() } else { chunk.join(" || ") };
+    chunks(expressions.iter().cloned(), 4).into_iter().map(any).collect()
+}
+
+/// Pieces in portions that fit into one expression, each piece with so many characters behind it. At least one portion.
+fn chunks(pieces: impl Iterator<Item = String>, between: usize) -> Vec<Vec<String>> {
+    let mut chunks = vec![Vec::new()];
     let mut size = 0;
-    for expression in expressions {
-        if size + expression.len() + 4 > EXPRESSION {
+    for piece in pieces {
+        if size + piece.len() + between > EXPRESSION {
             chunks.push(Vec::new());
             size = 0;
         }
-        size += expression.len() + 4;
+        size += piece.len() + between;
         if let Some(last) = chunks.last_mut() {
-            last.push(expression);
+            last.push(piece);
         }
     }
-    let any = |chunk: Vec<&str>| if chunk.is_empty() { "false".to_string() } else { chunk.join(" || ") };
-    chunks.into_iter().map(any).collect()
+    chunks
+}
+
+/// A patch that adds something; path and value in CEL.
+pub(super) fn add(path: &str, value: &str) -> String {
+    format!("JSONPatch{{op: \"add\", path: {path}, value: {value}}}")
 }
 
 /// A list of texts.
@@ -52,23 +62,11 @@ pub(super) fn list<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
 
 /// The same in several lists, each short enough for one expression. At least one.
 pub(super) fn lists<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut lists = vec![Vec::new()];
-    let mut size = 0;
-    for value in values {
-        let value = text(value);
-        if size + value.len() + 1 > EXPRESSION {
-            lists.push(Vec::new());
-            size = 0;
-        }
-        size += value.len() + 1;
-        if let Some(last) = lists.last_mut() {
-            last.push(value);
-        }
-    }
+    let lists = chunks(values.into_iter().map(text), 1);
     lists.into_iter().map(|list| format!("[{}]", list.join(","))).collect()
 }
 
-/// How many lists [`lists`] makes.
+/// Whether a value is in one of the variables that hold what [`lists`] made.
 pub(super) fn is_in(value: &str, name: &str, lists: usize) -> String {
     let each: Vec<String> = (0..lists).map(|index| format!("{value} in variables.{name}{index}")).collect();
     format!("({})", each.join(" || "))

@@ -231,6 +231,11 @@ impl Draft {
         conditions
     }
 
+    fn declared_variables(&self) -> Vec<Value> {
+        let one = |(name, expression): &(String, String)| json!({ "name": name, "expression": expression });
+        self.variables.iter().map(one).collect()
+    }
+
     /// Tells one version of the policy from another.
     fn digest(&self) -> String {
         let Draft { zone, guard, rules, namespaces, conditions, variables, validations, breakable, patch } = self;
@@ -268,9 +273,7 @@ impl Draft {
             json!({ "key": verb, "valueExpression": value })
         };
         let notes: Vec<Value> = needed.into_iter().map(note).collect();
-        let variables = self.variables.iter();
-        let variables: Vec<Value> =
-            variables.map(|(name, expression)| json!({ "name": name, "expression": expression })).collect();
+        let variables = self.declared_variables();
         let all = [
             ("failurePolicy", json!("Fail")),
             ("matchConditions", json!(conditions)),
@@ -301,9 +304,7 @@ impl Draft {
             "request.resource.resource == \"pcizones\" ? [JSONPatch{{op: \"replace\", path: {}, value: {seen}}}] : ({patch})",
             cel::text(&path)
         );
-        let variables = self.variables.iter();
-        let variables: Vec<Value> =
-            variables.map(|(name, expression)| json!({ "name": name, "expression": expression })).collect();
+        let variables = self.declared_variables();
         let mut spec = json!({
             "failurePolicy": "Fail",
             // What it adds, it looks for first, and nobody else's patch takes it away unseen: the check comes after all.

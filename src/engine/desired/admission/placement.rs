@@ -71,7 +71,7 @@ pub(super) fn is_tolerant(zone: &Declaration) -> String {
 /// The policy that does what [`patch`] says.
 pub(super) fn policy(zone: &Declaration) -> Draft {
     let (selector, tolerant) = (has_selector(), is_tolerant(zone));
-    let add = |path: &str, value: &str| format!("JSONPatch{{op: \"add\", path: {}, value: {value}}}", cel::text(path));
+    let add = |path: &str, value: &str| cel::add(&cel::text(path), value);
     let expression = format!(
         "({selector} ? [] : (has(object.spec.nodeSelector) ? [] : [{}]) + [{}]) + \
          ({tolerant} ? [] : (has(object.spec.tolerations) ? [] : [{}]) + [{}])",

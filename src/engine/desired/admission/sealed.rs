@@ -244,7 +244,7 @@ pub(super) fn taint_on_joining(zone: &Declaration) -> Draft {
     let taint = |effect: &str| {
         format!("{{\"key\": {key}, \"value\": {}, \"effect\": {}}}", cel::text(&zone.name), cel::text(effect))
     };
-    let add = |path: &str, value: &str| format!("JSONPatch{{op: \"add\", path: {}, value: {value}}}", cel::text(path));
+    let add = |path: &str, value: &str| cel::add(&cel::text(path), value);
     let taints: Vec<String> =
         zone.taint_effects.iter().map(|effect| add("/spec/taints/-", &taint(effect.as_str()))).collect();
     Draft::new(zone, "nodes")

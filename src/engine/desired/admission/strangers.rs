@@ -216,7 +216,6 @@ fn affinity(zone: &Declaration) -> String {
     let (key, zone) = (cel::text(names::NODE_LABEL), cel::list([zone.name.as_str()]));
     let away = format!("{{\"key\": dyn({key}), \"operator\": dyn(\"NotIn\"), \"values\": dyn({zone})}}");
     let path = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
-    let add = |path: &str, value: &str| format!("JSONPatch{{op: \"add\", path: {path}, value: {value}}}");
     let text = |path: &str| cel::text(path);
     let terms = cel::TERMS;
     let of_term = |end: &str| format!("{} + string(i) + {}", text(&format!("{path}/nodeSelectorTerms/")), text(end));
@@ -224,11 +223,11 @@ fn affinity(zone: &Declaration) -> String {
         "(has(object.spec.affinity) ? [] : [{}]) + (has(object.spec.affinity) && has(object.spec.affinity.nodeAffinity) ? [] : [{}]) + \
          ({terms}.size() == 0 ? [{}] : \
          {terms}.transformList(i, n, !has(n.matchExpressions), {}) + {terms}.transformList(i, n, {}))",
-        add(&text("/spec/affinity"), "{}"),
-        add(&text("/spec/affinity/nodeAffinity"), "{}"),
-        add(&text(path), &format!("{{\"nodeSelectorTerms\": [{{\"matchExpressions\": [{away}]}}]}}")),
-        add(&of_term("/matchExpressions"), "[]"),
-        add(&of_term("/matchExpressions/-"), &away),
+        cel::add(&text("/spec/affinity"), "{}"),
+        cel::add(&text("/spec/affinity/nodeAffinity"), "{}"),
+        cel::add(&text(path), &format!("{{\"nodeSelectorTerms\": [{{\"matchExpressions\": [{away}]}}]}}")),
+        cel::add(&of_term("/matchExpressions"), "[]"),
+        cel::add(&of_term("/matchExpressions/-"), &away),
     )
 }
 
