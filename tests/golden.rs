@@ -23,7 +23,7 @@ use engine_support::{Model, Planned, subject};
 use k8s_openapi::jiff::Timestamp;
 use pcizone::{
     api::{crd, names},
-    engine::plan::Write,
+    engine::{misplaced::Eviction, plan::Write},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -264,7 +264,15 @@ fn run(name: &str, input: &str) -> (BTreeMap<String, String>, Option<(String, St
         case.only.is_empty() || write.namespace().is_some_and(|namespace| case.only.contains(namespace))
     });
     let mut files = BTreeMap::from([("writes.yaml".to_string(), yaml(&shown.map(shown_write).collect()))]);
-    model.judge();
+    let evictions = model.judge().into_values().flat_map(|evaluation| evaluation.evictions);
+    let evictions: Vec<Value> = evictions
+        .map(|Eviction { zone, namespace, name, why }| {
+            json!({ "zone": zone, "pod": format!("{namespace}/{name}"), "why": format!("{why:?}") })
+        })
+        .collect();
+    if !evictions.is_empty() {
+        files.insert("evictions.yaml".to_string(), yaml(&json!(evictions)));
+    }
     for zone in model.objects.values().filter(|object| object["kind"] == "PciZone") {
         let name = zone["metadata"]["name"].as_str().expect("a name");
         files.insert(format!("status-{name}.yaml"), yaml(&zone["status"]));

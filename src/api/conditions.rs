@@ -84,6 +84,8 @@ pub enum Reason {
     LeftOut,
     /// The topic is not declared in the spec.
     NotDeclared,
+    /// Somebody changed what is sealed, and nobody has acknowledged it.
+    BreakGlassUsed,
     /// Something is violated; the findings say what.
     Violated,
     /// Nothing is violated, but something could not be proven.
@@ -110,6 +112,7 @@ impl Reason {
             Reason::Missing => "Missing",
             Reason::LeftOut => "LeftOut",
             Reason::NotDeclared => "NotDeclared",
+            Reason::BreakGlassUsed => "BreakGlassUsed",
             Reason::Violated => "Violated",
             Reason::Unproven => "Unproven",
             Reason::Proven => "Proven",

@@ -136,12 +136,14 @@ catalogue! {
     PodBypassesScheduler: High, Violated, ["2.2.3", "6.5.1"], "Remove nodeName from the template.";
     /// A pod of others runs on a node of the zone.
     ForeignPodOnZoneNode: High, Violated, ["2.2.3", "1.4.1"], "Evict it, or name the workload in spec.hosting.admits with need, owner and end.";
+    /// A pod that the cluster or the operator itself needs runs on a node of the zone, and nobody says why.
+    SystemPodOnZoneNode: Medium, Violated, ["12.5.2", "2.2.4"], "Name the workload in spec.hosting.admits with need, owner and end: it is in scope.";
     /// A pod of others tolerates every taint and nothing keeps it from the zone's nodes.
     PodToleratesEverything: High, Violated, ["2.2.3"], "Name the taints that it has to tolerate.";
     /// A static pod, which no admission sees, runs on a node of the zone.
     StaticPodOnZoneNode: High, Violated, ["2.2.1", "6.5.1", "11.5.2"], "Remove its manifest from the host, or take the node out of the zone.";
     /// A pod of the zone runs since before its namespace had a default deny.
-    PodPredatesPolicy: Medium, Violated, ["1.3.1"], "Restart the pod: connections that it opened before may live on.";
+    PodPredatesPolicy: Medium, Unproven, ["1.3.1"], "Restart the pod: connections that it opened before may live on.";
     /// A pod of the zone uses the network of its node.
     HostNetworkPod: Critical, Violated, ["1.3.1", "1.4.1"], "Remove hostNetwork; NetworkPolicies do not hold for it.";
     /// A pod of the zone shares processes or memory with its node.
@@ -152,6 +154,12 @@ catalogue! {
     PodSecurityTooWeak: Medium, Violated, ["2.2.1"], "The operator raises the label; find out who lowered it.";
     /// Somebody else sets the label of a zone on a namespace.
     ZoneLabelSpoofed: Critical, Violated, ["1.3.1", "1.2.8"], "Remove the label; find out who set it.";
+    /// Somebody with the right to break glass changed what is sealed, and nobody has taken note of it.
+    BreakGlassUsed: Critical, Violated, ["7.2.1", "10.2.1.2"], "Find out why; then acknowledge it, as the message says.";
+    /// Somebody may break the glass by a role that grants every verb, and nobody has taken note of it.
+    BreakGlassByWildcard: High, Violated, ["7.2.1", "7.2.5"], "Name verbs in the role (docs/operations.md has one), or annotate the zone with pcizone.dev/acknowledge and the time.";
+    /// Somebody may break the glass by a role that grants every verb, and this was acknowledged.
+    BreakGlassAcknowledged: Low, Violated, ["7.2.1"], "Name verbs in the role as soon as you can.";
     /// Somebody without the right to do so changes what belongs to the zone.
     ScopeChangeNotAllowed: High, Violated, ["12.5.2", "1.2.2"], "Grant the verb change-scope on the PciZone to those who decide about its scope.";
     /// A Service of the zone opens a port of every node and no flow declares it.
@@ -164,8 +172,6 @@ catalogue! {
     ExternalNameFromZone: Medium, Violated, ["1.3.2"], "Declare a flow to the network behind the name, or remove the alias.";
     /// Endpoints written by hand outside the zone point into it.
     EndpointsPointIntoZone: Critical, Violated, ["1.3.1", "1.2.8"], "Delete them and take away the right to write endpoints.";
-    /// Whether only the zone's pods run on the zone's nodes was not judged.
-    PodPlacementUnproven: Medium, Unproven, ["2.2.3"], "This version keeps taints and labels; look at the pods on these nodes yourself.";
     /// Whether the network plug-in enforces policies was not tested.
     CniEnforcementUnproven: High, Unproven, ["11.4.5", "10.7.2"], "Test from a pod that a denied connection fails; this version does not.";
     /// A flow has ended and is closed.
@@ -182,6 +188,8 @@ catalogue! {
     FlowToApiServerUnproven: Medium, Unproven, ["1.2.5"], "Some plug-ins do not match nodes by address; test the connection.";
     /// The API server does not take a write that the zone needs.
     WriteRefused: High, Violated, ["10.7.2"], "The message says why: a quota, an admission policy or webhook, or a declaration that makes no valid object.";
+    /// Pods that run where they may not cannot be evicted, although the zone asks for it.
+    EvictionRefused: High, Violated, ["2.2.3"], "Grant the right to evict, or evict the pods yourself.";
     /// The operator lacks a right.
     OperatorPermissionMissing: High, Violated, ["10.7.2"], "Apply the RBAC objects from deploy/.";
 }

@@ -36,6 +36,13 @@ pub struct Hosting {
     #[schemars(with = "PodSecurity")]
     pub pod_security: Option<PodSecurity>,
 
+    /// Evicts pods that run where they may not: pods of the zone on other nodes, and pods of others on the zone's nodes.
+    /// `false` is the default: they are only reported. By the eviction API, so disruption budgets hold; one pod of a
+    /// namespace at a time, while none there waits for a node; never static pods, `kube-system` or what `admits` names; only in
+    /// `Enforce`. The operator needs a right for it that it has not by default: `deploy/kustomize/components/evict`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evict_misplaced: bool,
+
     /// Workloads of other namespaces that may run on the zone's nodes, such as network, storage and log agents; at most
     /// 50. They count as part of the assessed system (PCI DSS 12.5.2).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -19,5 +19,5 @@ pub use finding::{Finding, FindingId, FindingState, Severity};
 pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
 pub use segmentation::{Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};
-pub use status::{Change, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus};
+pub use status::{BreakGlassUse, Change, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus};
 pub use zone::{Mode, NamespaceScope, PciZone, PciZoneSpec, Scope};

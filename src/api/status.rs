@@ -45,6 +45,10 @@ pub struct PciZoneStatus {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub confirmed_changes: i64,
 
+    /// Who broke the glass, as long as nobody has acknowledged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassUse>,
+
     /// What Enforce would write that is not there now. Only in Observe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
@@ -126,6 +130,21 @@ pub struct Change {
     /// Some of them, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<String>,
+}
+
+/// Somebody changed what is sealed; only who holds the RBAC verb `break-glass` on the zone can. It stays here until the zone's
+/// annotation `pcizone.dev/acknowledge` is the instant of the last use or a later one.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakGlassUse {
+    /// When it was first seen.
+    pub first_used: Time,
+    /// When it was last seen.
+    pub last_used: Time,
+    /// The object that was changed last, as `Kind/name` or `Kind/namespace/name`.
+    pub subject: String,
+    /// What the object tells of who did it. The audit log of the API server names the user.
+    pub evidence: String,
 }
 
 /// What Enforce would write.

@@ -7,26 +7,23 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
-use kube::{
-    Client,
-    runtime::events::{Event, EventType, Recorder, Reporter},
-};
+use k8s_openapi::jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, sleep, timeout},
+    sync::watch,
+    time::{Instant, sleep},
 };
 
 use super::{
     apply::Applier,
     error::Error,
-    hub::{Hub, zone_resource},
+    events::{self, Teller},
+    hub::Hub,
     memory::{Failures, Incidents},
     metrics::Metrics,
 };
 use crate::{
-    api::{FindingId, PciZoneStatus},
-    engine::{self, Evaluation, Snapshot, ownership, plan, snapshot::ZoneRecord},
+    api::PciZoneStatus,
+    engine::{self, Evaluation, Snapshot, misplaced::Eviction, ownership, plan, snapshot::ZoneRecord},
 };
 
 /// Changes that come within this time are judged together.
@@ -37,10 +34,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SAFETY_NET: Duration = Duration::from_secs(300);
 /// Statuses written at once.
 const PUBLISHED_AT_ONCE: usize = 8;
-/// Events that wait to be published; more are left out.
-const EVENTS: usize = 256;
-/// How long the publication of an event may take.
-const EVENT: Duration = Duration::from_secs(5);
 
 /// Name and UID of a zone.
 type Identity = (String, Option<String>);
@@ -58,7 +51,10 @@ pub struct Judge {
     pub incidents: Arc<Incidents>,
     /// Rights that are missing.
     pub missing_rights: watch::Receiver<Vec<String>>,
-    events: mpsc::Sender<(Event, ObjectReference)>,
+    /// What publishes events.
+    pub teller: Teller,
+    /// Pods that are to be evicted.
+    pub evictions: watch::Sender<Vec<Eviction>>,
     /// Unreadable versions of zones that were told by an event.
     told: Mutex<HashSet<(Option<String>, Option<i64>)>>,
     /// The last status of each zone, by its name and UID, that this replica wrote or found in place.
@@ -68,27 +64,24 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// A judge that publishes events through this client.
+    /// A judge.
     pub fn new(
-        client: Client,
-        identity: &str,
         hub: Arc<Hub>,
         applier: Applier,
         metrics: Arc<Metrics>,
         incidents: Arc<Incidents>,
         missing_rights: watch::Receiver<Vec<String>>,
+        teller: Teller,
+        evictions: watch::Sender<Vec<Eviction>>,
     ) -> Self {
-        let reporter = Reporter { controller: "pcizone".into(), instance: Some(identity.to_string()) };
-        let (events, queue) = mpsc::channel(EVENTS);
-        // Ends with the judge, whose sender it waits for.
-        tokio::spawn(publish_events(Recorder::new(client, reporter), queue));
         Judge {
             hub,
             applier,
             metrics,
             incidents,
             missing_rights,
-            events,
+            teller,
+            evictions,
             told: Mutex::default(),
             published: HashMap::new(),
             failures: Failures::default(),
@@ -140,6 +133,7 @@ impl Judge {
             return self.miss();
         }
         self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
+        self.evictions.send_replace(evaluations.values().flat_map(|one| one.evictions.iter().cloned()).collect());
         // What was written last before a failure is still what was written last.
         let known: HashSet<Identity> = zones.iter().map(identity).collect();
         self.published.retain(|zone, _| known.contains(zone));
@@ -197,24 +191,10 @@ impl Judge {
         }
         self.failures.clear(&version(record));
         self.failures.clear(&name(record));
-        for event in events(record.status(), &evaluation.status) {
-            self.tell(record, event);
+        for event in events::between(record.status(), &evaluation.status) {
+            self.teller.tell(record.metadata(), event);
         }
         Ok(published)
-    }
-
-    /// Events are for people who look; they never hold the operator up.
-    fn tell(&self, record: &ZoneRecord, event: Event) {
-        let reference = ObjectReference {
-            api_version: Some(zone_resource().api_version),
-            kind: Some(zone_resource().kind),
-            name: Some(record.name().to_string()),
-            uid: record.metadata().uid.clone(),
-            ..ObjectReference::default()
-        };
-        if self.events.try_send((event, reference)).is_err() {
-            tracing::debug!(zone = record.name(), "too many events at once; one was left out");
-        }
     }
 
     /// The API server takes no status for an object whose fields are of other types than the schema says. Then an
@@ -225,21 +205,9 @@ impl Judge {
         }
         let version = (record.metadata().uid.clone(), record.metadata().generation);
         if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(version) {
-            for event in events(None, status).into_iter().filter(|event| event.action == "Ready") {
-                self.tell(record, event);
+            for event in events::between(None, status).into_iter().filter(|event| event.action == "Ready") {
+                self.teller.tell(record.metadata(), event);
             }
-        }
-    }
-}
-
-/// Publishes events one by one, for as long as there may be some.
-async fn publish_events(recorder: Recorder, mut events: mpsc::Receiver<(Event, ObjectReference)>) {
-    while let Some((event, reference)) = events.recv().await {
-        let zone = reference.name.as_deref().unwrap_or_default();
-        match timeout(EVENT, recorder.publish(&event, &reference)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(zone, %error, "an event was not published"),
-            Err(_) => tracing::debug!(zone, "an event was not published in time"),
         }
     }
 }
@@ -280,60 +248,4 @@ fn evaluate(snapshot: &Snapshot, synced: bool, now: Timestamp) -> BTreeMap<Strin
     }
     // Nothing is known of the cluster; only what keeps it from being known can be said.
     if snapshot.missing_rights.is_empty() { BTreeMap::new() } else { engine::blind(snapshot, now) }
-}
-
-/// What changed between two statuses and is worth an event.
-fn events(before: Option<&PciZoneStatus>, after: &PciZoneStatus) -> Vec<Event> {
-    let known = |kind: &str| before?.conditions.iter().find(|c| c.type_ == kind);
-    let mut events = Vec::new();
-    for condition in &after.conditions {
-        let same =
-            known(&condition.type_).is_some_and(|c| c.status == condition.status && c.reason == condition.reason);
-        if same {
-            continue;
-        }
-        let good = condition.status == "True" && condition.type_ != "Stalled" || condition.type_ == "Reconciling";
-        events.push(Event {
-            type_: if good || condition.status == "Unknown" { EventType::Normal } else { EventType::Warning },
-            reason: condition.reason.clone(),
-            note: Some(format!("{} is {}: {}", condition.type_, condition.status, condition.message)),
-            action: condition.type_.clone(),
-            secondary: None,
-        });
-    }
-    let tampered = FindingId::ManagedObjectTampered.as_str();
-    let known = |finding: &&crate::api::Finding| {
-        before.is_some_and(|status| {
-            status
-                .top_findings
-                .iter()
-                .any(|f| (&f.id, &f.subject, &f.since) == (&finding.id, &finding.subject, &finding.since))
-        })
-    };
-    for finding in after.top_findings.iter().filter(|f| f.id == tampered).filter(|f| !known(f)) {
-        events.push(Event {
-            type_: EventType::Warning,
-            reason: finding.id.clone(),
-            note: Some(format!("{}: {} ({})", finding.subject, finding.message, finding.evidence)),
-            action: "Restored".to_string(),
-            // Without it the recorder would take one after the other for the same.
-            secondary: Some(reference(&finding.subject)),
-        });
-    }
-    events
-}
-
-/// The object that a subject names.
-fn reference(subject: &str) -> ObjectReference {
-    let mut parts = subject.splitn(3, '/');
-    let kind = parts.next().unwrap_or_default();
-    let (first, second) = (parts.next(), parts.next());
-    let (namespace, name) = if second.is_some() { (first, second) } else { (None, first) };
-    ObjectReference {
-        api_version: Some(if kind == "NetworkPolicy" { "networking.k8s.io/v1" } else { "v1" }.to_string()),
-        kind: Some(kind.to_string()),
-        namespace: namespace.map(str::to_string),
-        name: name.map(str::to_string),
-        ..ObjectReference::default()
-    }
 }

@@ -7,6 +7,8 @@
 
 mod apply;
 mod error;
+mod events;
+mod evict;
 mod http;
 mod hub;
 mod judge;
@@ -36,6 +38,8 @@ pub use error::Error;
 pub use webhook::Address;
 
 use apply::Applier;
+use events::Teller;
+use evict::Evictor;
 use hub::{Hub, Store};
 use judge::Judge;
 use leader::Election;
@@ -94,15 +98,18 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         })
     };
     let (missing_rights, rights) = watch::channel(Vec::new());
+    let teller = Teller::new(client.clone(), &identity);
+    let (evictions, due) = watch::channel(Vec::new());
     let judge = Judge::new(
-        client.clone(),
-        &identity,
         Arc::clone(&hub),
         applier.clone(),
         Arc::clone(&metrics),
         Arc::clone(&incidents),
         rights,
+        teller.clone(),
+        evictions,
     );
+    let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
     let mut parts = JoinSet::new();
     parts.spawn(watches);
@@ -111,6 +118,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         async move { http::serve(listener, hub, metrics).await.err().unwrap_or(Error::Ended("the HTTP server")) }
     });
     parts.spawn(judge.run());
+    parts.spawn(evictor.run());
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
     if let Some((listen, address)) = webhook {
         let (client, namespace) = (client.clone(), namespace.clone());
@@ -150,7 +158,7 @@ async fn keep<K, F, Fut>(
     reconcile: F,
 ) -> Error
 where
-    K: ResourceExt + Clone + Send + Sync + 'static,
+    K: ResourceExt + Clone + PartialEq + Send + Sync + 'static,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {

@@ -57,7 +57,7 @@ pub async fn run<K, F, Fut>(
     keys: impl Stream<Item = String> + Send + 'static,
     reconcile: F,
 ) where
-    K: ResourceExt + Clone + Send + Sync + 'static,
+    K: ResourceExt + Clone + PartialEq + Send + Sync + 'static,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {
@@ -237,7 +237,9 @@ impl Context {
     fn report(&self, zone: &str, drift: Drift) {
         let Drift { subject, tampering, manager } = drift;
         tracing::warn!(zone, subject, ?tampering, manager, "somebody else changed it; it was put back");
-        self.incidents.add(Incident { zone: zone.to_string(), subject, tampering, manager, at: Timestamp::now() });
+        let sealed = self.hub.is_sealed(zone, &subject);
+        let zone = zone.to_string();
+        self.incidents.add(Incident { zone, subject, tampering, sealed, manager, at: Timestamp::now() });
         self.hub.wake();
     }
 }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::{
     api::{
-        core::v1::{Namespace, NamespaceStatus, Node, NodeStatus},
+        core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
         networking::v1::NetworkPolicy,
+        rbac::v1::{ClusterRole, ClusterRoleBinding},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -12,8 +13,10 @@ use kube::core::DynamicObject;
 use crate::{
     api::names,
     engine::{
+        access::{Binding, Role},
         desired::admission::{Guard, Kind},
         ownership,
+        pod::{Names, Pod},
         policy::{Policy, Specs},
     },
 };
@@ -49,6 +52,18 @@ pub(super) fn node(mut node: Node) -> Node {
 pub(super) fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
     ownership::digest(&mut policy.metadata, None);
     specs.share(policy.into())
+}
+
+pub(super) fn role(role: ClusterRole) -> Role {
+    role.into()
+}
+
+pub(super) fn binding(binding: ClusterRoleBinding) -> Binding {
+    binding.into()
+}
+
+pub(super) fn pod(pod: v1::Pod, names: &mut Names) -> Pod {
+    names.share(pod.into())
 }
 
 /// A replacement sends the live metadata back: annotations must stay.

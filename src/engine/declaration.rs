@@ -31,6 +31,8 @@ pub struct Declaration {
     pub armed: bool,
     /// Value of the annotation that confirms a change.
     pub confirmation: Option<String>,
+    /// Until when somebody has taken note of who broke the glass, and who may.
+    pub acknowledged: Option<Timestamp>,
     /// How many confirmed changes were carried out so far.
     pub confirmed_changes: i64,
     /// Mode of the topic segmentation.
@@ -49,6 +51,8 @@ pub struct Declaration {
     pub pod_security: Option<PodSecurity>,
     /// Foreign workloads that may run on the zone's nodes.
     pub admits: Vec<Admit>,
+    /// Pods that run where they may not are evicted.
+    pub evict_misplaced: bool,
     /// DNS servers.
     pub dns: Dns,
     /// Declared flows.
@@ -91,6 +95,7 @@ impl Declaration {
         let metadata = &zone.metadata;
         let spec = &zone.spec;
         let hosting = spec.hosting.as_ref();
+        let annotation = |key| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).cloned();
         let selector = hosting.and_then(|h| h.nodes.selector.as_ref());
         let mut taint_effects = hosting.map(|h| h.taint_effects.clone()).unwrap_or_default();
         taint_effects.sort();
@@ -102,7 +107,8 @@ impl Declaration {
             created: metadata.creation_timestamp.as_ref().map(|t| t.0).unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
             armed: metadata.finalizers.iter().flatten().any(|f| f == names::FINALIZER),
-            confirmation: metadata.annotations.as_ref().and_then(|a| a.get(names::CONFIRM_CHANGE)).cloned(),
+            confirmation: annotation(names::CONFIRM_CHANGE),
+            acknowledged: annotation(names::ACKNOWLEDGE).and_then(|until| until.parse().ok()),
             confirmed_changes: zone.status.as_ref().map(|s| s.confirmed_changes).unwrap_or_default(),
             segmentation: spec.segmentation.mode.unwrap_or(spec.mode),
             hosting: hosting.and_then(|h| h.mode).unwrap_or(spec.mode),
@@ -112,6 +118,7 @@ impl Declaration {
             taint_effects,
             pod_security: hosting.and_then(|h| h.pod_security),
             admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
+            evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
         }

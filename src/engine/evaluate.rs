@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     checks::{self, Case, Found, INCIDENT_MEMORY, segmentation},
     declaration::Declaration,
+    misplaced::{self, Eviction},
     resolve::Resolution,
     snapshot::{Incident, Snapshot, ZoneRecord},
     status,
@@ -20,21 +21,31 @@ pub struct Evaluation {
     pub status: PciZoneStatus,
     /// Everything that was found, worst first.
     pub findings: Vec<Found>,
+    /// Pods to evict.
+    pub evictions: Vec<Eviction>,
     /// When the judgement changes by the clock alone.
     pub next: Option<Timestamp>,
 }
 
 /// Judges every zone.
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
+    let pods = misplaced::by_zone(snapshot, resolution);
+    let evictions = misplaced::evictions(snapshot, resolution, &pods, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();
         let zone = resolution.zone(name);
         let evaluation = if let Some((zone, declaration)) = zone.and_then(|z| Some((z, z.declaration.as_deref()?))) {
-            let case = Case::new(snapshot, resolution, zone, declaration, now);
+            let pods = pods.get(name).cloned().unwrap_or_default();
+            let case = Case::new(snapshot, resolution, zone, declaration, pods, record.status(), now);
             let mut found = checks::findings(&case);
             remember(&mut found, record.status(), now);
             let next = next(declaration, &found, now);
-            Evaluation { status: status::status(&case, &found, record.status()), findings: found, next }
+            let status = status::status(&case, &found, record.status());
+            let evictions = evictions.get(name).cloned().unwrap_or_default();
+            let leaves = evictions.later || !evictions.now.is_empty();
+            let again = leaves.then(|| segmentation::later(now, misplaced::AGAIN));
+            let next = next.into_iter().chain(again).min();
+            Evaluation { status, findings: found, evictions: evictions.now, next }
         } else {
             unreadable(record, zone.is_some_and(|zone| zone.answer().is_some()), now)
         };
@@ -49,7 +60,7 @@ pub fn blind(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<String, Evaluation
     let judge = |record: &ZoneRecord| {
         let generation = record.metadata().generation.unwrap_or_default();
         let status = status::blocked(generation, Reason::MissingRights, &message, record.status(), now);
-        (record.name().to_string(), Evaluation { status, findings: Vec::new(), next: None })
+        (record.name().to_string(), Evaluation { status, findings: Vec::new(), evictions: Vec::new(), next: None })
     };
     snapshot.zones.iter().map(judge).collect()
 }
@@ -67,7 +78,7 @@ fn unreadable(record: &ZoneRecord, is_known: bool, now: Timestamp) -> Evaluation
     let message = format!("The spec cannot be read; {protection}. {error}");
     let generation = record.metadata().generation.unwrap_or_default();
     let status = status::blocked(generation, Reason::SpecInvalid, &message, record.status(), now);
-    Evaluation { status, findings: Vec::new(), next: None }
+    Evaluation { status, findings: Vec::new(), evictions: Vec::new(), next: None }
 }
 
 /// Keeps incidents that an earlier run of the operator reported for their full time.
@@ -97,6 +108,8 @@ fn next(declaration: &Declaration, found: &[Found], now: Timestamp) -> Option<Ti
         let review = segmentation::later(flow.reviewed_at.0, segmentation::REVIEW_INTERVAL);
         [expires, segmentation::earlier(expires, segmentation::EXPIRY_WARNING), review]
     });
+    let admits = declaration.admits.iter().map(|admit| admit.expires_at.0);
     let incidents = found.iter().filter_map(|f| Some(segmentation::later(f.since?, INCIDENT_MEMORY)));
-    flows.chain(incidents).filter(|at| *at > now).min()
+    let acknowledged = declaration.acknowledged;
+    flows.chain(acknowledged).chain(admits).chain(incidents).filter(|at| *at > now).min()
 }

@@ -8,6 +8,7 @@
 //! No clock, no environment, no I/O: `now` is an argument. Total: every input has an answer. Equal input
 //! gives byte-equal output.
 
+pub mod access;
 pub mod arming;
 pub mod change;
 pub mod checks;
@@ -19,8 +20,10 @@ mod evaluate;
 mod evidence;
 pub mod guards;
 pub mod memory;
+pub mod misplaced;
 pub mod ownership;
 pub mod plan;
+pub mod pod;
 pub mod policy;
 pub mod resolve;
 pub mod snapshot;

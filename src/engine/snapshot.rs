@@ -12,7 +12,14 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{desired::admission::Guard, guards::Memo, memory::Memory, policy::Policy};
+use super::{
+    access::{Binding, Role},
+    desired::admission::Guard,
+    guards::Memo,
+    memory::Memory,
+    pod::Pod,
+    policy::Policy,
+};
 use crate::api::{PciZone, PciZoneStatus, names};
 
 /// The objects of a cluster that decide about zones.
@@ -26,6 +33,12 @@ pub struct Snapshot {
     pub nodes: BTreeMap<String, Arc<Node>>,
     /// Every NetworkPolicy by namespace, ours and others'.
     pub policies: BTreeMap<String, Vec<Arc<Policy>>>,
+    /// Every pod, by namespace and name.
+    pub pods: Vec<Arc<Pod>>,
+    /// Every ClusterRole.
+    pub roles: Vec<Arc<Role>>,
+    /// Every ClusterRoleBinding.
+    pub bindings: Vec<Arc<Binding>>,
     /// Admission policies and bindings of ours.
     pub guards: Vec<Arc<Guard>>,
     /// The guards of each zone that were seen in force, by the digest of them all.
@@ -154,6 +167,8 @@ pub struct Incident {
     pub subject: String,
     /// What was done to it.
     pub tampering: Tampering,
+    /// It is sealed: only who may break the glass could change it.
+    pub sealed: bool,
     /// The field manager that wrote last, where the object tells.
     pub manager: Option<String>,
     /// When it was seen.

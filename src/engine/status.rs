@@ -85,6 +85,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         obligations: obligations(case),
         change: change::pending(case.zone),
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
+        break_glass: case.break_glass.clone(),
         plan: case.observes().then(|| plan(case)),
     }
 }
@@ -110,6 +111,7 @@ pub fn blocked(
         observed_generation: Some(generation),
         conditions: conditions(judgements, generation, previous, now),
         confirmed_changes: previous.map(|status| status.confirmed_changes).unwrap_or_default(),
+        break_glass: previous.and_then(|status| status.break_glass.clone()),
         ..PciZoneStatus::default()
     }
 }
@@ -199,6 +201,9 @@ fn compliant(case: &Case, found: &[Found]) -> Judgement {
     let judge = |verdict, reason, message: String| Judgement::new(ConditionType::Compliant, verdict, reason, message);
     // Low is worth knowing, such as a flow that ends soon; nothing is missed yet.
     let of = |state| found.iter().filter(move |f| f.id.state() == state && f.id.severity() != Severity::Low);
+    if let Some(used) = found.iter().find(|f| f.id == FindingId::BreakGlassUsed) {
+        return judge(Verdict::False, Reason::BreakGlassUsed, used.message.clone());
+    }
     if of(FindingState::Violated).next().is_some() {
         return judge(Verdict::False, Reason::Violated, worst(of(FindingState::Violated)));
     }
@@ -297,7 +302,7 @@ fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
     if case.declaration.nodes.is_none() {
         return judge(Verdict::Unknown, Reason::NotDeclared, "The zone declares no nodes (spec.hosting).".to_string());
     }
-    let message = "Every node of the zone carries its label and taint, and no other node does. Which pods run there was not judged.";
+    let message = "Every node of the zone carries its label and taint, and no other node does; the zone's pods run there, and nobody else's but what is admitted.";
     judge(Verdict::True, Reason::InPlace, message.to_string())
 }
 

@@ -227,6 +227,11 @@ pub fn zone_subject(name: &str) -> String {
     format!("PciZone/{name}")
 }
 
+/// The evictions for a zone; no object, but they may fail like writes to one.
+pub fn eviction_subject(zone: &str) -> String {
+    format!("Eviction/{zone}")
+}
+
 /// The policy denies by default.
 pub(super) fn is_baseline(policy: &Policy) -> bool {
     policy.metadata.name.as_deref() == Some(names::BASELINE)

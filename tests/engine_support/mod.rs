@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{
     api::{
-        core::v1::{Namespace, Node},
+        core::v1::{self, Namespace, Node},
         networking::v1::NetworkPolicy,
+        rbac::v1::{ClusterRole, ClusterRoleBinding},
     },
     jiff::Timestamp,
 };
@@ -21,6 +22,7 @@ use pcizone::{
         guards,
         memory::Memory,
         plan::{self, Stance, Write},
+        pod::Pod,
         policy::Policy,
         snapshot::{ZoneRecord, node_ranges},
     },
@@ -235,6 +237,9 @@ impl Model {
                     snapshot.cluster.nodes.extend(node_ranges(&node));
                     snapshot.nodes.insert(name, Arc::new(node));
                 }
+                "Pod" => snapshot.pods.push(Arc::new(Pod::from(read::<v1::Pod>(object)))),
+                "ClusterRole" => snapshot.roles.push(Arc::new(read::<ClusterRole>(object).into())),
+                "ClusterRoleBinding" => snapshot.bindings.push(Arc::new(read::<ClusterRoleBinding>(object).into())),
                 "NetworkPolicy" => {
                     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_string();
                     snapshot

@@ -9,6 +9,7 @@
 
 mod admission;
 mod bad_input;
+mod break_glass;
 mod changes;
 mod deploy;
 mod events;
@@ -18,6 +19,7 @@ mod guards;
 mod health;
 mod leader;
 mod lifecycle;
+mod misplaced;
 mod rights;
 mod support;
 mod zones;

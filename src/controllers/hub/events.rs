@@ -23,7 +23,10 @@ use super::{
 use crate::engine::{
     Resolution,
     desired::admission::Guard,
-    guards, plan,
+    guards,
+    misplaced::concerned,
+    plan,
+    pod::Pod,
     policy::Policy,
     snapshot::{Cluster, ZoneRecord, node_ranges},
 };
@@ -57,7 +60,7 @@ impl Hub {
         match subject.split_once('/') {
             Some(("Namespace", name)) => self.namespaces.get(name).is_some(),
             Some(("Node", name)) => self.nodes.get(name).is_some(),
-            Some(("PciZone", name)) => self.zones.get(name).is_some(),
+            Some(("PciZone" | "Eviction", name)) => self.zones.get(name).is_some(),
             Some(_) | None => false,
         }
     }
@@ -90,7 +93,8 @@ impl Hub {
                 None => world.zones.remove(&name),
             };
             if before.as_ref().map(fingerprint) == after {
-                return;
+                // Somebody else may have written its status.
+                return self.wake();
             }
             let changed = BTreeSet::from([name.clone()]);
             touched.extend(affected(&world.resolution, &changed));
@@ -129,9 +133,31 @@ impl Hub {
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
+        self.wake();
         let namespace = policy.namespace().unwrap_or_default();
         if let Some(object) = self.namespaces.get(&namespace) {
             self.take_in_namespace(&namespace, Some(&object));
+        }
+    }
+
+    /// Pods are only judged, and most concern no zone.
+    pub(super) fn on_pod(&self, event: &Event<Pod>) {
+        match event {
+            Event::Apply(pod) | Event::Delete(pod) => {
+                let concerns = self.resolved(|resolution, _| concerned(resolution, pod).iter().any(Option::is_some));
+                if concerns {
+                    self.wake();
+                }
+            }
+            Event::InitDone => self.wake(),
+            Event::Init | Event::InitApply(_) => {}
+        }
+    }
+
+    /// Who may do what is only judged.
+    pub(super) fn on_access<K>(&self, event: &Event<K>) {
+        if !matches!(event, Event::Init | Event::InitApply(_)) {
+            self.wake();
         }
     }
 
@@ -207,7 +233,7 @@ impl Hub {
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
-        let Some(zone) = guards::zone_of(guard) else { return };
+        let Some(zone) = guards::zone_of(guard) else { return self.wake() };
         let mut touched = BTreeSet::from([Touched::Zone(zone.to_string())]);
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);

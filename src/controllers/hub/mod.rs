@@ -41,11 +41,13 @@ use super::{
     trim,
 };
 use crate::{
-    api::{PciZone, names},
+    api::{Mode, PciZone, names},
     engine::{
         Resolution, Snapshot,
+        access::{Binding, Role},
         desired::admission::{Guard, Kind},
         guards::{self, Memo},
+        pod::{Names, Pod},
         policy::{Policy, Specs},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
@@ -62,7 +64,17 @@ pub const WATCH_SECONDS: u32 = 40;
 const STALE: Duration = Duration::from_secs(60);
 
 /// The kinds that are watched, by their plural names.
-const RESOURCES: [&str; 6] = ["pcizones", "namespaces", "nodes", "networkpolicies", "endpointslices", "servicecidrs"];
+const RESOURCES: [&str; 9] = [
+    "pcizones",
+    "namespaces",
+    "nodes",
+    "networkpolicies",
+    "pods",
+    "clusterroles",
+    "clusterrolebindings",
+    "endpointslices",
+    "servicecidrs",
+];
 
 /// Everything that is known of the cluster.
 pub struct Hub {
@@ -70,6 +82,9 @@ pub struct Hub {
     namespaces: Arc<Store<Namespace>>,
     nodes: Arc<Store<Node>>,
     policies: Arc<Store<Policy>>,
+    pods: Arc<Store<Pod>>,
+    roles: Store<Role>,
+    bindings: Store<Binding>,
     slices: Arc<Store<EndpointSlice>>,
     services: Arc<Store<ServiceCIDR>>,
     guards: BTreeMap<Kind, Store<Guard>>,
@@ -147,6 +162,9 @@ impl Hub {
             namespaces: Arc::default(),
             nodes: Arc::default(),
             policies: Arc::default(),
+            pods: Arc::default(),
+            roles: Store::default(),
+            bindings: Store::default(),
             slices: Arc::default(),
             services: Arc::default(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
@@ -176,7 +194,7 @@ impl Hub {
                 let api = (Api::all_with(client.clone(), &resource), resource);
                 follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
             });
-            let mut specs = Specs::default();
+            let (mut specs, mut pod_names) = (Specs::default(), Names::default());
             let all = watcher::Config::default().timeout(WATCH_SECONDS);
             let api_server = all.clone().labels("kubernetes.io/service-name=kubernetes");
             let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
@@ -201,6 +219,16 @@ impl Hub {
                     |policy| trim::policy(policy, &mut specs),
                     Hub::on_policy
                 ),
+                follow(
+                    hub,
+                    (Api::all(client.clone()), ()),
+                    all.clone(),
+                    &hub.pods,
+                    |pod| trim::pod(pod, &mut pod_names),
+                    Hub::on_pod
+                ),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.roles, trim::role, Hub::on_access),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.bindings, trim::binding, Hub::on_access),
                 follow(hub, slice_api, api_server, &hub.slices, std::convert::identity, Hub::on_slice),
                 follow(
                     hub,
@@ -225,6 +253,9 @@ impl Hub {
         self.namespaces.until_filled().await;
         self.nodes.until_filled().await;
         self.policies.until_filled().await;
+        self.pods.until_filled().await;
+        self.roles.until_filled().await;
+        self.bindings.until_filled().await;
         self.slices.until_filled().await;
         self.services.until_filled().await;
         for (_, store) in self.watched_guards() {
@@ -241,7 +272,6 @@ impl Hub {
     fn hear<K>(&self, event: &Event<K>, on: fn(&Hub, &Event<K>)) {
         if self.is_synced() {
             on(self, event);
-            self.wake();
         }
     }
 
@@ -313,6 +343,20 @@ impl Hub {
     /// Some guards of a zone were seen in force, and nothing was seen since that takes them away.
     pub fn has_guards_in_force(&self, zone: &str) -> bool {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).contains_key(zone)
+    }
+
+    /// An object of a zone can be changed only by who may break the glass. The guards themselves cannot be sealed.
+    pub fn is_sealed(&self, zone: &str, subject: &str) -> bool {
+        let is_guard = Kind::ALL.iter().any(|kind| subject.starts_with(&format!("{}/", kind.as_str())));
+        let refuses = |resolution: &Resolution, _: &Cluster| {
+            let zone = resolution.zone(zone).and_then(|zone| zone.answer());
+            zone.is_some_and(|zone| {
+                let mode =
+                    if subject.starts_with("Node/") { zone.hosting.min(zone.segmentation) } else { zone.segmentation };
+                mode == Mode::Enforce
+            })
+        };
+        !is_guard && self.has_guards_in_force(zone) && self.resolved(refuses)
     }
 
     /// What is in force of a zone has to be seen anew.
@@ -415,6 +459,9 @@ impl Hub {
             namespaces,
             nodes,
             policies,
+            pods: self.pods.all(),
+            roles: self.roles.all(),
+            bindings: self.bindings.all(),
             guards,
             computed,
             in_force: self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -448,10 +495,11 @@ impl Hub {
     pub fn enqueue_members(&self, zone: &str) {
         let touched = self.resolved(|resolution, _| facts::affected(resolution, &BTreeSet::from([zone.to_string()])));
         self.enqueue(touched);
-        self.wake();
     }
 
+    /// Has these looked at again, and everything judged.
     fn enqueue(&self, touched: impl IntoIterator<Item = Touched>) {
+        self.wake();
         for touched in touched {
             match touched {
                 Touched::Namespace(name) => self.enqueue_namespace(&name),

@@ -9,8 +9,75 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use kube::{ResourceExt, runtime::watcher::Event};
+use kube::{Resource, ResourceExt, runtime::watcher::Event};
 use tokio::sync::watch;
+
+use crate::engine::{
+    access::{Binding, Role},
+    pod::Pod,
+};
+
+/// What of an object a store keeps.
+pub trait Kept: Clone {
+    /// `name`, or `namespace/name` where the kind has namespaces.
+    fn key(&self) -> Box<str>;
+
+    /// Nothing is different that anybody decides by.
+    fn says_the_same(&self, other: &Self) -> bool;
+
+    /// Certainly the same object in the same version.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+impl<K: Resource + Clone + PartialEq> Kept for K {
+    fn key(&self) -> Box<str> {
+        match self.namespace() {
+            Some(namespace) => format!("{namespace}/{}", self.name_any()).into_boxed_str(),
+            None => self.name_any().into_boxed_str(),
+        }
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        without_versions(self) == without_versions(other)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let version = self.meta().resource_version.as_ref();
+        version.is_some() && version == other.meta().resource_version.as_ref() && self.uid() == other.uid()
+    }
+}
+
+/// Of these nothing is kept that does not decide.
+macro_rules! kept_whole {
+    ($($kind:ty: $key:expr),+) => {
+        $(impl Kept for $kind {
+            fn key(&self) -> Box<str> {
+                let key: fn(&$kind) -> &str = $key;
+                key(self).into()
+            }
+
+            fn says_the_same(&self, other: &Self) -> bool {
+                self == other
+            }
+
+            fn is_same(&self, other: &Self) -> bool {
+                self == other
+            }
+        })+
+    };
+}
+
+kept_whole!(Pod: |pod| &pod.key, Role: |role| &role.name, Binding: |binding| &binding.name);
+
+fn without_versions<K: Resource + Clone>(object: &K) -> K {
+    let mut object = object.clone();
+    let metadata = object.meta_mut();
+    metadata.resource_version = None;
+    for entry in metadata.managed_fields.iter_mut().flatten() {
+        entry.time = None;
+    }
+    object
+}
 
 /// Objects of one kind.
 pub struct Store<K> {
@@ -34,19 +101,18 @@ impl<K> Default for Store<K> {
     }
 }
 
-impl<K: ResourceExt + Clone> Store<K> {
+impl<K: Kept> Store<K> {
     /// Takes an event of a watch in.
     pub fn apply(&self, event: &Event<K>) {
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
         let shelf = &mut *shelf;
         match event {
-            Event::Apply(object) => drop(shelf.known.insert(key(object), Arc::new(object.clone()))),
-            Event::Delete(object) => drop(shelf.known.remove(&key(object))),
+            Event::Apply(object) => drop(shelf.known.insert(object.key(), Arc::new(object.clone()))),
+            Event::Delete(object) => drop(shelf.known.remove(&object.key())),
             Event::Init => shelf.listed.clear(),
             Event::InitApply(object) => {
-                let (key, version) = (key(object), object.resource_version());
-                let known = shelf.known.get(&key).filter(|known| known.uid() == object.uid());
-                let same = known.filter(|known| version.is_some() && known.resource_version() == version);
+                let key = object.key();
+                let same = shelf.known.get(&key).filter(|known| known.is_same(object));
                 let object = same.map_or_else(|| Arc::new(object.clone()), Arc::clone);
                 shelf.listed.insert(key, object);
             }
@@ -70,7 +136,7 @@ impl<K: ResourceExt + Clone> Store<K> {
 
     /// The object that has this one's name now.
     pub fn get_like(&self, object: &K) -> Option<Arc<K>> {
-        self.get(&key(object))
+        self.get(&object.key())
     }
 
     /// The objects of one namespace, by name.
@@ -98,13 +164,6 @@ impl<K> std::ops::Deref for Known<'_, K> {
 
     fn deref(&self) -> &Objects<K> {
         &self.0.known
-    }
-}
-
-fn key<K: ResourceExt>(object: &K) -> Box<str> {
-    match object.namespace() {
-        Some(namespace) => format!("{namespace}/{}", object.name_any()).into_boxed_str(),
-        None => object.name_any().into_boxed_str(),
     }
 }
 

@@ -18,7 +18,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 
-use super::{Hub, store::Store};
+use super::{
+    Hub,
+    store::{Kept, Store},
+};
 use crate::controllers::lenient::{self, Lenient};
 
 /// How soon everything is listed again when a watch cannot go on from where it was.
@@ -43,7 +46,7 @@ pub(super) async fn follow<K, T>(
     on: fn(&Hub, &Event<T>),
 ) where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
-    T: Resource + Clone + PartialEq,
+    T: Kept,
 {
     loop {
         let events = watcher::watcher(api.clone(), config.clone()).backoff(pauses());
@@ -83,18 +86,7 @@ fn is_too_old(error: &watcher::Error) -> bool {
 }
 
 /// False for what changes nothing that anybody decides by, such as the heartbeat of a node.
-fn is_news<K: Resource + Clone + PartialEq>(store: &Store<K>, event: &Event<K>) -> bool {
+fn is_news<K: Kept>(store: &Store<K>, event: &Event<K>) -> bool {
     let Event::Apply(new) = event else { return true };
-    let known = store.get_like(new);
-    known.is_none_or(|known| without_versions(known.as_ref()) != without_versions(new))
-}
-
-fn without_versions<K: Resource + Clone>(object: &K) -> K {
-    let mut object = object.clone();
-    let metadata = object.meta_mut();
-    metadata.resource_version = None;
-    for entry in metadata.managed_fields.iter_mut().flatten() {
-        entry.time = None;
-    }
-    object
+    store.get_like(new).is_none_or(|known| !known.says_the_same(new))
 }

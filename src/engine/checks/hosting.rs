@@ -1,4 +1,4 @@
-//! Hosting: do the zone's nodes carry its label and taint, and do only they.
+//! Hosting: do the zone's nodes carry its label and taint, and do only they. Pods are another file.
 
 use super::{Case, Found, scope::rival};
 use crate::{
@@ -31,9 +31,6 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     if case.zone.nodes.declared.is_empty() {
         let message = "The zone declares nodes, but has none: none exists, or other zones have them.";
         found.push(Found::new(FindingId::ZoneHasNoNodes, format!("PciZone/{}", case.name), message));
-    } else {
-        let message = "Which pods run on the zone's nodes, and where the zone's pods run, was not judged.";
-        found.push(Found::new(FindingId::PodPlacementUnproven, format!("PciZone/{}", case.name), message));
     }
     if let Some(key) = case.declaration.node_keys.iter().find(|key| !key.starts_with(PROTECTED)) {
         let message = format!("The node selector reads {key}, which a kubelet may set on its own node.");

@@ -1,6 +1,8 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
+mod access;
 mod hosting;
+mod pods;
 mod scope;
 pub mod segmentation;
 
@@ -9,14 +11,16 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
+    access::unacknowledged,
     declaration::Declaration,
     due::Due,
     guards::{self, Guarding},
     plan::{self, Stance, Write},
+    pod::Pod,
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering, node_ranges},
 };
-use crate::api::{FindingId, Mode};
+use crate::api::{BreakGlassUse, FindingId, Mode, PciZoneStatus};
 
 /// One zone and all that is needed to judge it.
 pub struct Case<'a> {
@@ -30,12 +34,16 @@ pub struct Case<'a> {
     pub zone: &'a Zone,
     /// What it declares.
     pub declaration: &'a Declaration,
+    /// Pods of its namespaces and on its nodes, by namespace and name; none that has ended.
+    pub pods: Vec<&'a Pod>,
     /// What is to be written to its namespaces; in Observe what Enforce would write.
     pub namespace_writes: Vec<Write>,
     /// What is to be written to its nodes; in Observe what Enforce would write.
     pub node_writes: Vec<Write>,
     /// What its admission policies need.
     pub guarding: Guarding,
+    /// The use of break-glass that nobody acknowledged yet.
+    pub break_glass: Option<BreakGlassUse>,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -75,6 +83,8 @@ pub enum Topic {
     Segmentation,
     /// Nodes.
     Hosting,
+    /// Who may change what is sealed.
+    Access,
     /// The operator itself.
     Operator,
 }
@@ -114,7 +124,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::NodeNotDeclared
         | FindingId::NodeLabelUnprotected
         | FindingId::ZoneHasNoNodes
-        | FindingId::PodPlacementUnproven
+        | FindingId::SystemPodOnZoneNode
         | FindingId::PodOffZoneNode
         | FindingId::PodPlacementNotEnforced
         | FindingId::PodBypassesScheduler
@@ -123,9 +133,13 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::StaticPodOnZoneNode
         | FindingId::HostNamespacesShared
         | FindingId::PodSecurityTooWeak => Topic::Hosting,
-        FindingId::ManagedObjectTampered | FindingId::WriteRefused | FindingId::OperatorPermissionMissing => {
-            Topic::Operator
+        FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
+            Topic::Access
         }
+        FindingId::ManagedObjectTampered
+        | FindingId::WriteRefused
+        | FindingId::EvictionRefused
+        | FindingId::OperatorPermissionMissing => Topic::Operator,
     }
 }
 
@@ -136,6 +150,8 @@ impl<'a> Case<'a> {
         resolution: &'a Resolution,
         zone: &'a Zone,
         declaration: &'a Declaration,
+        pods: Vec<&'a Pod>,
+        previous: Option<&PciZoneStatus>,
         now: Timestamp,
     ) -> Self {
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
@@ -166,7 +182,21 @@ impl<'a> Case<'a> {
         let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
         let memo = &mut snapshot.computed.get(name).cloned().unwrap_or_default();
         let guarding = guards::plan(zone, &snapshot.cluster, ranges, &guards, memo, now);
-        Case { snapshot, resolution, name, zone, declaration, namespace_writes, node_writes, guarding, now }
+        let before = previous.and_then(|status| status.break_glass.as_ref());
+        let break_glass = unacknowledged(declaration, before, &snapshot.incidents, now);
+        Case {
+            snapshot,
+            resolution,
+            name,
+            zone,
+            declaration,
+            pods,
+            namespace_writes,
+            node_writes,
+            guarding,
+            break_glass,
+            now,
+        }
     }
 
     /// Guards are still to be written, or the API server does not act by them yet.
@@ -228,6 +258,11 @@ impl<'a> Case<'a> {
         let subjects = std::iter::once(plan::zone_subject(self.name)).chain(subjects);
         subjects.filter_map(|subject| self.snapshot.failures.get(&subject).map(|error| (subject, error)))
     }
+
+    /// Why pods that run where they may not cannot be evicted.
+    fn eviction_failure(&self) -> Option<&String> {
+        self.snapshot.failures.get(&plan::eviction_subject(self.name))
+    }
 }
 
 /// Everything found about a zone, sorted by severity, then by id and subject.
@@ -236,6 +271,8 @@ pub fn findings(case: &Case) -> Vec<Found> {
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
     hosting::check(case, &mut found);
+    pods::check(case, &mut found);
+    access::check(case, &mut found);
     operator(case, &mut found);
     sort(&mut found);
     found
@@ -254,6 +291,10 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
     }
     for (subject, error) in case.failures() {
         found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
+    }
+    if let Some(error) = case.eviction_failure() {
+        let message = format!("{error}. The right to evict is in deploy/kustomize/components/evict.");
+        found.push(Found::new(FindingId::EvictionRefused, plan::zone_subject(case.name), message));
     }
     found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
 }

@@ -151,6 +151,7 @@ pub fn spec(rng: &mut fastrand::Rng, zone: &str) -> PciZoneSpec {
             &[TaintEffect::NoSchedule, TaintEffect::NoExecute],
         ];
         Hosting {
+            evict_misplaced: false,
             mode: other_mode(rng),
             nodes: Nodes { names: named(rng, &NODES), selector: Some(select("pool", zone)) },
             taint_effects: rng.choice(effects).unwrap_or_default().to_vec(),

@@ -67,6 +67,14 @@ impl Suffix {
     }
 }
 
+impl Maker {
+    /// What controls a pod is of this workload.
+    fn made(&self, kind: &str, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.prefix).filter(|_| kind == self.kind);
+        rest.is_some_and(|rest| self.suffix.matches(rest))
+    }
+}
+
 fn maker(admit: &Admit) -> Option<Maker> {
     let (kind, name) = admit.workload.split_once('/')?;
     let (kind, prefix, suffix, account) = match kind {
@@ -83,19 +91,25 @@ fn maker(admit: &Admit) -> Option<Maker> {
 /// The same of a request that the webhook is asked about.
 pub(super) fn is_admitted(zone: &Declaration, request: &PodRequest, now: Timestamp) -> bool {
     let owners = request.pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    let admits = zone.admits.iter().filter(|admit| admit.expires_at.0 > now && admit.namespace == request.namespace);
-    admits.filter_map(maker).any(|maker| {
-        let Maker { kind, prefix, suffix, account } = maker;
-        let made = [format!("system:serviceaccount:kube-system:{account}"), CONTROLLERS.to_string()];
-        let is_owner = |owner: &Value| {
-            let name = owner.get("name").and_then(Value::as_str).unwrap_or_default();
-            let rest = name.strip_prefix(&prefix);
-            owner.get("controller") == Some(&Value::Bool(true))
-                && owner.get("kind").and_then(Value::as_str) == Some(kind)
-                && rest.is_some_and(|rest| suffix.matches(rest))
-        };
-        made.iter().any(|user| user == request.user) && owners.into_iter().flatten().any(is_owner)
+    let text = |owner: &Value, name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+    let owners = owners.into_iter().flatten().filter(|owner| owner.get("controller") == Some(&Value::Bool(true)));
+    let owners: Vec<_> = owners.map(|owner| (text(owner, "kind"), text(owner, "name"))).collect();
+    living(zone, request.namespace, now).any(|maker| {
+        let accounts = [format!("system:serviceaccount:kube-system:{}", maker.account), CONTROLLERS.to_string()];
+        accounts.iter().any(|user| user == request.user) && owners.iter().any(|(kind, name)| maker.made(kind, name))
     })
+}
+
+/// A workload of that namespace, as `Kind/name` of what controls its pods, is one that the zone admits now. Who made the pod is
+/// not seen in it; whoever made it after the guard was in force was the built-in controller.
+pub fn names_workload(zone: &Declaration, namespace: &str, owner: Option<&str>, now: Timestamp) -> bool {
+    let Some((kind, name)) = owner.and_then(|owner| owner.split_once('/')) else { return false };
+    living(zone, namespace, now).any(|maker| maker.made(kind, name))
+}
+
+fn living<'a>(zone: &'a Declaration, namespace: &'a str, now: Timestamp) -> impl Iterator<Item = Maker> + 'a {
+    let living = move |admit: &&Admit| admit.expires_at.0 > now && admit.namespace == namespace;
+    zone.admits.iter().filter(living).filter_map(maker)
 }
 
 /// The pod is of a workload that the zone admits. An owner alone proves nothing, because whoever makes a pod may name one:

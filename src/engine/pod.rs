@@ -1,0 +1,215 @@
+//! A pod, as far as it decides: where it runs, whose it is, and what it shares with its node. Small, because a cluster has
+//! many; names that pods have in common are held once.
+
+use std::{collections::HashSet, sync::Arc};
+
+use k8s_openapi::{
+    api::core::v1::{Container, Pod as Manifest, PodSpec},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    jiff::Timestamp,
+};
+
+use crate::api::names;
+
+/// On the pod that shows a static one.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Its namespace and name, with a slash between.
+    pub key: Box<str>,
+    /// The workload that controls it, as `Kind/name`.
+    pub owner: Option<Arc<str>>,
+    /// The node that it is on; `None` until one is found.
+    pub node: Option<Arc<str>>,
+    /// The zone whose nodes its selector asks for.
+    pub zone: Option<Arc<str>>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// What it shares with its node.
+    pub shares: Shares,
+    /// A file on its node declares it, and no API server was asked.
+    pub is_static: bool,
+    /// It has ended, well or not: nothing of it runs any more.
+    pub ended: bool,
+    /// Its deletion has begun.
+    pub leaving: bool,
+}
+
+/// What a pod shares with its node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// The network.
+    pub network: bool,
+    /// A port.
+    pub port: bool,
+    /// Processes or memory.
+    pub processes: bool,
+}
+
+impl Pod {
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.key.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+
+    /// It, or the workload that made it: a name that stays when one pod takes the place of another.
+    pub fn subject(&self) -> String {
+        match self.owner.as_deref().filter(|_| !self.is_static).and_then(|owner| owner.split_once('/')) {
+            Some((kind, name)) => format!("{kind}/{}/{name}", self.namespace()),
+            None => format!("Pod/{}", self.key),
+        }
+    }
+
+    /// A `DaemonSet` made it, for one node.
+    pub fn is_of_daemon_set(&self) -> bool {
+        self.owner.as_deref().is_some_and(|owner| owner.starts_with("DaemonSet/"))
+    }
+}
+
+impl From<Manifest> for Pod {
+    fn from(Manifest { metadata, spec, status }: Manifest) -> Self {
+        let phase = status.and_then(|status| status.phase);
+        let spec = spec.unwrap_or_default();
+        let is_static = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
+        Pod {
+            key: key(&metadata),
+            owner: controller(&metadata),
+            created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
+            shares: shares(&spec),
+            is_static,
+            ended: matches!(phase.as_deref(), Some("Succeeded" | "Failed")),
+            leaving: metadata.deletion_timestamp.is_some(),
+            zone: spec.node_selector.and_then(|mut all| all.remove(names::NODE_LABEL)).map(Arc::from),
+            node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
+        }
+    }
+}
+
+fn key(metadata: &ObjectMeta) -> Box<str> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    format!("{}/{}", text(&metadata.namespace), text(&metadata.name)).into_boxed_str()
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<Arc<str>> {
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    Some(format!("{}/{}", owner.kind, owner.name).into())
+}
+
+fn shares(spec: &PodSpec) -> Shares {
+    let network = spec.host_network == Some(true);
+    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let opens = |container: &Container| {
+        container.ports.iter().flatten().any(|port| port.host_port.is_some_and(|number| number != 0))
+    };
+    // With the node's network every port is the node's; that is said already.
+    let port = !network && containers.into_iter().any(opens);
+    Shares { network, port, processes: spec.host_pid == Some(true) || spec.host_ipc == Some(true) }
+}
+
+/// Names from which on those that nobody holds are swept out, at first.
+const MANY: usize = 1024;
+
+/// Names that pods have in common.
+pub struct Names {
+    held: HashSet<Arc<str>>,
+    many: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names { held: HashSet::new(), many: MANY }
+    }
+}
+
+impl Names {
+    /// The same pod, with the names that another one has too.
+    pub fn share(&mut self, mut pod: Pod) -> Pod {
+        for name in [&mut pod.owner, &mut pod.node, &mut pod.zone].into_iter().flatten() {
+            self.share_name(name);
+        }
+        pod
+    }
+
+    fn share_name(&mut self, name: &mut Arc<str>) {
+        if let Some(held) = self.held.get(name) {
+            *name = Arc::clone(held);
+            return;
+        }
+        if self.held.len() >= self.many {
+            self.held.retain(|held| Arc::strong_count(held) > 1);
+            self.many = MANY.max(2 * self.held.len());
+        }
+        self.held.insert(Arc::clone(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(manifest: Value) -> Pod {
+        serde_json::from_value::<Manifest>(manifest).unwrap().into()
+    }
+
+    fn of_spec(spec: &Value) -> Pod {
+        pod(json!({ "metadata": { "namespace": "vault", "name": "a" }, "spec": spec }))
+    }
+
+    #[test]
+    fn what_it_shares_with_its_node_is_seen_in_every_container() {
+        let port = |port: Value| json!([{ "name": "a", "ports": [{ "containerPort": 1 }, port] }]);
+        let host = port(json!({ "containerPort": 2, "hostPort": 2 }));
+        let plain = port(json!({ "containerPort": 2, "hostPort": 0 }));
+        for (spec, shares) in [
+            (json!({ "containers": plain }), Shares::default()),
+            (json!({ "containers": host }), Shares { port: true, ..Shares::default() }),
+            (json!({ "containers": plain, "initContainers": host }), Shares { port: true, ..Shares::default() }),
+            (json!({ "containers": host, "hostNetwork": true }), Shares { network: true, ..Shares::default() }),
+            (json!({ "containers": plain, "hostPID": true }), Shares { processes: true, ..Shares::default() }),
+            (json!({ "containers": plain, "hostIPC": true }), Shares { processes: true, ..Shares::default() }),
+            (json!({ "containers": plain, "hostNetwork": false, "hostPID": false }), Shares::default()),
+        ] {
+            assert_eq!(of_spec(&spec).shares, shares, "{spec}");
+        }
+    }
+
+    #[test]
+    fn a_pod_goes_by_the_workload_that_controls_it() {
+        let owners = |owners: Value, annotations: Value| {
+            let metadata =
+                json!({ "namespace": "vault", "name": "web-1", "ownerReferences": owners, "annotations": annotations });
+            pod(json!({ "metadata": metadata })).subject()
+        };
+        let owner = |kind: &str, controller: bool| json!({ "apiVersion": "apps/v1", "kind": kind, "name": "web", "uid": "1", "controller": controller });
+        assert_eq!(
+            owners(json!([owner("Other", false), owner("StatefulSet", true)]), Value::Null),
+            "StatefulSet/vault/web"
+        );
+        assert_eq!(owners(json!([owner("Other", false)]), Value::Null), "Pod/vault/web-1");
+        assert_eq!(owners(Value::Null, Value::Null), "Pod/vault/web-1");
+        assert_eq!(owners(json!([owner("Node", true)]), json!({ MIRROR: "abc" })), "Pod/vault/web-1");
+    }
+
+    #[test]
+    fn names_in_common_are_held_once_and_let_go() {
+        let mut names = Names::default();
+        let on = |node: &str| Pod { node: Some(node.into()), ..Pod::default() };
+        let first = names.share(on("a"));
+        let second = names.share(on("a"));
+        assert!(Arc::ptr_eq(first.node.as_ref().unwrap(), second.node.as_ref().unwrap()));
+        for number in 0..3 * MANY {
+            names.share(on(&number.to_string()));
+        }
+        assert!(names.held.len() <= MANY + 1, "{}", names.held.len());
+        assert!(Arc::ptr_eq(names.share(on("a")).node.as_ref().unwrap(), first.node.as_ref().unwrap()));
+    }
+}
