@@ -57,11 +57,13 @@ impl Evictor {
             }
             let due = self.due.borrow_and_update().clone();
             self.forgive(&due);
-            let next =
-                due.iter().find(|eviction| self.failed.wait(&subject(eviction)).is_none_or(|wait| wait.is_zero()));
-            let Some(eviction) = next.filter(|_| self.applier.may_write() && self.hub.deaf().is_empty()) else {
+            // Who never failed comes first, so that one that cannot be evicted holds up nobody.
+            let tried = |eviction: &&Eviction| self.failed.wait(&subject(eviction));
+            let ready = due.iter().filter(|eviction| tried(eviction).is_none_or(|wait| wait.is_zero()));
+            let Some(eviction) = ready.min_by_key(|eviction| tried(eviction).is_some()) else { continue };
+            if !self.applier.may_write() || !self.hub.deaf().is_empty() {
                 continue;
-            };
+            }
             self.evict(eviction).await;
             self.hub.wake();
             sleep(PACE).await;
@@ -73,19 +75,17 @@ impl Evictor {
         let pods: BTreeSet<String> = due.iter().map(subject).collect();
         self.failed.retain(|failed| pods.contains(failed));
         let zones: BTreeSet<&str> = due.iter().map(|eviction| eviction.zone.as_str()).collect();
-        self.refused.retain(|zone| {
-            let stays = zones.contains(zone.as_str());
-            if !stays {
-                self.hub.failures.clear(&plan::eviction_subject(zone));
-            }
-            stays
-        });
+        let over: Vec<String> = self.refused.iter().filter(|zone| !zones.contains(zone.as_str())).cloned().collect();
+        for zone in over {
+            self.allow(&zone);
+        }
     }
 
     async fn evict(&mut self, eviction: &Eviction) {
         let Eviction { zone, namespace, name, .. } = eviction;
         let subject = subject(eviction);
-        match self.applier.evict(namespace, name, |pod| self.is_to_leave(zone, pod)).await {
+        let done = self.applier.evict(namespace, name, |pod| self.is_to_leave(zone, pod)).await;
+        match &done {
             Ok(Done::Deleted) => {
                 self.metrics.count_write("evict", "evict");
                 tracing::info!(zone, pod = subject, why = why(eviction), "evicted");
@@ -94,14 +94,22 @@ impl Evictor {
             Ok(_) => {}
             Err(error) => {
                 self.metrics.count_error("evict", error.category());
-                let delay = self.failed.add(&subject, &error);
+                let delay = self.failed.add(&subject, error);
                 tracing::warn!(zone, error = error.chain(), ?delay, "will try again");
-                if error.category() == "forbidden" {
-                    self.hub.failures.add(&plan::eviction_subject(zone), &error);
-                    self.refused.insert(zone.clone());
-                }
             }
         }
+        match done {
+            Err(error) if error.category() == "forbidden" => {
+                self.hub.failures.add(&plan::eviction_subject(zone), &error);
+                self.refused.insert(zone.clone());
+            }
+            _ => self.allow(zone),
+        }
+    }
+
+    fn allow(&mut self, zone: &str) {
+        self.hub.failures.clear(&plan::eviction_subject(zone));
+        self.refused.remove(zone);
     }
 
     /// As things are now.

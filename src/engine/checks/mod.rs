@@ -293,7 +293,7 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
         found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
     }
     if let Some(error) = case.eviction_failure() {
-        let message = format!("{error}. The right to evict is in deploy/kustomize/components/evict.");
+        let message = format!("Pods cannot be evicted; deploy/kustomize/components/evict has the right to. {error}");
         found.push(Found::new(FindingId::EvictionRefused, plan::zone_subject(case.name), message));
     }
     found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
