@@ -170,6 +170,8 @@ catalogue! {
     ExternalIpsUsed: High, Violated, ["1.4.2"], "Remove externalIPs, or declare the flow.";
     /// A Service of the zone is an alias of a name elsewhere, and no flow leads there.
     ExternalNameFromZone: Medium, Violated, ["1.3.2"], "Declare a flow to the network behind the name, or remove the alias.";
+    /// A Service elsewhere is an alias of a Service of the zone.
+    ExternalNameIntoZone: Medium, Violated, ["1.2.5", "1.3.1"], "Declare the flow and use the Service by its own name, or remove the alias.";
     /// Endpoints written by hand outside the zone point into it.
     EndpointsPointIntoZone: Critical, Violated, ["1.3.1", "1.2.8"], "Delete them and take away the right to write endpoints.";
     /// Whether the network plug-in enforces policies was not tested.

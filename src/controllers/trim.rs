@@ -3,6 +3,7 @@
 use k8s_openapi::{
     api::{
         core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
+        discovery::v1::EndpointSlice,
         networking::v1::NetworkPolicy,
         rbac::v1::{ClusterRole, ClusterRoleBinding},
     },
@@ -18,6 +19,7 @@ use crate::{
         ownership,
         pod::{Names, Pod},
         policy::{Policy, Specs},
+        service::{Service, Slice},
     },
 };
 
@@ -52,6 +54,14 @@ pub(super) fn node(mut node: Node) -> Node {
 pub(super) fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
     ownership::digest(&mut policy.metadata, None);
     specs.share(policy.into())
+}
+
+pub(super) fn service(service: v1::Service) -> Service {
+    service.into()
+}
+
+pub(super) fn slice(slice: EndpointSlice) -> Slice {
+    slice.into()
 }
 
 pub(super) fn role(role: ClusterRole) -> Role {

@@ -240,6 +240,25 @@ pub fn plan(
     Guarding { due, writes: writes(&desired, live), desired, digest, next }
 }
 
+/// The writes to the guards of a zone that only observes, were it to enforce.
+pub fn in_enforce(
+    zone: &Zone,
+    cluster: &Cluster,
+    ranges: impl Fn(&str) -> Vec<IpNet>,
+    live: &[Arc<Guard>],
+    memo: &mut Memo,
+    now: Timestamp,
+) -> Vec<Write> {
+    let Some(declaration) = zone.answering().filter(|_| zone.only_observes()) else { return Vec::new() };
+    let mut nodes = zone.nodes.declared.clone();
+    nodes.extend(declaration.nodes.iter().flat_map(|nodes| &nodes.names).cloned());
+    let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
+    let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce };
+    let (segmentation, hosting) = (Some(Arc::clone(declaration)), Some(Arc::clone(declaration)));
+    let Computed { desired, .. } = memo.compute(Sources { segmentation, hosting, modes, nodes, ranges }, cluster, now);
+    writes(&desired, live)
+}
+
 /// What patches before what checks, so that nothing is refused for a moment that will be put right the next; a binding
 /// after its policy when they come, and before it when they go.
 fn writes(desired: &[Guard], live: &[Arc<Guard>]) -> Vec<Write> {

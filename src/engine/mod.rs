@@ -26,6 +26,7 @@ pub mod plan;
 pub mod pod;
 pub mod policy;
 pub mod resolve;
+pub mod service;
 pub mod snapshot;
 pub mod status;
 pub mod write;

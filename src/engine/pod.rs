@@ -1,7 +1,7 @@
 //! A pod, as far as it decides: where it runs, whose it is, and what it shares with its node. Small, because a cluster has
 //! many; names that pods have in common are held once.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
 use k8s_openapi::{
     api::core::v1::{Container, Pod as Manifest, PodSpec},
@@ -27,6 +27,8 @@ pub struct Pod {
     pub zone: Option<Arc<str>>,
     /// When it was made.
     pub created: Timestamp,
+    /// Its addresses.
+    pub ips: Box<[IpAddr]>,
     /// What it shares with its node.
     pub shares: Shares,
     /// A file on its node declares it, and no API server was asked.
@@ -75,7 +77,7 @@ impl Pod {
 
 impl From<Manifest> for Pod {
     fn from(Manifest { metadata, spec, status }: Manifest) -> Self {
-        let phase = status.and_then(|status| status.phase);
+        let status = status.unwrap_or_default();
         let spec = spec.unwrap_or_default();
         let is_static = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
         Pod {
@@ -84,7 +86,8 @@ impl From<Manifest> for Pod {
             created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
             shares: shares(&spec),
             is_static,
-            ended: matches!(phase.as_deref(), Some("Succeeded" | "Failed")),
+            ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
+            ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             leaving: metadata.deletion_timestamp.is_some(),
             zone: spec.node_selector.and_then(|mut all| all.remove(names::NODE_LABEL)).map(Arc::from),
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),

@@ -19,6 +19,7 @@ use super::{
     memory::Memory,
     pod::Pod,
     policy::Policy,
+    service::{Service, Slice},
 };
 use crate::api::{PciZone, PciZoneStatus, names};
 
@@ -35,6 +36,10 @@ pub struct Snapshot {
     pub policies: BTreeMap<String, Vec<Arc<Policy>>>,
     /// Every pod, by namespace and name.
     pub pods: Vec<Arc<Pod>>,
+    /// Every Service, by namespace and name.
+    pub services: Vec<Arc<Service>>,
+    /// EndpointSlices that their controller did not write, by namespace and name.
+    pub slices: Vec<Arc<Slice>>,
     /// Every ClusterRole.
     pub roles: Vec<Arc<Role>>,
     /// Every ClusterRoleBinding.

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::{
     api::{
         core::v1::{self, Namespace, Node},
+        discovery::v1::EndpointSlice,
         networking::v1::NetworkPolicy,
         rbac::v1::{ClusterRole, ClusterRoleBinding},
     },
@@ -238,6 +239,8 @@ impl Model {
                     snapshot.nodes.insert(name, Arc::new(node));
                 }
                 "Pod" => snapshot.pods.push(Arc::new(Pod::from(read::<v1::Pod>(object)))),
+                "Service" => snapshot.services.push(Arc::new(read::<v1::Service>(object).into())),
+                "EndpointSlice" => snapshot.slices.push(Arc::new(read::<EndpointSlice>(object).into())),
                 "ClusterRole" => snapshot.roles.push(Arc::new(read::<ClusterRole>(object).into())),
                 "ClusterRoleBinding" => snapshot.bindings.push(Arc::new(read::<ClusterRoleBinding>(object).into())),
                 "NetworkPolicy" => {

@@ -8,7 +8,6 @@ use std::{
 
 use k8s_openapi::api::{
     core::v1::{Namespace, Node},
-    discovery::v1::EndpointSlice,
     networking::v1::ServiceCIDR,
 };
 use kube::{ResourceExt, core::DynamicObject, runtime::watcher::Event};
@@ -28,6 +27,7 @@ use crate::engine::{
     plan,
     pod::Pod,
     policy::Policy,
+    service::Slice,
     snapshot::{Cluster, ZoneRecord, node_ranges},
 };
 
@@ -45,7 +45,7 @@ impl Hub {
                 operator_user: self.server.get().map(|server| server.user.clone()).unwrap_or_default(),
                 mutates: self.mutates(),
                 api_server: api_server(&self.slices.all()),
-                services: service_ranges(&self.services.all()),
+                services: service_ranges(&self.service_ranges.all()),
                 nodes: all_ranges(&world.node_ranges),
             };
             self.resolve(world);
@@ -154,8 +154,8 @@ impl Hub {
         }
     }
 
-    /// Who may do what is only judged.
-    pub(super) fn on_access<K>(&self, event: &Event<K>) {
+    /// These are only judged, and change seldom.
+    pub(super) fn on_judged<K>(&self, event: &Event<K>) {
         if !matches!(event, Event::Init | Event::InitApply(_)) {
             self.wake();
         }
@@ -244,7 +244,7 @@ impl Hub {
         self.enqueue(touched);
     }
 
-    pub(super) fn on_slice(&self, event: &Event<EndpointSlice>) {
+    pub(super) fn on_slice(&self, event: &Event<Slice>) {
         if matches!(event, Event::Init | Event::InitApply(_)) {
             return;
         }
@@ -252,7 +252,8 @@ impl Hub {
         let touched = {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             if world.cluster.api_server == addresses {
-                return;
+                // It may lead into a zone.
+                return self.wake();
             }
             world.cluster.api_server = addresses;
             dependents(&world.resolution, |peer| peer.api_server == Some(true))
@@ -264,7 +265,7 @@ impl Hub {
         if matches!(event, Event::Init | Event::InitApply(_)) {
             return;
         }
-        let ranges = service_ranges(&self.services.all());
+        let ranges = service_ranges(&self.service_ranges.all());
         let touched = {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             if world.cluster.services == ranges {

@@ -7,13 +7,14 @@ use std::{
 };
 
 use ipnet::IpNet;
-use k8s_openapi::api::{discovery::v1::EndpointSlice, networking::v1::ServiceCIDR};
+use k8s_openapi::api::networking::v1::ServiceCIDR;
 
 use crate::{
     api::{Flow, Peer, names},
     engine::{
         Resolution,
         resolve::{Claim, Members},
+        service::Slice,
         snapshot::ZoneRecord,
     },
 };
@@ -107,10 +108,9 @@ pub(super) fn means(peer: &Peer, namespace: &str, zones: &BTreeSet<String>) -> b
     peer.namespace.as_deref() == Some(namespace) || peer.zone.as_ref().is_some_and(|zone| zones.contains(zone))
 }
 
-pub(super) fn api_server(slices: &[Arc<EndpointSlice>]) -> Vec<IpAddr> {
-    let endpoints = slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
-    let mut addresses: Vec<IpAddr> =
-        endpoints.flat_map(|endpoint| &endpoint.addresses).filter_map(|address| address.parse().ok()).collect();
+pub(super) fn api_server(slices: &[Arc<Slice>]) -> Vec<IpAddr> {
+    let slices = slices.iter().filter(|slice| slice.is_of_api_server());
+    let mut addresses: Vec<IpAddr> = slices.flat_map(|slice| slice.addresses.iter().copied()).collect();
     addresses.sort();
     addresses.dedup();
     addresses

@@ -22,7 +22,6 @@ use std::{
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use k8s_openapi::api::{
     core::v1::{Namespace, Node},
-    discovery::v1::EndpointSlice,
     networking::v1::ServiceCIDR,
 };
 use kube::{
@@ -49,6 +48,7 @@ use crate::{
         guards::{self, Memo},
         pod::{Names, Pod},
         policy::{Policy, Specs},
+        service::{Service, Slice},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
 };
@@ -64,7 +64,7 @@ pub const WATCH_SECONDS: u32 = 40;
 const STALE: Duration = Duration::from_secs(60);
 
 /// The kinds that are watched, by their plural names.
-const RESOURCES: [&str; 9] = [
+const RESOURCES: [&str; 10] = [
     "pcizones",
     "namespaces",
     "nodes",
@@ -72,6 +72,7 @@ const RESOURCES: [&str; 9] = [
     "pods",
     "clusterroles",
     "clusterrolebindings",
+    "services",
     "endpointslices",
     "servicecidrs",
 ];
@@ -83,10 +84,11 @@ pub struct Hub {
     nodes: Arc<Store<Node>>,
     policies: Arc<Store<Policy>>,
     pods: Arc<Store<Pod>>,
+    services: Store<Service>,
+    slices: Store<Slice>,
     roles: Store<Role>,
     bindings: Store<Binding>,
-    slices: Arc<Store<EndpointSlice>>,
-    services: Arc<Store<ServiceCIDR>>,
+    service_ranges: Arc<Store<ServiceCIDR>>,
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
@@ -163,10 +165,11 @@ impl Hub {
             nodes: Arc::default(),
             policies: Arc::default(),
             pods: Arc::default(),
+            services: Store::default(),
+            slices: Store::default(),
             roles: Store::default(),
             bindings: Store::default(),
-            slices: Arc::default(),
-            services: Arc::default(),
+            service_ranges: Arc::default(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: RwLock::default(),
@@ -196,9 +199,9 @@ impl Hub {
             });
             let (mut specs, mut pod_names) = (Specs::default(), Names::default());
             let all = watcher::Config::default().timeout(WATCH_SECONDS);
-            let api_server = all.clone().labels("kubernetes.io/service-name=kubernetes");
+            let by_others =
+                all.clone().labels("endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io");
             let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
-            let slice_api = (Api::namespaced(client.clone(), "default"), ());
             // All in one task: store and World move together, event by event.
             tokio::join!(
                 follow(hub, zone_api, all.clone(), &hub.zones, std::convert::identity, Hub::on_zone),
@@ -227,14 +230,15 @@ impl Hub {
                     |pod| trim::pod(pod, &mut pod_names),
                     Hub::on_pod
                 ),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.roles, trim::role, Hub::on_access),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.bindings, trim::binding, Hub::on_access),
-                follow(hub, slice_api, api_server, &hub.slices, std::convert::identity, Hub::on_slice),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.services, trim::service, Hub::on_judged),
+                follow(hub, (Api::all(client.clone()), ()), by_others, &hub.slices, trim::slice, Hub::on_slice),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.roles, trim::role, Hub::on_judged),
+                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.bindings, trim::binding, Hub::on_judged),
                 follow(
                     hub,
                     (Api::all(client.clone()), ()),
                     all,
-                    &hub.services,
+                    &hub.service_ranges,
                     std::convert::identity,
                     Hub::on_service_range
                 ),
@@ -254,10 +258,11 @@ impl Hub {
         self.nodes.until_filled().await;
         self.policies.until_filled().await;
         self.pods.until_filled().await;
+        self.services.until_filled().await;
+        self.slices.until_filled().await;
         self.roles.until_filled().await;
         self.bindings.until_filled().await;
-        self.slices.until_filled().await;
-        self.services.until_filled().await;
+        self.service_ranges.until_filled().await;
         for (_, store) in self.watched_guards() {
             store.until_filled().await;
         }
@@ -460,6 +465,8 @@ impl Hub {
             nodes,
             policies,
             pods: self.pods.all(),
+            services: self.services.all(),
+            slices: self.slices.all(),
             roles: self.roles.all(),
             bindings: self.bindings.all(),
             guards,

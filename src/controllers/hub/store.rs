@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::engine::{
     access::{Binding, Role},
     pod::Pod,
+    service::{Service, Slice},
 };
 
 /// What of an object a store keeps.
@@ -67,7 +68,13 @@ macro_rules! kept_whole {
     };
 }
 
-kept_whole!(Pod: |pod| &pod.key, Role: |role| &role.name, Binding: |binding| &binding.name);
+kept_whole!(
+    Pod: |pod| &pod.key,
+    Service: |service| &service.key,
+    Slice: |slice| &slice.key,
+    Role: |role| &role.name,
+    Binding: |binding| &binding.name
+);
 
 fn without_versions<K: Resource + Clone>(object: &K) -> K {
     let mut object = object.clone();

@@ -5,6 +5,7 @@ mod hosting;
 mod pods;
 mod scope;
 pub mod segmentation;
+mod services;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -42,6 +43,8 @@ pub struct Case<'a> {
     pub node_writes: Vec<Write>,
     /// What its admission policies need.
     pub guarding: Guarding,
+    /// The admission policies that a zone which only observes would have in Enforce.
+    pub observed_guards: Vec<Write>,
     /// The use of break-glass that nobody acknowledged yet.
     pub break_glass: Option<BreakGlassUse>,
     /// The moment of the judgement.
@@ -117,6 +120,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::LoadBalancerExposed
         | FindingId::ExternalIpsUsed
         | FindingId::ExternalNameFromZone
+        | FindingId::ExternalNameIntoZone
         | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
         FindingId::NodeMissing
         | FindingId::NodeTaintMissing
@@ -182,6 +186,7 @@ impl<'a> Case<'a> {
         let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
         let memo = &mut snapshot.computed.get(name).cloned().unwrap_or_default();
         let guarding = guards::plan(zone, &snapshot.cluster, ranges, &guards, memo, now);
+        let observed_guards = guards::in_enforce(zone, &snapshot.cluster, ranges, &guards, memo, now);
         let before = previous.and_then(|status| status.break_glass.as_ref());
         let break_glass = unacknowledged(declaration, before, &snapshot.incidents, now);
         Case {
@@ -194,6 +199,7 @@ impl<'a> Case<'a> {
             namespace_writes,
             node_writes,
             guarding,
+            observed_guards,
             break_glass,
             now,
         }
@@ -203,6 +209,12 @@ impl<'a> Case<'a> {
     pub fn is_guarding_late(&self) -> bool {
         let seen = self.snapshot.in_force.get(self.name) == Some(&self.guarding.digest);
         matches!(self.guarding.due, Due::Protect(_)) && (!seen || !self.guarding.writes.is_empty())
+    }
+
+    /// The namespace is one of the zone's: declared, or under its protection.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        let claim = self.resolution.namespace(name).filter(|claim| claim.is_member());
+        claim.is_some_and(|claim| claim.zone.as_deref() == Some(self.name))
     }
 
     /// True when a topic of the zone only reports.
@@ -219,7 +231,7 @@ impl<'a> Case<'a> {
 
     /// Writes that would be made in Enforce.
     pub fn observed_writes(&self) -> impl Iterator<Item = &Write> {
-        self.writes().filter(|write| self.is_observed(write))
+        self.writes().filter(|write| self.is_observed(write)).chain(&self.observed_guards)
     }
 
     fn writes(&self) -> impl Iterator<Item = &Write> {
@@ -270,6 +282,7 @@ pub fn findings(case: &Case) -> Vec<Found> {
     let mut found = Vec::new();
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
+    services::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);

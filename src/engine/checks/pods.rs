@@ -8,7 +8,7 @@ use crate::{
     api::{FindingId, names},
     engine::{
         change::count,
-        misplaced::{Misplaced, concerned, misplaced},
+        misplaced::{Misplaced, misplaced},
         ownership,
         plan::namespace_subject,
         pod::Pod,
@@ -57,7 +57,7 @@ fn id(place: Misplaced) -> FindingId {
 }
 
 fn is_own(case: &Case, pod: &Pod) -> bool {
-    concerned(case.resolution, pod)[0] == Some(case.name)
+    case.has_namespace(pod.namespace())
 }
 
 fn asks_for_zone(case: &Case, pod: &Pod) -> bool {

@@ -491,6 +491,16 @@ fn services() -> Vec<Row> {
     let alias = || service(json!({ "type": "ExternalName", "externalName": "example.com" }));
     rows.push(row(Editor, "an alias in the vault", "POST", &path("vault"), alias(), Some("ExternalNameFromZone")));
     rows.push(row(Editor, "an alias where a flow leads out", "POST", &path("checkout"), alias(), None));
+    let into = |name: &str| service(json!({ "type": "ExternalName", "externalName": name }));
+    for (name, stopped_by) in [
+        ("db.vault.svc.cluster.local", Some("ExternalNameIntoZone")),
+        ("DB.Vault.SVC", Some("ExternalNameIntoZone")),
+        ("db.storefront.svc.cluster.local", None),
+        ("db.vault.example.com", None),
+        ("localhost", None),
+    ] {
+        rows.push(row(Editor, &format!("an alias of {name}"), "POST", &path("storefront"), into(name), stopped_by));
+    }
     let inner = service(json!({ "selector": { "app": "vault" } }));
     rows.push(row(Editor, "a Service inside", "POST", &path("vault"), inner, None));
     rows

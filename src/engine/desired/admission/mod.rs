@@ -201,6 +201,7 @@ pub fn desired(
     guards.extend(sealed::changes(zone).validating(Mode::Warn));
     guards.extend(sealed::definition(zone, around).validating(mode));
     guards.extend(services::services(zone, around, now).validating(mode));
+    guards.extend(services::aliases(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
     guards.extend(services::endpoints(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
     let Some(hosting) = hosting else { return guards };
     let mode = mode.min(modes.hosting);

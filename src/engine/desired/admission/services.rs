@@ -1,6 +1,8 @@
 //! Ways around a NetworkPolicy that lie in Services: doors on the nodes, aliases, and addresses written by hand
 //! (PCI DSS 1.4.1, 1.4.2).
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
     jiff::Timestamp,
@@ -115,6 +117,30 @@ pub(super) fn services(zone: &Declaration, around: &Surroundings, now: Timestamp
             },
         )
         .breakable()
+}
+
+/// A Service elsewhere that is an alias of one of the zone. Only namespaces that the zone names are known to the policy;
+/// those that it has by label are looked at afterwards.
+pub(super) fn aliases(zone: &Declaration, around: &Surroundings) -> Option<Draft> {
+    let names: BTreeSet<&str> = zone.namespaces.names.iter().map(String::as_str).collect();
+    let same = ["type", "externalName"].map(|field| format!("object.spec.?{field} == oldObject.spec.?{field}"));
+    let draft = Draft::new(zone, "aliases")
+        .on("", "v1", &["services"], &["CREATE", "UPDATE"])
+        .outside()
+        .when("alias", "object.spec.?type.orValue(\"ClusterIP\") == \"ExternalName\"")
+        .when("changed", format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
+        .by_others(around)
+        .lists("names", &names);
+    let lists = draft.variables.len();
+    let draft = draft.variable("parts", "object.spec.?externalName.orValue(\"\").lowerAscii().split(\".\")");
+    let into = cel::is_in("variables.parts[1]", "names", lists);
+    let refusal = Refusal {
+        id: FindingId::ExternalNameIntoZone,
+        what: "the Service is an alias of a Service of the zone",
+        instead: "Declare the flow and use the Service by its own name",
+    };
+    let points = format!("variables.parts.size() > 2 && variables.parts[2] == \"svc\" && {into}");
+    (!names.is_empty()).then(|| draft.must(format!("!({points})"), &refusal).breakable())
 }
 
 /// Whatever sends traffic to the addresses of such endpoints, an ingress for instance, is used to get around the
