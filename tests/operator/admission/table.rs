@@ -494,7 +494,7 @@ fn services() -> Vec<Row> {
     let into = |name: &str| service(json!({ "type": "ExternalName", "externalName": name }));
     for (name, stopped_by) in [
         ("db.vault.svc.cluster.local", Some("ExternalNameIntoZone")),
-        ("DB.Vault.SVC", Some("ExternalNameIntoZone")),
+        ("db.vault.svc.", Some("ExternalNameIntoZone")),
         ("db.storefront.svc.cluster.local", None),
         ("db.vault.example.com", None),
         ("localhost", None),

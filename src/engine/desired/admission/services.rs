@@ -132,7 +132,7 @@ pub(super) fn aliases(zone: &Declaration, around: &Surroundings) -> Option<Draft
         .by_others(around)
         .lists("names", &names);
     let lists = draft.variables.len();
-    let draft = draft.variable("parts", "object.spec.?externalName.orValue(\"\").lowerAscii().split(\".\")");
+    let draft = draft.variable("parts", "object.spec.?externalName.orValue(\"\").split(\".\")");
     let into = cel::is_in("variables.parts[1]", "names", lists);
     let refusal = Refusal {
         id: FindingId::ExternalNameIntoZone,
