@@ -140,8 +140,12 @@ catalogue! {
     SystemPodOnZoneNode: Medium, Violated, ["12.5.2", "2.2.4"], "Name the workload in spec.hosting.admits with need, owner and end: it is in scope.";
     /// A pod of others tolerates every taint and nothing keeps it from the zone's nodes.
     PodToleratesEverything: High, Violated, ["2.2.3"], "Name the taints that it has to tolerate.";
+    /// The time of a workload that the zone admits is over.
+    AdmitExpired: High, Violated, ["12.5.2", "2.2.4"], "Review why it runs there and set a new end, or take the entry and its pods away.";
+    /// The time of a workload that the zone admits is over within 30 days.
+    AdmitExpiringSoon: Low, Violated, ["12.5.2"], "Review why it runs there and set a new end: from then on its new pods are refused.";
     /// A static pod, which no admission sees, runs on a node of the zone.
-    StaticPodOnZoneNode: High, Violated, ["2.2.1", "6.5.1", "11.5.2"], "Remove its manifest from the host, or take the node out of the zone.";
+    StaticPodOnZoneNode: High, Violated, ["2.2.1", "6.5.1", "11.5.2"], "Remove its manifest from the host, or name it in spec.hosting.admits as StaticPod/NAME with need, owner and end.";
     /// A pod of the zone runs since before its namespace had a default deny.
     PodPredatesPolicy: Medium, Unproven, ["1.3.1"], "Restart the pod: connections that it opened before may live on.";
     /// A pod of the zone uses the network of its node.
@@ -157,7 +161,7 @@ catalogue! {
     /// Somebody with the right to break glass changed what is sealed, and nobody has taken note of it.
     BreakGlassUsed: Critical, Violated, ["7.2.1", "10.2.1.2"], "Find out why; then acknowledge it, as the message says.";
     /// Somebody may break the glass by a role that grants every verb, and nobody has taken note of it.
-    BreakGlassByWildcard: High, Violated, ["7.2.1", "7.2.5"], "Name verbs in the role (docs/operations.md has one), or annotate the zone with pcizone.dev/acknowledge and the time.";
+    BreakGlassByWildcard: High, Violated, ["7.2.1", "7.2.5"], "Name verbs in the role (docs/operations.md has one), or acknowledge them as the evidence says.";
     /// Somebody may break the glass by a role that grants every verb, and this was acknowledged.
     BreakGlassAcknowledged: Low, Violated, ["7.2.1"], "Name verbs in the role as soon as you can.";
     /// Somebody without the right to do so changes what belongs to the zone.

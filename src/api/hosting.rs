@@ -78,10 +78,12 @@ pub struct Admit {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: String,
     /// Its kind and name. Example: `DaemonSet/csi-node`. Only pods that the built-in controller of that kind makes for it count.
+    /// `StaticPod/kube-proxy` are the pods of that name that the kubelets of the zone's nodes start from files; no admission
+    /// sees them, so this only says why they are there.
     #[schemars(
         length(min = 1, max = 265),
         regex(
-            pattern = r"^(CronJob|DaemonSet|Deployment|Job|StatefulSet)/[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+            pattern = r"^(CronJob|DaemonSet|Deployment|Job|StatefulSet|StaticPod)/[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
         )
     )]
     pub workload: String,
@@ -91,7 +93,8 @@ pub struct Admit {
     /// Who answers for it: a team or a person.
     #[schemars(length(min = 1, max = 253))]
     pub owner: String,
-    /// When it ends, RFC 3339 with time zone: from this instant on its new pods are refused, also while no operator runs.
+    /// When it ends, RFC 3339 with time zone: from this instant on its new pods are refused, also while no operator runs. Those
+    /// that run are told, and not evicted.
     #[schemars(schema_with = "date_time")]
     pub expires_at: Time,
 }

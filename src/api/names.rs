@@ -23,8 +23,10 @@ pub const NODE_TAINT: &str = "pcizone.dev/zone";
 
 /// Annotation on a PciZone that confirms a change which opens something: the digest from `status.change`.
 pub const CONFIRM_CHANGE: &str = "pcizone.dev/confirm-change";
-/// Annotation on a PciZone: the instant until which a user has taken note of who broke the glass, and who may. RFC 3339.
+/// Annotation on a PciZone: the instant until which a user has taken note of who broke the glass. RFC 3339.
 pub const ACKNOWLEDGE: &str = "pcizone.dev/acknowledge";
+/// Annotation on a PciZone by which a user has taken note of who may break the glass by a wildcard: the digest of them all.
+pub const ACKNOWLEDGE_HOLDERS: &str = "pcizone.dev/acknowledge-holders";
 /// Annotation of a dry run of a patch of a PciZone, by which the operator sees that an admission policy is in force.
 pub const PROBE: &str = "pcizone.dev/probe";
 /// Verb on PciZones that lets its holder change what is sealed; such a use is recorded.

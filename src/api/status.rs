@@ -108,7 +108,7 @@ pub struct FindingCounts {
 pub struct Obligation {
     /// Requirement of PCI DSS v4.0.1.
     pub requirement: String,
-    /// What to do, with the name of the flow.
+    /// What to do, with the name of the flow or workload.
     pub action: String,
     /// Until when.
     pub due: Time,

@@ -76,6 +76,20 @@ pub fn between(before: Option<&PciZoneStatus>, after: &PciZoneStatus) -> Vec<Eve
             secondary: None,
         });
     }
+    let told = before.and_then(|status| status.break_glass.as_ref());
+    if let (Some(_), Some(used)) = (told, after.break_glass.as_ref().filter(|used| told != Some(*used))) {
+        // The first one is told by the reason of the condition.
+        events.push(Event {
+            type_: EventType::Warning,
+            reason: FindingId::BreakGlassUsed.as_str().to_string(),
+            note: Some(format!(
+                "{} was changed again by break-glass at {} ({})",
+                used.subject, used.last_used.0, used.evidence
+            )),
+            action: "Compliant".to_string(),
+            secondary: Some(reference(&used.subject)),
+        });
+    }
     let tampered = FindingId::ManagedObjectTampered.as_str();
     let known = |finding: &&crate::api::Finding| {
         before.is_some_and(|status| {

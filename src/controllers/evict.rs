@@ -1,18 +1,20 @@
 //! Evicts pods that run where they may not (`spec.hosting.evictMisplaced`): one after the other, through the eviction API, so that
 //! disruption budgets hold. The judgement says which; each is read once more before.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use k8s_openapi::{api::core::v1::ObjectReference, jiff::Timestamp};
 use kube::runtime::events::{Event, EventType};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     apply::{Applier, Done},
     error::Error,
     events::Teller,
     hub::Hub,
-    memory::Failures,
     metrics::Metrics,
 };
 use crate::engine::{
@@ -23,6 +25,8 @@ use crate::engine::{
 
 /// Two evictions are at least this far apart, in the whole cluster.
 const PACE: Duration = Duration::from_secs(5);
+/// So long a pod, or the pods of a zone, is left alone after an eviction that failed, and a namespace after one that worked.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
 
 /// Evicts one pod after the other.
 pub struct Evictor {
@@ -31,10 +35,9 @@ pub struct Evictor {
     metrics: Arc<Metrics>,
     teller: Teller,
     due: watch::Receiver<Vec<Eviction>>,
-    /// Pods that could not be evicted, such as by their disruption budget.
-    failed: Failures,
-    /// Zones whose pods may not be evicted.
-    refused: BTreeSet<String>,
+    /// When a pod could not be evicted, such as by its disruption budget, when a zone's pods were not allowed to be, and when one
+    /// of a namespace was.
+    lately: HashMap<String, Instant>,
 }
 
 impl Evictor {
@@ -46,7 +49,7 @@ impl Evictor {
         teller: Teller,
         due: watch::Receiver<Vec<Eviction>>,
     ) -> Self {
-        Evictor { hub, applier, metrics, teller, due, failed: Failures::default(), refused: BTreeSet::new() }
+        Evictor { hub, applier, metrics, teller, due, lately: HashMap::new() }
     }
 
     /// Runs until dropped. Each judgement makes a new list, and there is one every few seconds while there is something on it.
@@ -56,11 +59,13 @@ impl Evictor {
                 return Error::Ended("the evictor");
             }
             let due = self.due.borrow_and_update().clone();
-            self.forgive(&due);
-            // Who never failed comes first, so that one that cannot be evicted holds up nobody.
-            let tried = |eviction: &&Eviction| self.failed.wait(&subject(eviction));
-            let ready = due.iter().filter(|eviction| tried(eviction).is_none_or(|wait| wait.is_zero()));
-            let Some(eviction) = ready.min_by_key(|eviction| tried(eviction).is_some()) else { continue };
+            self.lately.retain(|_, at| at.elapsed() < LEFT_ALONE);
+            let is_left_alone = |eviction: &&Eviction| {
+                let Eviction { zone, namespace, .. } = eviction;
+                let about = [subject(eviction), plan::eviction_subject(zone), plan::namespace_subject(namespace)];
+                about.iter().any(|about| self.lately.contains_key(about))
+            };
+            let Some(eviction) = due.iter().find(|eviction| !is_left_alone(eviction)) else { continue };
             if !self.applier.may_write() || !self.hub.deaf().is_empty() {
                 continue;
             }
@@ -70,46 +75,31 @@ impl Evictor {
         }
     }
 
-    /// What is not on the list any more failed for the last time.
-    fn forgive(&mut self, due: &[Eviction]) {
-        let pods: BTreeSet<String> = due.iter().map(subject).collect();
-        self.failed.retain(|failed| pods.contains(failed));
-        let zones: BTreeSet<&str> = due.iter().map(|eviction| eviction.zone.as_str()).collect();
-        let over: Vec<String> = self.refused.iter().filter(|zone| !zones.contains(zone.as_str())).cloned().collect();
-        for zone in over {
-            self.allow(&zone);
-        }
-    }
-
     async fn evict(&mut self, eviction: &Eviction) {
         let Eviction { zone, namespace, name, .. } = eviction;
-        let subject = subject(eviction);
-        let done = self.applier.evict(namespace, name, |pod| self.is_to_leave(zone, pod)).await;
-        match &done {
+        let (subject, of_zone) = (subject(eviction), plan::eviction_subject(zone));
+        match self.applier.evict(namespace, name, |pod| self.is_to_leave(zone, pod)).await {
             Ok(Done::Deleted) => {
                 self.metrics.count_write("evict", "evict");
+                self.hub.failures.clear(&of_zone);
                 tracing::info!(zone, pod = subject, why = why(eviction), "evicted");
                 self.tell(eviction);
+                self.lately.insert(plan::namespace_subject(namespace), Instant::now());
             }
             Ok(_) => {}
             Err(error) => {
                 self.metrics.count_error("evict", error.category());
-                let delay = self.failed.add(&subject, error);
-                tracing::warn!(zone, error = error.chain(), ?delay, "will try again");
+                tracing::warn!(zone, error = error.chain(), "will try again");
+                if error.category() == "forbidden" {
+                    // The first one is told; another pod is no news.
+                    if !self.hub.failures.has(&of_zone) {
+                        self.hub.failures.add(&of_zone, &error);
+                    }
+                    self.lately.insert(of_zone, Instant::now());
+                }
+                self.lately.insert(subject, Instant::now());
             }
         }
-        match done {
-            Err(error) if error.category() == "forbidden" => {
-                self.hub.failures.add(&plan::eviction_subject(zone), &error);
-                self.refused.insert(zone.clone());
-            }
-            _ => self.allow(zone),
-        }
-    }
-
-    fn allow(&mut self, zone: &str) {
-        self.hub.failures.clear(&plan::eviction_subject(zone));
-        self.refused.remove(zone);
     }
 
     /// As things are now.

@@ -117,7 +117,7 @@ impl Judge {
             let mut snapshot = hub.snapshot(missing, incidents);
             let zones = snapshot.zones.clone();
             snapshot.zones = snapshot.zones.into_iter().map(|zone| as_published(zone, &published)).collect();
-            let evaluations = evaluate(&snapshot, hub.is_synced(), now);
+            let evaluations = evaluate(&snapshot, hub.is_complete(), now);
             (zones, evaluations)
         });
         let (zones, evaluations) = match judged.await {
@@ -229,14 +229,17 @@ fn identity(zone: &ZoneRecord) -> Identity {
 }
 
 /// The zone with the status that this replica wrote last, whatever somebody made of it since. Of a status that it
-/// did not write, and others had a hand in, only the count of confirmed changes is taken: nothing else knows it.
+/// did not write, and others had a hand in, only what nothing else knows is taken: the count of confirmed changes, and a broken
+/// glass. That one may be forged says too much at worst, and can be acknowledged.
 fn as_published(zone: ZoneRecord, published: &Published) -> ZoneRecord {
     let live = zone.status().map(PciZoneStatus::without_foreign);
     let trusted = match published.get(&identity(&zone)) {
         Some(status) => Some(status.clone()),
-        None if ownership::is_status_shared(zone.metadata()) => live
-            .as_ref()
-            .map(|live| PciZoneStatus { confirmed_changes: live.confirmed_changes, ..PciZoneStatus::default() }),
+        None if ownership::is_status_shared(zone.metadata()) => live.as_ref().map(|live| PciZoneStatus {
+            confirmed_changes: live.confirmed_changes,
+            break_glass: live.break_glass.clone(),
+            ..PciZoneStatus::default()
+        }),
         None => return zone,
     };
     if live == trusted { zone } else { zone.with_status(trusted) }

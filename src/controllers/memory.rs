@@ -175,6 +175,11 @@ impl Failures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
     }
 
+    /// It failed the last time.
+    pub fn has(&self, subject: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(subject)
+    }
+
     /// What is not to be kept never failed.
     pub fn retain(&self, keep: impl Fn(&str) -> bool) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|subject, _| keep(subject));

@@ -235,9 +235,9 @@ impl Context {
     }
 
     fn report(&self, zone: &str, drift: Drift) {
-        let Drift { subject, tampering, manager } = drift;
+        let Drift { subject, tampering, manager, seal } = drift;
         tracing::warn!(zone, subject, ?tampering, manager, "somebody else changed it; it was put back");
-        let sealed = self.hub.is_sealed(zone, &subject);
+        let sealed = seal.is_some_and(|seal| self.hub.refuses(zone, seal));
         let zone = zone.to_string();
         self.incidents.add(Incident { zone, subject, tampering, sealed, manager, at: Timestamp::now() });
         self.hub.wake();

@@ -3,15 +3,17 @@
 //! The right is the RBAC verb `break-glass` on PciZones. Roles that grant every verb hold it without naming it. Only
 //! ClusterRoleBindings count, since PciZones have no namespace.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::{
     api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Subject},
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::Time,
     jiff::Timestamp,
 };
 
-use super::{declaration::Declaration, snapshot::Incident};
+use serde_json::json;
+
+use super::{change, declaration::Declaration, snapshot::Incident};
 use crate::api::{BreakGlassUse, names};
 
 /// The group that no RBAC limits, and none can take anything from.
@@ -24,8 +26,6 @@ pub struct Role {
     pub name: String,
     /// On which PciZones it grants every verb; `None` where it grants none.
     pub everything_on: Option<Zones>,
-    /// When it was changed last.
-    pub changed: Timestamp,
 }
 
 /// Some PciZones.
@@ -46,12 +46,10 @@ pub struct Binding {
     pub role: String,
     /// Who gets it, as `Kind/name` or `Kind/namespace/name`.
     pub subjects: Vec<String>,
-    /// When it was changed last.
-    pub changed: Timestamp,
 }
 
 /// Somebody who holds break-glass on a zone by a role that grants every verb.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Holder {
     /// Name of the ClusterRoleBinding.
     pub binding: String,
@@ -59,8 +57,6 @@ pub struct Holder {
     pub role: String,
     /// Who.
     pub subjects: Vec<String>,
-    /// Since when, at the latest.
-    pub since: Timestamp,
 }
 
 impl From<ClusterRole> for Role {
@@ -78,7 +74,7 @@ impl From<ClusterRole> for Role {
                 None => Zones::Named(names),
             });
         }
-        Role { name: role.metadata.name.clone().unwrap_or_default(), everything_on, changed: changed(&role.metadata) }
+        Role { name: role.metadata.name.unwrap_or_default(), everything_on }
     }
 }
 
@@ -90,13 +86,12 @@ fn grants_everything(rule: &PolicyRule) -> bool {
 
 impl From<ClusterRoleBinding> for Binding {
     fn from(binding: ClusterRoleBinding) -> Self {
-        let changed = changed(&binding.metadata);
-        let subjects = binding.subjects.iter().flatten().filter(|subject| subject.name != MASTERS).map(words);
+        let is_limited = |subject: &&Subject| subject.kind != "Group" || subject.name != MASTERS;
+        let subjects = binding.subjects.iter().flatten().filter(is_limited).map(words);
         Binding {
             name: binding.metadata.name.unwrap_or_default(),
             role: binding.role_ref.name,
             subjects: subjects.collect(),
-            changed,
         }
     }
 }
@@ -108,63 +103,58 @@ fn words(subject: &Subject) -> String {
     }
 }
 
-/// The managers tell of changes; that it was made nobody can forge.
-fn changed(metadata: &ObjectMeta) -> Timestamp {
-    let managers = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.time.as_ref());
-    let times = managers.chain(&metadata.creation_timestamp).map(|time| time.0);
-    times.max().unwrap_or_default()
-}
-
-/// Who holds break-glass on a zone without a role that names it.
+/// Who holds break-glass on a zone without a role that names it, sorted.
 pub fn holders(roles: &[Arc<Role>], bindings: &[Arc<Binding>], zone: &str) -> Vec<Holder> {
-    let holder = |binding: &Arc<Binding>| {
-        let role = roles.iter().find(|role| role.name == binding.role)?;
-        let holds = match role.everything_on.as_ref()? {
-            Zones::All => true,
-            Zones::Named(names) => names.iter().any(|name| name == zone),
-        };
-        (holds && !binding.subjects.is_empty()).then(|| Holder {
-            binding: binding.name.clone(),
-            role: role.name.clone(),
-            subjects: binding.subjects.clone(),
-            since: role.changed.max(binding.changed),
-        })
+    let holds = |role: &&Arc<Role>| match &role.everything_on {
+        Some(Zones::All) => true,
+        Some(Zones::Named(names)) => names.iter().any(|name| name == zone),
+        None => false,
     };
-    bindings.iter().filter_map(holder).collect()
+    let roles: BTreeSet<&str> = roles.iter().filter(holds).map(|role| role.name.as_str()).collect();
+    let bindings = bindings.iter().filter(|one| !one.subjects.is_empty() && roles.contains(one.role.as_str()));
+    let holder = |Binding { name, role, subjects }: &Binding| Holder {
+        binding: name.clone(),
+        role: role.clone(),
+        subjects: subjects.clone(),
+    };
+    let mut holders: Vec<Holder> = bindings.map(|binding| holder(binding)).collect();
+    holders.sort();
+    holders
 }
 
-/// What happened until when is acknowledged. An instant that is still to come acknowledges nothing: who writes it cannot know.
-pub fn acknowledged(zone: &Declaration, now: Timestamp) -> Option<Timestamp> {
-    zone.acknowledged.filter(|until| *until <= now)
+/// What the annotation must say that takes note of just these holders.
+pub fn digest(holders: &[Holder]) -> String {
+    let all: Vec<_> = holders.iter().map(|Holder { binding, role, subjects }| (binding, role, subjects)).collect();
+    change::short_digest(&json!(all).to_string())
 }
 
-/// The use of break-glass that nobody acknowledged yet: what was known before, and what was seen since.
+/// The use of break-glass that nobody acknowledged yet: what was known before, and what was seen since. Times are whole seconds, as
+/// the status keeps them. An acknowledgement of what is still to come counts for nothing: who writes it cannot know.
 pub fn unacknowledged(
     zone: &Declaration,
     before: Option<&BreakGlassUse>,
     incidents: &[Incident],
     now: Timestamp,
 ) -> Option<BreakGlassUse> {
-    let is_open = |at: Timestamp| acknowledged(zone, now).is_none_or(|until| at > until);
-    let known = before.filter(|known| is_open(known.last_used.0)).cloned();
-    let mut seen: Vec<&Incident> = incidents.iter().filter(|one| one.zone == zone.name && one.sealed).collect();
-    seen.sort_by_key(|one| one.at);
-    let first = seen.iter().map(|one| one.at).find(|at| is_open(*at));
-    let last = seen.last().filter(|one| is_open(one.at));
-    let Some((first, last)) = first.zip(last) else { return known };
-    let first = known.as_ref().map_or(first, |known| known.first_used.0.min(first));
-    // Times are kept in whole seconds; what is the same then is no news.
-    if known.as_ref().is_some_and(|known| known.last_used.0.as_second() >= last.at.as_second()) {
+    let acknowledged = zone.acknowledged.filter(|until| *until <= now);
+    let is_open = |at: Timestamp| acknowledged.is_none_or(|until| at > until);
+    // A date in the future is not ours, and could never be acknowledged.
+    let known =
+        before.map(|known| BreakGlassUse { last_used: Time(whole(known.last_used.0.min(now))), ..known.clone() });
+    let known = known.filter(|known| is_open(known.last_used.0));
+    let seen = incidents.iter().filter(|one| one.zone == zone.name && one.sealed);
+    let mut seen: Vec<_> = seen.map(|one| (whole(one.at), one)).filter(|(at, _)| is_open(*at)).collect();
+    seen.sort_by_key(|(at, one)| (*at, &one.subject));
+    let (Some((first, _)), Some((last, one))) = (seen.first(), seen.last()) else { return known };
+    // What was seen before is no news.
+    if known.as_ref().is_some_and(|known| known.last_used.0 >= *last) {
         return known;
     }
+    let first = known.map_or(*first, |known| known.first_used.0.min(*first));
     let manager =
-        last.manager.as_deref().map_or("no field manager is left".to_string(), |m| format!("field manager {m}"));
-    Some(BreakGlassUse {
-        first_used: Time(whole(first)),
-        last_used: Time(whole(last.at)),
-        subject: last.subject.clone(),
-        evidence: manager,
-    })
+        one.manager.as_deref().map_or("no field manager is left".to_string(), |m| format!("field manager {m}"));
+    let (first_used, last_used) = (Time(first), Time(*last));
+    Some(BreakGlassUse { first_used, last_used, subject: one.subject.clone(), evidence: manager })
 }
 
 fn whole(at: Timestamp) -> Timestamp {
@@ -206,10 +196,9 @@ mod tests {
         }
     }
 
-    fn binding(role: &str, subjects: &Value, changed: &str) -> Arc<Binding> {
+    fn binding(role: &str, subjects: &Value) -> Arc<Binding> {
         let binding = json!({
-            "metadata": { "name": "b", "creationTimestamp": "2026-01-01T00:00:00Z",
-                          "managedFields": [{ "manager": "kubectl", "time": changed }] },
+            "metadata": { "name": "b" },
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
             "subjects": subjects,
         });
@@ -218,25 +207,26 @@ mod tests {
 
     #[test]
     fn who_holds_it_is_told_but_for_the_group_that_holds_everything() {
-        let role = |name: &str, everything_on| {
-            Arc::new(Role { name: name.to_string(), everything_on, changed: Timestamp::UNIX_EPOCH })
-        };
+        let role = |name: &str, everything_on| Arc::new(Role { name: name.to_string(), everything_on });
         let roles =
             [role("all", Some(Zones::All)), role("one", Some(Zones::Named(vec!["cde".to_string()]))), role("no", None)];
         let masters = json!({ "kind": "Group", "name": MASTERS });
         let argo = json!({ "kind": "ServiceAccount", "namespace": "argocd", "name": "argo" });
-        let changed = "2026-11-01T00:00:00Z";
-        let holders = |role: &str, subjects: Value, zone| holders(&roles, &[binding(role, &subjects, changed)], zone);
+        let holders = |role: &str, subjects: Value, zone| holders(&roles, &[binding(role, &subjects)], zone);
         assert_eq!(
             holders("all", json!([masters, argo]), "cde"),
             [Holder {
                 binding: "b".to_string(),
                 role: "all".to_string(),
                 subjects: vec!["ServiceAccount/argocd/argo".to_string()],
-                since: changed.parse().unwrap(),
             }]
         );
         assert!(holders("all", json!([masters]), "cde").is_empty());
+        let named_alike = json!([{ "kind": "User", "name": MASTERS }]);
+        assert_eq!(holders("all", named_alike, "cde").len(), 1, "a user of that name is no group");
+        let digests = [json!([argo]), json!([argo, { "kind": "User", "name": "eve" }])];
+        let [one, two] = digests.map(|subjects| digest(&holders("all", subjects, "cde")));
+        assert_ne!(one, two);
         assert_eq!(holders("one", json!([argo]), "cde").len(), 1);
         assert!(holders("one", json!([argo]), "other").is_empty());
         assert!(holders("no", json!([argo]), "cde").is_empty());
@@ -283,5 +273,13 @@ mod tests {
         assert_eq!(times(&used(&zone(Some(19)), None, &two)), Some((20, 20)));
         assert_eq!(times(&used(&zone(Some(101)), seen.as_ref(), &two)), Some((10, 20)), "in the future");
         assert_eq!(times(&used(&zone(Some(20)), seen.as_ref(), &[incident("cde", 21, true)])), Some((21, 21)));
+
+        let mut fraction = incident("cde", 20, true);
+        fraction.at = Timestamp::from_millisecond(20_700).unwrap();
+        let told = used(&zone(None), None, std::slice::from_ref(&fraction));
+        assert_eq!(times(&told), Some((20, 20)));
+        assert_eq!(used(&zone(Some(20)), told.as_ref(), &[fraction]), None, "as the message says");
+        let forged = BreakGlassUse { last_used: Time(at(1000)), ..told.clone().unwrap() };
+        assert_eq!(times(&used(&zone(None), Some(&forged), &[])), Some((20, 100)), "it can be acknowledged");
     }
 }

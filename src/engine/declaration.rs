@@ -31,8 +31,10 @@ pub struct Declaration {
     pub armed: bool,
     /// Value of the annotation that confirms a change.
     pub confirmation: Option<String>,
-    /// Until when somebody has taken note of who broke the glass, and who may.
+    /// Until when somebody has taken note of who broke the glass.
     pub acknowledged: Option<Timestamp>,
+    /// The digest of those who may by a wildcard, as somebody has taken note of them.
+    pub acknowledged_holders: Option<String>,
     /// How many confirmed changes were carried out so far.
     pub confirmed_changes: i64,
     /// Mode of the topic segmentation.
@@ -108,6 +110,7 @@ impl Declaration {
             deleting: metadata.deletion_timestamp.is_some(),
             armed: metadata.finalizers.iter().flatten().any(|f| f == names::FINALIZER),
             confirmation: annotation(names::CONFIRM_CHANGE),
+            acknowledged_holders: annotation(names::ACKNOWLEDGE_HOLDERS),
             acknowledged: annotation(names::ACKNOWLEDGE).and_then(|until| until.parse().ok()),
             confirmed_changes: zone.status.as_ref().map(|s| s.confirmed_changes).unwrap_or_default(),
             segmentation: spec.segmentation.mode.unwrap_or(spec.mode),

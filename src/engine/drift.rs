@@ -4,13 +4,13 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
-    guards::GuardWrite,
+    guards::{GuardWrite, Guarded},
     ownership,
-    plan::{Write, is_labelled},
+    plan::{Write, is_labelled, says_what_it_must},
     policy::Policy,
     snapshot::Tampering,
 };
-use crate::api::names;
+use crate::api::{Mode, names};
 
 /// What somebody else did to an object of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,38 @@ pub struct Drift {
     pub tampering: Tampering,
     /// The field manager that wrote last, where the object tells; a deletion leaves none.
     pub manager: Option<String>,
+    /// The guards that refuse this to everybody who may not break the glass. Who only took our name out of the record of who wrote
+    /// needs no right for that.
+    pub seal: Option<Seal>,
+}
+
+/// Guards by their topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// Those of segmentation.
+    Segmentation,
+    /// Those of hosting.
+    Hosting,
+}
+
+impl Seal {
+    /// They refuse, as they are now.
+    pub fn refuses(self, guarded: Guarded) -> bool {
+        let mode = match self {
+            Seal::Segmentation => guarded.segmentation,
+            Seal::Hosting => guarded.hosting,
+        };
+        mode == Some(Mode::Enforce)
+    }
+}
+
+fn seal(write: &Write) -> Option<Seal> {
+    match write {
+        Write::CreatePolicy(_) | Write::LabelNamespace { adopt: false, .. } => Some(Seal::Segmentation),
+        Write::ReplacePolicy { live, desired } => (!says_what_it_must(live, desired)).then_some(Seal::Segmentation),
+        Write::PatchNode { label: Some(_), .. } | Write::SetPodSecurity { record: Some(_), .. } => Some(Seal::Hosting),
+        _ => None,
+    }
 }
 
 /// What somebody else did, if this write repairs it. `owner` is the metadata of the namespace or node.
@@ -57,7 +89,12 @@ pub fn drift(write: &Write, owner: &ObjectMeta, settled: bool) -> Option<Drift> 
         | Write::SetPodSecurity { record: None, .. }
         | Write::PatchNode { label: None, .. } => return None,
     };
-    (certain || settled).then(|| Drift { subject: write.subject(), tampering, manager: manager.map(str::to_string) })
+    (certain || settled).then(|| Drift {
+        subject: write.subject(),
+        tampering,
+        manager: manager.map(str::to_string),
+        seal: seal(write),
+    })
 }
 
 /// The label of a namespace is written only after its baseline was acknowledged.

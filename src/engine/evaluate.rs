@@ -30,19 +30,21 @@ pub struct Evaluation {
 /// Judges every zone.
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
     let pods = misplaced::by_zone(snapshot, resolution);
-    let evictions = misplaced::evictions(snapshot, resolution, &pods, now);
+    let waiting = misplaced::Waiting::new(snapshot, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();
         let zone = resolution.zone(name);
         let evaluation = if let Some((zone, declaration)) = zone.and_then(|z| Some((z, z.declaration.as_deref()?))) {
             let pods = pods.get(name).cloned().unwrap_or_default();
             let case = Case::new(snapshot, resolution, zone, declaration, pods, record.status(), now);
+            let evictions = misplaced::evictions(&case, &waiting);
+            let leaves = evictions.later || !evictions.now.is_empty();
             let mut found = checks::findings(&case);
+            // What failed says nothing any more once nobody is to leave.
+            found.retain(|one| leaves || one.id != FindingId::EvictionRefused);
             remember(&mut found, record.status(), now);
             let next = next(declaration, &found, now);
             let status = status::status(&case, &found, record.status());
-            let evictions = evictions.get(name).cloned().unwrap_or_default();
-            let leaves = evictions.later || !evictions.now.is_empty();
             let again = leaves.then(|| segmentation::later(now, misplaced::AGAIN));
             let next = next.into_iter().chain(again).min();
             Evaluation { status, findings: found, evictions: evictions.now, next }
@@ -109,6 +111,7 @@ fn next(declaration: &Declaration, found: &[Found], now: Timestamp) -> Option<Ti
         [expires, segmentation::earlier(expires, segmentation::EXPIRY_WARNING), review]
     });
     let admits = declaration.admits.iter().map(|admit| admit.expires_at.0);
+    let admits = admits.flat_map(|end| [end, segmentation::earlier(end, segmentation::EXPIRY_WARNING)]);
     let incidents = found.iter().filter_map(|f| Some(segmentation::later(f.since?, INCIDENT_MEMORY)));
     let acknowledged = declaration.acknowledged;
     flows.chain(acknowledged).chain(admits).chain(incidents).filter(|at| *at > now).min()

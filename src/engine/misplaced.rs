@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
+    checks::{Case, segmentation::later},
     declaration::Declaration,
     desired::admission::strangers,
     pod::Pod,
@@ -59,10 +60,11 @@ pub fn misplaced(
     let [own, here] = concerned(resolution, pod).map(|found| found == Some(zone.name.as_str()));
     let has_nodes = || zone.nodes.is_some() || resolution.zone(&zone.name).is_some_and(has_nodes);
     let system = [names::SYSTEM_NAMESPACE, operator_namespace];
+    let is_admitted = || strangers::admit_of(zone, pod).is_some_and(|admit| admit.expires_at.0 > now);
     match (own, here) {
         (true, false) => (pod.node.is_some() && has_nodes()).then_some(Misplaced::Off),
-        (_, true) if pod.is_static => Some(Misplaced::Static),
-        (false, true) if strangers::names_workload(zone, pod.namespace(), pod.owner.as_deref(), now) => None,
+        (_, true) if pod.is_static => (!is_admitted()).then_some(Misplaced::Static),
+        (false, true) if is_admitted() => None,
         (false, true) if system.contains(&pod.namespace()) => Some(Misplaced::System),
         (false, true) => Some(Misplaced::Foreign),
         (_, _) => None,
@@ -86,8 +88,9 @@ pub struct Eviction {
     pub why: Misplaced,
 }
 
-/// Whether a zone wants this pod away. Not while what comes in its place may land there again: only where hosting is
-/// enforced, and by guards that were seen at work.
+/// Whether a zone wants this pod away. Only where what comes in its place cannot land there again: hosting is enforced, and the pod's
+/// namespace, or the node that it is on, is under the zone's protection. What was admitted until a while ago is told and not
+/// evicted: nobody's network goes because a date has passed.
 pub fn is_to_leave(
     zone: &Declaration,
     resolution: &Resolution,
@@ -95,62 +98,87 @@ pub fn is_to_leave(
     pod: &Pod,
     now: Timestamp,
 ) -> Option<Misplaced> {
-    let wants = zone.evict_misplaced && zone.armed && zone.dedicates() && zone.segments();
-    if !wants || zone.hosting != Mode::Enforce || zone.segmentation != Mode::Enforce || pod.leaving || pod.ended {
+    let enforces = zone.hosting == Mode::Enforce && zone.segmentation == Mode::Enforce;
+    let wants = zone.evict_misplaced && zone.armed && zone.dedicates() && enforces && !pod.is_static;
+    if !wants || pod.leaving.is_some() || pod.ended {
         return None;
     }
     let why = misplaced(zone, resolution, operator_namespace, pod, now)?;
-    matches!(why, Misplaced::Off | Misplaced::Foreign).then_some(why).filter(|_| !pod.is_static)
+    let held = |claim: Option<&Claim>| claim.is_some_and(|claim| claim.held);
+    let stays_away = match why {
+        Misplaced::Off => held(resolution.namespace(pod.namespace())),
+        Misplaced::Foreign => {
+            pod.node.as_deref().is_some_and(|node| held(resolution.node(node)))
+                && strangers::admit_of(zone, pod).is_none()
+        }
+        Misplaced::System | Misplaced::Static => false,
+    };
+    stays_away.then_some(why)
 }
 
 /// How soon it is looked again while a pod is to leave: what it waits for may concern no zone, and then nothing tells of it.
 pub const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// How long a pod that does not go away holds up others of its namespace.
+const STUCK: SignedDuration = SignedDuration::from_mins(5);
 
-/// What of a zone's pods is to be evicted.
+/// Which pods of a zone are to be evicted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evictions {
-    /// Now.
+    /// Any of these, one at a time.
     pub now: Vec<Eviction>,
     /// There are more, and something has to happen before.
     pub later: bool,
 }
 
-/// The pods of each zone that are to be evicted; at most one of each namespace now. The next one waits until no pod of its
-/// namespace leaves or looks for a node. Where a zone has no node, its pods stay where they are.
-pub fn evictions<'a>(
-    snapshot: &Snapshot,
-    resolution: &Resolution,
-    by_zone: &BTreeMap<&'a str, Vec<&Pod>>,
-    now: Timestamp,
-) -> BTreeMap<&'a str, Evictions> {
-    let mut evictions: BTreeMap<&str, Evictions> = BTreeMap::new();
-    let mut taken = waiting(snapshot);
-    let operator = &snapshot.cluster.operator_namespace;
-    for (name, pods) in by_zone {
-        let Some(zone) = resolution.zone(name) else { continue };
-        let Some(declaration) = zone.declaration.as_deref() else { continue };
-        if !snapshot.in_force.contains_key(*name) {
-            continue;
-        }
-        let has_node = zone.nodes.declared.iter().any(|node| snapshot.nodes.contains_key(node));
-        for pod in pods {
-            let why = is_to_leave(declaration, resolution, operator, pod, now);
-            let Some(why) = why.filter(|why| has_node || *why != Misplaced::Off) else { continue };
-            let of_zone = evictions.entry(name).or_default();
-            if !taken.insert(pod.namespace()) {
-                of_zone.later = true;
-                continue;
-            }
-            let (namespace, name) = (pod.namespace().to_string(), pod.name().to_string());
-            of_zone.now.push(Eviction { zone: declaration.name.clone(), namespace, name, why });
-        }
-    }
-    evictions
+/// Namespaces that wait for what an eviction, or something else, set off.
+#[derive(Debug, Default)]
+pub struct Waiting<'a> {
+    /// A pod leaves.
+    leaving: BTreeSet<&'a str>,
+    /// A pod has no node yet.
+    homeless: BTreeSet<&'a str>,
 }
 
-/// Namespaces in which a pod leaves or has no node yet. A `DaemonSet`'s pod has one node or none, and takes no other
-/// pod's place.
-fn waiting(snapshot: &Snapshot) -> BTreeSet<&str> {
-    let waits = |pod: &&Pod| !pod.ended && (pod.leaving || pod.node.is_none() && !pod.is_of_daemon_set());
-    snapshot.pods.iter().map(AsRef::as_ref).filter(waits).map(Pod::namespace).collect()
+impl<'a> Waiting<'a> {
+    /// Looks at all pods.
+    pub fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
+        let mut waiting = Waiting::default();
+        for pod in snapshot.pods.iter().filter(|pod| !pod.ended) {
+            if pod.leaving.is_some_and(|until| now < later(until, STUCK)) {
+                waiting.leaving.insert(pod.namespace());
+            }
+            // A DaemonSet's pod has one node or none, and takes no other pod's place.
+            if pod.node.is_none() && pod.leaving.is_none() && !pod.is_of_daemon_set() {
+                waiting.homeless.insert(pod.namespace());
+            }
+        }
+        waiting
+    }
+
+    /// Whether a pod of a namespace has to wait. What others cannot place is no reason to leave their pods where they may not be.
+    fn holds_up(&self, namespace: &str, why: Misplaced) -> bool {
+        self.leaving.contains(namespace) || why == Misplaced::Off && self.homeless.contains(namespace)
+    }
+}
+
+/// The pods that are to be evicted, of those that concern the zone. Nothing while the guards are not seen at work, or a node
+/// of the zone is not in place; and where none is there, its own pods stay where they are.
+pub fn evictions(case: &Case, waiting: &Waiting) -> Evictions {
+    let mut evictions = Evictions::default();
+    if !case.declaration.evict_misplaced || case.is_guarding_late() || !case.node_writes.is_empty() {
+        return evictions;
+    }
+    let has_node = case.zone.nodes.held.iter().any(|node| case.snapshot.nodes.contains_key(node));
+    let operator = &case.snapshot.cluster.operator_namespace;
+    for pod in &case.pods {
+        let why = is_to_leave(case.declaration, case.resolution, operator, pod, case.now);
+        let Some(why) = why.filter(|why| has_node || *why != Misplaced::Off) else { continue };
+        if waiting.holds_up(pod.namespace(), why) {
+            evictions.later = true;
+            continue;
+        }
+        let (namespace, name) = (pod.namespace().to_string(), pod.name().to_string());
+        evictions.now.push(Eviction { zone: case.name.to_string(), namespace, name, why });
+    }
+    evictions
 }

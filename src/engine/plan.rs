@@ -180,12 +180,17 @@ fn remove(live: &Arc<Policy>) -> Vec<Write> {
 /// The live policy is what is desired, and we are on record as its writer; what others added to its labels and
 /// annotations does not matter. An owner does: with it the policy would go.
 pub fn policy_matches(live: &Policy, desired: &Policy) -> bool {
+    says_what_it_must(live, desired) && ownership::wrote(&live.metadata)
+}
+
+/// The same, whoever is on record as its writer.
+pub fn says_what_it_must(live: &Policy, desired: &Policy) -> bool {
     let labels = desired.metadata.labels.iter().flatten();
     let labelled = labels.clone().all(|(key, value)| ownership::label(&live.metadata, key) == Some(value));
     let claims_flow = ownership::label(&live.metadata, names::FLOW_LABEL).is_some();
     let is_flow = ownership::label(&desired.metadata, names::FLOW_LABEL).is_some();
     let as_declared = labelled && claims_flow == is_flow && live.spec == desired.spec;
-    as_declared && !is_owned(live) && ownership::wrote(&live.metadata)
+    as_declared && !is_owned(live)
 }
 
 /// The live policy may be written over: its name is one of ours, or it says that it is ours. Others' policies stay

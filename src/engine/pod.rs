@@ -35,8 +35,8 @@ pub struct Pod {
     pub is_static: bool,
     /// It has ended, well or not: nothing of it runs any more.
     pub ended: bool,
-    /// Its deletion has begun.
-    pub leaving: bool,
+    /// Until when its deletion gives it time, once that has begun.
+    pub leaving: Option<Timestamp>,
 }
 
 /// What a pod shares with its node.
@@ -88,7 +88,7 @@ impl From<Manifest> for Pod {
             is_static,
             ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
             ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
-            leaving: metadata.deletion_timestamp.is_some(),
+            leaving: metadata.deletion_timestamp.map(|time| time.0),
             zone: spec.node_selector.and_then(|mut all| all.remove(names::NODE_LABEL)).map(Arc::from),
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
         }

@@ -39,11 +39,11 @@ impl Service {
 }
 
 impl Leads {
-    /// The namespace that its alias points into, where that is a name of the cluster.
-    pub fn alias_into(&self) -> Option<&str> {
-        let mut parts = self.alias.as_deref()?.trim_end_matches('.').split('.');
-        let (_, namespace, kind) = (parts.next()?, parts.next()?, parts.next()?);
-        (kind == "svc").then_some(namespace)
+    /// Namespaces that its alias points into, if it is a name of the cluster: of a Service, of one of its pods, or of a pod.
+    pub fn alias_into(&self) -> impl Iterator<Item = &str> {
+        let labels: Vec<&str> = self.alias.as_deref().unwrap_or_default().split('.').collect();
+        let after = labels.clone().into_iter().skip(1);
+        labels.into_iter().zip(after).filter(|(_, kind)| ["svc", "pod"].contains(kind)).map(|(namespace, _)| namespace)
     }
 
     /// All its pods are among those that a selector means: it equals the selector or narrows it. What it does not name, its
@@ -101,7 +101,7 @@ impl Slice {
 
     /// Its addresses are those of the API server, which writes them itself.
     pub fn is_of_api_server(&self) -> bool {
-        self.namespace() == "default" && &*self.service == "kubernetes"
+        &*self.key == "default/kubernetes" && &*self.service == "kubernetes"
     }
 }
 
@@ -154,15 +154,18 @@ mod tests {
     #[test]
     fn an_alias_may_point_into_the_cluster() {
         for (name, into) in [
-            ("web.vault.svc", Some("vault")),
-            ("web.vault.svc.cluster.local", Some("vault")),
-            ("web.vault.svc.cluster.local.", Some("vault")),
-            ("web.vault.example.com", None),
-            ("vault.svc", None),
-            ("example.com", None),
+            ("web.vault.svc", &["vault"][..]),
+            ("web.vault.svc.cluster.local.", &["vault"]),
+            ("web-0.web.vault.svc.cluster.local", &["vault"]),
+            ("web-0.svcs.vault.svc.cluster.local", &["vault"]),
+            ("_http._tcp.web.vault.svc", &["vault"]),
+            ("10-0-0-5.vault.pod.cluster.local", &["vault"]),
+            ("web.svc.vault.svc", &["web", "vault"]),
+            ("web.vault.example.com", &[]),
+            ("example.com", &[]),
         ] {
             let leads = leads(&json!({ "type": "ExternalName", "externalName": name })).unwrap();
-            assert_eq!(leads.alias_into(), into, "{name}");
+            assert_eq!(leads.alias_into().collect::<Vec<_>>(), into, "{name}");
         }
     }
 

@@ -393,6 +393,12 @@ fn obligations(case: &Case) -> Vec<Obligation> {
         })
         .map(|(due, action)| Obligation { requirement: "1.2.7".to_string(), action, due: seconds(due) })
         .collect();
+    let admits = case.declaration.admits.iter().filter(|admit| admit.expires_at.0 > case.now);
+    obligations.extend(admits.map(|admit| Obligation {
+        requirement: "12.5.2".to_string(),
+        action: format!("Review why {} of {} runs on the zone's nodes.", admit.workload, admit.namespace),
+        due: seconds(admit.expires_at.0),
+    }));
     obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
     obligations.truncate(OBLIGATIONS);
     obligations

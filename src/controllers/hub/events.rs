@@ -24,7 +24,7 @@ use crate::engine::{
     desired::admission::Guard,
     guards,
     misplaced::concerned,
-    plan,
+    ownership, plan,
     pod::Pod,
     policy::Policy,
     service::Slice,
@@ -234,6 +234,10 @@ impl Hub {
             Event::Init | Event::InitApply(_) => return,
         };
         let Some(zone) = guards::zone_of(guard) else { return self.wake() };
+        // What somebody deleted or wrote has to be seen at work again when it is back.
+        if matches!(event, Event::Delete(_)) || ownership::last_rival(&guard.metadata).is_some() {
+            self.forget_in_force(zone);
+        }
         let mut touched = BTreeSet::from([Touched::Zone(zone.to_string())]);
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);

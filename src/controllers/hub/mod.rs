@@ -40,11 +40,12 @@ use super::{
     trim,
 };
 use crate::{
-    api::{Mode, PciZone, names},
+    api::{PciZone, names},
     engine::{
         Resolution, Snapshot,
         access::{Binding, Role},
         desired::admission::{Guard, Kind},
+        drift::Seal,
         guards::{self, Memo},
         pod::{Names, Pod},
         policy::{Policy, Specs},
@@ -99,6 +100,7 @@ pub struct Hub {
     queues: Queues,
     tick: channel::Sender<()>,
     synced: channel::Sender<bool>,
+    complete: AtomicBool,
     /// Our own writes that the watches may not have shown yet.
     pub awaited: Awaited,
     /// What was seen in place.
@@ -178,6 +180,7 @@ impl Hub {
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
             tick: channel::Sender::new(()),
             synced: channel::Sender::new(false),
+            complete: AtomicBool::new(false),
             awaited: Awaited::default(),
             settled: Ledger::default(),
             failures: Failures::default(),
@@ -251,17 +254,14 @@ impl Hub {
         (hub, keys, watches)
     }
 
-    /// Waits until every store is filled, then derives everything from them.
+    /// Waits until every store is filled by which something is kept in place, then derives everything from them. What is only
+    /// judged holds no repair up.
     async fn sync(&self) {
         self.zones.until_filled().await;
         self.namespaces.until_filled().await;
         self.nodes.until_filled().await;
         self.policies.until_filled().await;
-        self.pods.until_filled().await;
-        self.services.until_filled().await;
         self.slices.until_filled().await;
-        self.roles.until_filled().await;
-        self.bindings.until_filled().await;
         self.service_ranges.until_filled().await;
         for (_, store) in self.watched_guards() {
             store.until_filled().await;
@@ -270,7 +270,19 @@ impl Hub {
         self.rebuild();
         self.synced.send_replace(true);
         self.wake();
+        tracing::info!("all watches are synced that something is kept in place by");
+        self.pods.until_filled().await;
+        self.services.until_filled().await;
+        self.roles.until_filled().await;
+        self.bindings.until_filled().await;
+        self.complete.store(true, Ordering::Release);
+        self.wake();
         tracing::info!("all watches are synced");
+    }
+
+    /// Everything is known that is judged.
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
     }
 
     /// Takes an event in. Before everything is synced the stores fill up; then all is derived at once.
@@ -350,18 +362,9 @@ impl Hub {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).contains_key(zone)
     }
 
-    /// An object of a zone can be changed only by who may break the glass. The guards themselves cannot be sealed.
-    pub fn is_sealed(&self, zone: &str, subject: &str) -> bool {
-        let is_guard = Kind::ALL.iter().any(|kind| subject.starts_with(&format!("{}/", kind.as_str())));
-        let refuses = |resolution: &Resolution, _: &Cluster| {
-            let zone = resolution.zone(zone).and_then(|zone| zone.answer());
-            zone.is_some_and(|zone| {
-                let mode =
-                    if subject.starts_with("Node/") { zone.hosting.min(zone.segmentation) } else { zone.segmentation };
-                mode == Mode::Enforce
-            })
-        };
-        !is_guard && self.has_guards_in_force(zone) && self.resolved(refuses)
+    /// The guards of a zone refuse, as they are now.
+    pub fn refuses(&self, zone: &str, seal: Seal) -> bool {
+        self.resolved(|resolution, _| resolution.zone(zone).is_some_and(|zone| seal.refuses(zone.guarded)))
     }
 
     /// What is in force of a zone has to be seen anew.
@@ -454,6 +457,8 @@ impl Hub {
         }
         let failures = self.failures.reasons();
         let guards = self.all_guards();
+        let (pods, services, slices) = (self.pods.all(), self.services.all(), self.slices.all());
+        let (roles, bindings) = (self.roles.all(), self.bindings.all());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
@@ -464,11 +469,11 @@ impl Hub {
             namespaces,
             nodes,
             policies,
-            pods: self.pods.all(),
-            services: self.services.all(),
-            slices: self.slices.all(),
-            roles: self.roles.all(),
-            bindings: self.bindings.all(),
+            pods,
+            services,
+            slices,
+            roles,
+            bindings,
             guards,
             computed,
             in_force: self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone(),

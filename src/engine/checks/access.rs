@@ -3,7 +3,7 @@
 use super::{Case, Found};
 use crate::{
     api::{FindingId, names},
-    engine::{access, change::count, plan::zone_subject},
+    engine::{access, plan::zone_subject},
 };
 
 /// Names in a message.
@@ -24,22 +24,24 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     if !case.declaration.segments() && !case.declaration.dedicates() {
         return;
     }
-    let acknowledged = access::acknowledged(case.declaration, case.now);
-    for holder in access::holders(&case.snapshot.roles, &case.snapshot.bindings, case.name) {
+    let holders = access::holders(&case.snapshot.roles, &case.snapshot.bindings, case.name);
+    let digest = access::digest(&holders);
+    let acknowledged = case.declaration.acknowledged_holders.as_ref() == Some(&digest);
+    for holder in holders {
         let shown: Vec<&str> = holder.subjects.iter().take(NAMED).map(String::as_str).collect();
         let more = match holder.subjects.len() - shown.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let (id, end) = if acknowledged.is_some_and(|until| holder.since <= until) {
-            (FindingId::BreakGlassAcknowledged, "; acknowledged")
+        let (id, end) = if acknowledged {
+            (FindingId::BreakGlassAcknowledged, "acknowledged".to_string())
         } else {
-            (FindingId::BreakGlassByWildcard, "")
+            let annotation = format!("{}={digest}", names::ACKNOWLEDGE_HOLDERS);
+            (FindingId::BreakGlassByWildcard, format!("all such bindings are acknowledged by {annotation}"))
         };
-        let many = count(holder.subjects.len(), "subject");
+        let shown = shown.join(", ");
         let message =
-            format!("{many} may change what is sealed by a wildcard of a role: {}{more}{end}.", shown.join(", "));
-        let found_one = Found::new(id, format!("ClusterRoleBinding/{}", holder.binding), message);
-        found.push(found_one.with_evidence(format!("ClusterRole/{}, changed {}", holder.role, holder.since)));
+            format!("They may change what is sealed, by a wildcard of ClusterRole {}: {shown}{more}.", holder.role);
+        found.push(Found::new(id, format!("ClusterRoleBinding/{}", holder.binding), message).with_evidence(end));
     }
 }

@@ -1,6 +1,10 @@
 //! Hosting: do the zone's nodes carry its label and taint, and do only they. Pods are another file.
 
-use super::{Case, Found, scope::rival};
+use super::{
+    Case, Found,
+    scope::rival,
+    segmentation::{EXPIRY_WARNING, earlier},
+};
 use crate::{
     api::{FindingId, names},
     engine::{desired::node, ownership},
@@ -11,6 +15,7 @@ const PROTECTED: &str = "node-restriction.kubernetes.io/";
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     not_declared(case, found);
+    admits(case, found);
     let Some(nodes) = &case.declaration.nodes else { return };
     for name in nodes.names.iter().filter(|name| !case.snapshot.nodes.contains_key(*name)) {
         let message = "The zone declares this node, but it does not exist.";
@@ -35,6 +40,21 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     if let Some(key) = case.declaration.node_keys.iter().find(|key| !key.starts_with(PROTECTED)) {
         let message = format!("The node selector reads {key}, which a kubelet may set on its own node.");
         found.push(Found::new(FindingId::NodeLabelUnprotected, format!("PciZone/{}", case.name), message));
+    }
+}
+
+/// Whom the zone admits, and until when. An admitted network agent whose time is over comes back nowhere.
+fn admits(case: &Case, found: &mut Vec<Found>) {
+    for admit in &case.declaration.admits {
+        let end = admit.expires_at.0;
+        let subject = admit.workload.replacen('/', &format!("/{}/", admit.namespace), 1);
+        if end <= case.now {
+            let message = format!("It was admitted to the zone's nodes until {end}; its new pods are refused.");
+            found.push(Found::new(FindingId::AdmitExpired, subject, message));
+        } else if earlier(end, EXPIRY_WARNING) <= case.now {
+            let message = format!("It is admitted to the zone's nodes until {end}; then its new pods are refused.");
+            found.push(Found::new(FindingId::AdmitExpiringSoon, subject, message));
+        }
     }
 }
 

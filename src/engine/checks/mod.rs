@@ -133,6 +133,8 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodPlacementNotEnforced
         | FindingId::PodBypassesScheduler
         | FindingId::ForeignPodOnZoneNode
+        | FindingId::AdmitExpired
+        | FindingId::AdmitExpiringSoon
         | FindingId::PodToleratesEverything
         | FindingId::StaticPodOnZoneNode
         | FindingId::HostNamespacesShared
@@ -306,7 +308,8 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
         found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
     }
     if let Some(error) = case.eviction_failure() {
-        let message = format!("Pods cannot be evicted; deploy/kustomize/components/evict has the right to. {error}");
+        let message =
+            format!("Pods cannot be evicted. Where a right is missing: deploy/kustomize/components/evict. {error}");
         found.push(Found::new(FindingId::EvictionRefused, plan::zone_subject(case.name), message));
     }
     found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));

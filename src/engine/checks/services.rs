@@ -26,7 +26,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
             found.extend(
                 inside(case, service.namespace(), leads).map(|(id, message)| Found::new(id, subject(), message)),
             );
-        } else if let Some(namespace) = leads.alias_into().filter(|namespace| case.has_namespace(namespace)) {
+        } else if let Some(namespace) = leads.alias_into().find(|namespace| case.has_namespace(namespace)) {
             let message = format!("It is an alias of a Service in namespace {namespace} of the zone.");
             found.push(Found::new(FindingId::ExternalNameIntoZone, subject(), message));
         }

@@ -66,3 +66,16 @@ async fn an_older_api_server_refuses_the_same() {
 async fn an_older_api_server_warns_of_the_same() {
     accept("Warn", Version::V135).await;
 }
+
+/// An API server between the two takes seven minutes to build: `cargo test --test operator between -- --ignored`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds one more API server"]
+async fn an_api_server_between_refuses_the_same() {
+    accept("Enforce", Version::V136).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds one more API server"]
+async fn an_api_server_between_warns_of_the_same() {
+    accept("Warn", Version::V136).await;
+}

@@ -165,6 +165,12 @@ async fn the_webhook_and_functions_give_the_same_pod() {
     give_the_same_pod(Version::V135).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds one more API server"]
+async fn an_api_server_between_gives_the_same_pod() {
+    give_the_same_pod(Version::V136).await;
+}
+
 async fn give_the_same_pod(version: Version) {
     let bed = guarded("Warn", version).await;
     let people = People::of(&bed).await;

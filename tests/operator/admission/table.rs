@@ -495,6 +495,8 @@ fn services() -> Vec<Row> {
     for (name, stopped_by) in [
         ("db.vault.svc.cluster.local", Some("ExternalNameIntoZone")),
         ("db.vault.svc.", Some("ExternalNameIntoZone")),
+        ("db-0.db.vault.svc.cluster.local", Some("ExternalNameIntoZone")),
+        ("10-0-0-5.vault.pod.cluster.local", Some("ExternalNameIntoZone")),
         ("db.storefront.svc.cluster.local", None),
         ("db.vault.example.com", None),
         ("localhost", None),

@@ -2,7 +2,10 @@
 
 use futures::future::join_all;
 use kube::api::{Patch, PatchParams, PostParams};
-use pcizone::api::{PciZone, names};
+use pcizone::{
+    api::{PciZone, names},
+    engine::desired::admission::{Kind, guard_name},
+};
 use serde_json::{Value, json};
 use testbed::create_node;
 
@@ -26,6 +29,9 @@ pub fn path(target: Target, slot: usize) -> String {
         Target::Namespace => format!("/api/v1/namespaces/{name}"),
         Target::Node => format!("/api/v1/nodes/{name}"),
         Target::Zone => format!("/apis/pcizone.dev/v1alpha1/pcizones/{name}"),
+        Target::Guard(kind, guard) => {
+            format!("/apis/{}/{}/{}/{}", Kind::GROUP, Kind::VERSION, kind.plural(), guard_name(&name, guard))
+        }
     }
 }
 
@@ -37,6 +43,7 @@ pub fn subject(target: Target, slot: usize) -> String {
         Target::Namespace => format!("Namespace/{name}"),
         Target::Node => format!("Node/{name}"),
         Target::Zone => format!("PciZone/{name}"),
+        Target::Guard(kind, guard) => format!("{}/{}", kind.as_str(), guard_name(&name, guard)),
     }
 }
 
@@ -109,7 +116,7 @@ pub fn ours(target: Target, object: &Value) -> Value {
         |entry: &&Value| entry["manager"].as_str().is_some_and(|name| name.starts_with(names::MANAGER_PREFIX));
     let recorded = entries.into_iter().flatten().any(|entry| is_ours(&entry));
     match target {
-        Target::Policy(_) => json!({
+        Target::Policy(_) | Target::Guard(..) => json!({
             "spec": object["spec"], "owners": metadata.get("ownerReferences"), "recorded": recorded,
             "labels": json!(LABELS.map(label)),
         }),

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod edit;
+mod guards;
 mod members;
 mod metadata;
 mod owners;
@@ -20,7 +21,7 @@ use kube::{
     Api, ResourceExt,
     core::{ApiResource, DynamicObject},
 };
-use pcizone::api::PciZone;
+use pcizone::{api::PciZone, engine::desired::admission::Guard};
 use serde_json::{Value, json};
 
 use cluster::{ours, path, subject};
@@ -101,7 +102,8 @@ async fn every_field_is_put_back_or_reported_and_never_adopted() {
         status::FORGERIES.into_iter().enumerate().map(|(n, forgery)| (zones + n, forgery)).collect();
     let mut bed = Bed::start().await;
     page::covers_every_field(&bed).await;
-    let nodes = cases.iter().filter(|case| case.target == Target::Node).map(|case| case.slot + 1).max();
+    let needs_node = |target: Target| matches!(target, Target::Node | Target::Guard(..));
+    let nodes = cases.iter().filter(|case| needs_node(case.target)).map(|case| case.slot + 1).max();
     cluster::fill(&bed, zones + forgeries.len(), nodes.unwrap_or_default()).await;
     let declared: Vec<Value> = join_all(cases.iter().map(async |case| bed.raw(&case.path()).await)).await;
 
@@ -228,6 +230,9 @@ fn probe(target: Target) -> Edit {
         Target::Namespace => label(pcizone::api::names::ZONE_LABEL),
         Target::Node => label(pcizone::api::names::NODE_LABEL),
         Target::Zone => edit::remove("/metadata/finalizers/0"),
+        Target::Guard(..) => {
+            edit::set("/spec/matchConstraints/namespaceSelector", json!({ "matchLabels": { "a": "b" } }))
+        }
     };
     Edit::new(target, operations).by(Way::JsonPatch)
 }
@@ -240,10 +245,13 @@ async fn until_declared(bed: &Bed, case: &Case<'_>, wish: &Value, declared: &Val
         Target::Namespace => ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&()),
         Target::Node => ApiResource::erase::<k8s_openapi::api::core::v1::Node>(&()),
         Target::Zone => ApiResource::erase::<PciZone>(&()),
+        Target::Guard(kind, _) => ApiResource::erase::<Guard>(&kind),
     };
     let api: Api<DynamicObject> = match target {
         Target::Policy(_) => Api::namespaced_with(bed.client.clone(), &cluster::name(case.slot), &resource),
-        Target::Namespace | Target::Node | Target::Zone => Api::all_with(bed.client.clone(), &resource),
+        Target::Namespace | Target::Node | Target::Zone | Target::Guard(..) => {
+            Api::all_with(bed.client.clone(), &resource)
+        }
     };
     let deleted = (case.edit.way == Some(Way::Delete)).then(|| declared["metadata"]["uid"].clone());
     let is_declared = |object: Option<&DynamicObject>| {

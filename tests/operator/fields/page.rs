@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, fs};
 use serde_json::Value;
 
 use super::{
-    members, metadata, policies, schema, status,
+    guards, members, metadata, policies, schema, status,
     table::{Row, markdown},
 };
 use crate::support::{Bed, ask};
@@ -44,6 +44,9 @@ pub fn objects() -> Vec<(&'static str, Vec<Row>)> {
         ("Namespace", members::namespaces()),
         ("Node", members::nodes()),
         ("PciZone: metadata", members::zones()),
+        ("Admission policies: spec", guards::policies()),
+        ("Bindings of admission policies: spec", guards::bindings()),
+        ("Admission policies and bindings: metadata", guards::metadata()),
     ]
 }
 
@@ -65,7 +68,7 @@ fn the_page_says_what_the_table_says() {
 
 /// A field that a later version of Kubernetes or of the PciZone adds needs a row.
 pub async fn covers_every_field(bed: &Bed) {
-    let [policy, everything_else, _, node, _]: [Vec<Row>; 5] =
+    let [policy, everything_else, _, node, ..]: [Vec<Row>; 8] =
         objects().into_iter().map(|(_, rows)| rows).collect::<Vec<_>>().try_into().unwrap();
     let document = bed.raw("/openapi/v3/apis/networking.k8s.io/v1").await;
     let rows = [policy, everything_else].concat();

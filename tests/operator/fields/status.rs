@@ -16,8 +16,9 @@ use pcizone::api::{PciZone, PciZoneStatus};
 
 /// No true date of ours lies there.
 const FORGED: &str = "2001-01-01T00:00:00Z";
-/// The one field that nothing but the status knows.
+/// What nothing but the status knows.
 const COUNT: &str = "confirmedChanges";
+const BREAK_GLASS: &str = "breakGlass";
 /// By these a list knows its entries: to change one is to remove an entry and to add another.
 const KEYS: [&str; 3] = ["type", "id", "subject"];
 
@@ -61,6 +62,11 @@ pub fn rows() -> Vec<Row> {
         } else {
             Outcome::Silent
         };
+        let outcome = if top == BREAK_GLASS {
+            Outcome::Kept("nothing else knows it after a restart; while the operator runs it is put back")
+        } else {
+            outcome
+        };
         let what = if top == COUNT { "raised" } else { "changed, added, removed" };
         Row { fields: fields.iter().filter(is_below).cloned().collect(), what, outcome, edits: Vec::new() }
     };
@@ -92,7 +98,11 @@ fn changed(value: &Value, schema: &Value) -> Value {
 fn sample(schema: &Value) -> Value {
     match schema["type"].as_str() {
         Some("object") => {
-            let fields = schema["properties"].as_object().into_iter().flatten().filter(|(key, _)| *key != COUNT);
+            let fields = schema["properties"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(key, _)| ![COUNT, BREAK_GLASS].contains(&key.as_str()));
             Value::Object(fields.map(|(key, schema)| (key.clone(), sample(schema))).collect())
         }
         Some("array") => json!([sample(&schema["items"])]),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pcizone::engine::desired::admission::Kind;
 use serde_json::Value;
 
 /// An object of a zone.
@@ -12,6 +13,8 @@ pub enum Target {
     Namespace,
     Node,
     Zone,
+    /// An admission policy or binding of the zone.
+    Guard(Kind, &'static str),
 }
 
 /// What comes of an edit.

@@ -26,6 +26,8 @@ pub enum Binary {
     KubeApiserver,
     /// The API server of Kubernetes 1.35, which has no stable mutating policies.
     KubeApiserver135,
+    /// The API server of Kubernetes 1.36, whose mutating policies are not sound yet. For those who ask for it.
+    KubeApiserver136,
     /// The command line client.
     Kubectl,
     /// The built-in controllers: namespaces, garbage collection, service accounts, workloads.
@@ -39,7 +41,7 @@ impl Binary {
     pub fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
-            Self::KubeApiserver | Self::KubeApiserver135 => "kube-apiserver",
+            Self::KubeApiserver | Self::KubeApiserver135 | Self::KubeApiserver136 => "kube-apiserver",
             Self::Kubectl => "kubectl",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::KubeScheduler => "kube-scheduler",
@@ -50,6 +52,7 @@ impl Binary {
     pub(crate) fn module(self) -> &'static str {
         match self {
             Self::KubeApiserver135 => "cluster-1.35",
+            Self::KubeApiserver136 => "cluster-1.36",
             Self::Etcd | Self::KubeApiserver | Self::Kubectl | Self::KubeControllerManager | Self::KubeScheduler => {
                 "cluster"
             }
@@ -60,7 +63,9 @@ impl Binary {
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::Etcd => "go.etcd.io/etcd/server/v3",
-            Self::KubeApiserver | Self::KubeApiserver135 => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::KubeApiserver | Self::KubeApiserver135 | Self::KubeApiserver136 => {
+                "k8s.io/kubernetes/cmd/kube-apiserver"
+            }
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
@@ -71,7 +76,7 @@ impl Binary {
     pub(crate) fn expected_minutes(self) -> u32 {
         match self {
             Self::Etcd | Self::Kubectl | Self::KubeScheduler => 1,
-            Self::KubeApiserver | Self::KubeApiserver135 => 7,
+            Self::KubeApiserver | Self::KubeApiserver135 | Self::KubeApiserver136 => 7,
             Self::KubeControllerManager => 3,
         }
     }
@@ -80,7 +85,9 @@ impl Binary {
     fn is_in_envtest(self) -> bool {
         match self {
             Self::Etcd | Self::KubeApiserver | Self::Kubectl => true,
-            Self::KubeApiserver135 | Self::KubeControllerManager | Self::KubeScheduler => false,
+            Self::KubeApiserver135 | Self::KubeApiserver136 | Self::KubeControllerManager | Self::KubeScheduler => {
+                false
+            }
         }
     }
 }

@@ -66,6 +66,8 @@ pub enum Version {
     Current,
     /// Kubernetes 1.35.
     V135,
+    /// Kubernetes 1.36. Built when it is asked for, not before.
+    V136,
 }
 
 impl Version {
@@ -73,6 +75,7 @@ impl Version {
         match self {
             Self::Current => Binary::KubeApiserver,
             Self::V135 => Binary::KubeApiserver135,
+            Self::V136 => Binary::KubeApiserver136,
         }
     }
 }

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_pinned_module_files_are_usable() {
-        let keys = ["cluster", "cluster-1.35"].map(|folder| Recipe::read(folder).unwrap().key());
+        let keys = ["cluster", "cluster-1.35", "cluster-1.36"].map(|folder| Recipe::read(folder).unwrap().key());
         assert!(keys.iter().all(|key| key.len() == 16) && keys[0] != keys[1], "{keys:?}");
     }
 }

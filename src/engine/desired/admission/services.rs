@@ -132,14 +132,16 @@ pub(super) fn aliases(zone: &Declaration, around: &Surroundings) -> Option<Draft
         .by_others(around)
         .lists("names", &names);
     let lists = draft.variables.len();
-    let draft = draft.variable("parts", "object.spec.?externalName.orValue(\"\").split(\".\")");
-    let into = cel::is_in("variables.parts[1]", "names", lists);
+    // What stands before `svc` or `pod` in a name of the cluster is the namespace.
+    let before = |kind: &str| format!("(object.spec.?externalName.orValue(\"\") + \".\").split(\".{kind}.\")");
+    let draft = draft.variable("parts", format!("({} + {})", before("svc"), before("pod")));
+    let into = cel::is_in("p.split(\".\")[p.split(\".\").size() - 1]", "names", lists);
     let refusal = Refusal {
         id: FindingId::ExternalNameIntoZone,
         what: "the Service is an alias of a Service of the zone",
         instead: "Declare the flow and use the Service by its own name",
     };
-    let points = format!("variables.parts.size() > 2 && variables.parts[2] == \"svc\" && {into}");
+    let points = format!("variables.parts.exists(p, {into})");
     (!names.is_empty()).then(|| draft.must(format!("!({points})"), &refusal).breakable())
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{Admit, FindingId, names},
-    engine::declaration::Declaration,
+    engine::{declaration::Declaration, pod::Pod},
 };
 
 /// The account of all controllers where they share one.
@@ -100,11 +100,22 @@ pub(super) fn is_admitted(zone: &Declaration, request: &PodRequest, now: Timesta
     })
 }
 
-/// A workload of that namespace, as `Kind/name` of what controls its pods, is one that the zone admits now. Who made the pod is
-/// not seen in it; whoever made it after the guard was in force was the built-in controller.
-pub fn names_workload(zone: &Declaration, namespace: &str, owner: Option<&str>, now: Timestamp) -> bool {
-    let Some((kind, name)) = owner.and_then(|owner| owner.split_once('/')) else { return false };
-    living(zone, namespace, now).any(|maker| maker.made(kind, name))
+/// The entry by which the zone admits the workload of a pod, or did. Who made the pod is not seen in it; whoever made it
+/// after the guard was in force was the built-in controller.
+pub fn admit_of<'a>(zone: &'a Declaration, pod: &Pod) -> Option<&'a Admit> {
+    let is_of = |admit: &&Admit| {
+        let owner = pod.owner.as_deref().and_then(|owner| owner.split_once('/'));
+        let of_file = admit.workload.strip_prefix("StaticPod/").filter(|_| pod.is_static);
+        // The kubelet puts the node behind the name in the file.
+        let file = pod.node.as_deref().and_then(|node| pod.name().strip_suffix(node)?.strip_suffix('-'));
+        admit.namespace == pod.namespace()
+            && (of_file.is_some_and(|name| file == Some(name))
+                || !pod.is_static
+                    && maker(admit).zip(owner).is_some_and(|(maker, (kind, name))| maker.made(kind, name)))
+    };
+    let mut admits: Vec<&Admit> = zone.admits.iter().filter(is_of).collect();
+    admits.sort_by_key(|admit| admit.expires_at.0);
+    admits.pop()
 }
 
 fn living<'a>(zone: &'a Declaration, namespace: &'a str, now: Timestamp) -> impl Iterator<Item = Maker> + 'a {
