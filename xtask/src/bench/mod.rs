@@ -9,6 +9,7 @@ mod bare;
 mod bed;
 mod counts;
 mod figure;
+mod fill;
 mod group;
 mod log;
 mod machine;
