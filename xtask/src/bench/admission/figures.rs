@@ -14,9 +14,6 @@ use crate::bench::{
     stats::{Spread, apart, apart_in_proportion, interleaved_differences, interleaved_ratios, percentile},
 };
 
-/// Policies of which it is told what they take.
-const TOLD: usize = 6;
-
 /// The turns of one cluster. There is one more without guards.
 struct Turns<'a> {
     without: &'a [Turn],
@@ -83,6 +80,12 @@ fn in_zone(turns: &Turns) -> Vec<Figure> {
             "CPU time of the API server per pod in the zone, over all numbers of clients",
             Goal::AtMost(1.25),
             |turn| cpu_per_pod(&turn.zone),
+        ),
+        turns.ratio(
+            "cpu_ratio_32",
+            "the same with 32 clients alone, for whom the server never waits",
+            Goal::None,
+            |turn| find(&turn.zone, 32).map_or(f64::NAN, |sample| cpu_per_pod(std::slice::from_ref(sample))),
         ),
         added("p50_added_ms_8", eight, Goal::None, 8, 50.0),
         added("p99_added_ms_8", eight, Goal::None, 8, 99.0),
@@ -165,7 +168,7 @@ pub(super) fn line(place: Place, samples: &[Sample]) -> String {
     format!("{}, per pod: {}", place.text(), of_each.collect::<Vec<_>>().join("; "))
 }
 
-/// Where the time goes: in plugins, and in single policies.
+/// Where the time goes: in plugins, and in policies that patch.
 fn costs(with: &[Turn]) -> Vec<String> {
     let micros = |seconds: f64, pods: f64| format!("{:.0} µs", seconds * 1e6 / pods);
     let mut notes = Vec::new();
@@ -184,10 +187,11 @@ fn costs(with: &[Turn]) -> Vec<String> {
         }
         let plugins = plugins.iter().map(|(name, seconds)| format!("{name} {}", micros(*seconds, pods)));
         notes.push(format!("per pod {}, 1 client: {}", place.text(), plugins.collect::<Vec<_>>().join(", ")));
-        let mut policies: Vec<_> = policies.into_iter().filter(|(_, seconds)| *seconds > 0.0).collect();
-        policies.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let policies = policies.iter().take(TOLD).map(|(name, seconds)| format!("{name} {}", micros(*seconds, pods)));
-        notes.push(format!("of that in single policies: {}", policies.collect::<Vec<_>>().join(", ")));
+        let policies = policies.iter().filter(|(_, seconds)| **seconds > 0.0);
+        let policies: Vec<_> = policies.map(|(name, seconds)| format!("{name} {}", micros(*seconds, pods))).collect();
+        if !policies.is_empty() {
+            notes.push(format!("of that in mutating policies that patch: {}", policies.join(", ")));
+        }
     }
     notes
 }

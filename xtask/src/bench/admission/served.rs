@@ -9,11 +9,8 @@ use super::histogram::{Histogram, values};
 
 /// The admission plugins in which guards act.
 const PLUGINS: [&str; 3] = ["MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy"];
-/// Time of each policy whose selectors and conditions let a request through.
-const CHECKS: [(&str, &str); 2] = [
-    ("validating", "apiserver_validating_admission_policy_check_duration_seconds"),
-    ("mutating", "apiserver_mutating_admission_policy_check_duration_seconds"),
-];
+/// Time of each mutating policy that patched something. Of validating ones only refusals are told.
+const PATCHES: &str = "apiserver_mutating_admission_policy_check_duration_seconds";
 
 /// Everything since the API server was started, or between two looks.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +21,7 @@ pub(super) struct Served {
     pub(super) plugins: BTreeMap<&'static str, Histogram>,
     /// Calls of the webhook.
     pub(super) webhook: Histogram,
-    /// Checks of each policy.
+    /// Patches of each mutating policy.
     pub(super) policies: BTreeMap<String, Histogram>,
 }
 
@@ -41,18 +38,15 @@ impl Served {
             (name, Histogram::read(text, "apiserver_admission_controller_admission_duration_seconds", &labels))
         };
         let webhook = [("operation", "CREATE")];
-        let mut policies = BTreeMap::new();
-        for (kind, metric) in CHECKS {
-            for policy in values(text, &format!("{metric}_count"), "policy") {
-                let taken = Histogram::read(text, metric, &[("policy", policy.as_str())]);
-                policies.insert(format!("{kind} {policy}"), taken);
-            }
-        }
+        let policy = |name: String| {
+            let taken = Histogram::read(text, PATCHES, &[("policy", name.as_str())]);
+            (name, taken)
+        };
         Served {
             requests: Histogram::read(text, "apiserver_request_duration_seconds", &created),
             plugins: PLUGINS.into_iter().map(plugin).collect(),
             webhook: Histogram::read(text, "apiserver_admission_webhook_admission_duration_seconds", &webhook),
-            policies,
+            policies: values(text, &format!("{PATCHES}_count"), "policy").into_iter().map(policy).collect(),
         }
     }
 
