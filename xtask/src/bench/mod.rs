@@ -42,7 +42,7 @@ use machine::Machine;
 use phases::{bulk_repair, concurrency, memory, protect, repair, restart, steady, yardstick};
 use report::Report;
 
-/// Measure what the operator costs.
+/// Measure what the operator costs, and what its guards cost whoever creates a pod.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A cluster of a tenth of the size, and fewer repeats: about two minutes.
