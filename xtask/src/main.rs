@@ -27,7 +27,8 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Measure what the operator costs, beside the same writes by a bare client, on a local control plane.
+    /// Measure what the operator costs beside a bare client, and what its guards cost whoever creates a pod, on local
+    /// control planes.
     Bench(bench::Arguments),
     /// Break what the operator keeps, for a long time, and count that everything comes back.
     Soak(bench::soak::Arguments),

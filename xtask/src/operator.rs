@@ -1,7 +1,7 @@
 //! The operator as a process of its own, under its ServiceAccount: never with more rights than `deploy/` gives.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -68,9 +68,22 @@ impl Operator {
         identity: &str,
         listen: SocketAddr,
     ) -> anyhow::Result<Self> {
-        let listen = listen.to_string();
-        let arguments =
-            ["operator", "--namespace", names::OPERATOR_NAMESPACE, "--identity", identity, "--listen", &listen];
+        let (listen, webhook) = (listen.to_string(), free_address()?.to_string());
+        // Below 1.37 the API server asks the operator of pods. It runs beside it here and knows no Services.
+        let url = format!("https://{webhook}");
+        let arguments = [
+            "operator",
+            "--namespace",
+            names::OPERATOR_NAMESPACE,
+            "--identity",
+            identity,
+            "--listen",
+            &listen,
+            "--webhook-listen",
+            &webhook,
+            "--webhook-url",
+            &url,
+        ];
         let mut environment = vec![("KUBECONFIG".to_string(), kubeconfig.display().to_string())];
         environment.extend(std::env::var("RUST_LOG").ok().map(|filter| ("RUST_LOG".to_string(), filter)));
         Ok(Operator { process: cluster.start_program("pcizone", &program()?, &arguments, environment)? })
@@ -97,6 +110,12 @@ impl Operator {
         }
         Ok(())
     }
+}
+
+/// An address that is free now. Should another program take it first, the operator ends and says so.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
+    listener.local_addr().context("cannot find a free port")
 }
 
 /// Waits until a replica of this name has the Lease.

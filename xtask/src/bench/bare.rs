@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, Namespace, Node},
+    core::v1::{ConfigMap, Namespace, Node, Pod},
     networking::v1::NetworkPolicy,
 };
 use kube::{
@@ -79,7 +79,16 @@ impl Bare {
         Ok(Bare { client, concurrency })
     }
 
+    /// The same with so many requests in flight.
+    pub(super) fn at(&self, concurrency: usize) -> Self {
+        Bare { client: self.client.clone(), concurrency }
+    }
+
     pub(super) fn policies(&self, namespace: &str) -> Api<NetworkPolicy> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(super) fn pods(&self, namespace: &str) -> Api<Pod> {
         Api::namespaced(self.client.clone(), namespace)
     }
 

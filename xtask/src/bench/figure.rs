@@ -10,6 +10,11 @@ pub(super) const STEADY_FLOOR: f64 = 1.15;
 pub(super) enum Goal {
     AtMost(f64),
     Exactly(f64),
+    /// Nothing is to be seen: it is not further above a value than two floors beside each other are apart.
+    Unseen {
+        value: f64,
+        apart: f64,
+    },
     /// It is there to compare with.
     None,
 }
@@ -19,6 +24,7 @@ impl Goal {
         match self {
             Goal::AtMost(most) => format!("≤ {most}"),
             Goal::Exactly(value) => format!("= {value}"),
+            Goal::Unseen { value, apart } => format!("≤ {value} + {apart:.3}, its own noise"),
             Goal::None => String::new(),
         }
     }
@@ -31,9 +37,24 @@ impl Goal {
             Goal::Exactly(wanted) => {
                 Some([spread.min(), value, spread.max()].iter().all(|value| (value - wanted).abs() < 1e-9))
             }
+            // Not a number where nothing was measured.
+            Goal::Unseen { value: from, apart } => (!apart.is_nan()).then_some(value <= from + apart),
             Goal::None => None,
         }
     }
+}
+
+/// What changes a figure.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// Nothing but the programs that are measured: counts, and memory.
+    Untimed,
+    /// Other load on the machine too: it is a time.
+    Timed,
+    /// It is a time compared with the floor of its group, and says nothing where that varied.
+    Compared,
+    /// The same with a floor of its own.
+    ComparedWith(Spread),
 }
 
 /// One figure of a group.
@@ -43,14 +64,21 @@ pub(super) struct Figure {
     pub(super) what: &'static str,
     pub(super) spread: Spread,
     pub(super) goal: Goal,
-    /// It is a time, or made of times: other load on the machine changes it, and counts for nothing else.
-    pub(super) timed: bool,
+    pub(super) kind: Kind,
 }
 
 impl Figure {
-    /// It is a time in itself, which no floor is part of.
-    fn is_absolute(&self) -> bool {
-        matches!(self.spread.unit, "s" | "ms")
+    /// The floor that stands beside it; that of its group is beside counts too where both are of one kind.
+    pub(super) fn floor<'a>(&'a self, group: Option<&'a Spread>) -> Option<&'a Spread> {
+        match &self.kind {
+            Kind::Untimed => group.filter(|floor| floor.unit == self.spread.unit),
+            Kind::Timed | Kind::Compared => group,
+            Kind::ComparedWith(floor) => Some(floor),
+        }
+    }
+
+    fn is_compared(&self) -> bool {
+        matches!(self.kind, Kind::Compared | Kind::ComparedWith(_))
     }
 }
 
@@ -61,8 +89,8 @@ pub(super) struct Verdict {
     pub(super) why: Option<String>,
 }
 
-/// Compares the median with the goal. A time says nothing when the floor beside it varied, or when other programs ran
-/// (`disturbed` says so).
+/// Compares the median with the goal. A time says nothing when other programs ran (`disturbed` says so), and one that is
+/// compared with a floor nothing either when that varied. `floor` is that of the group.
 pub(super) fn judge(figure: &Figure, floor: Option<&Spread>, disturbed: Option<&str>) -> Verdict {
     let unsaid = |why: String| Verdict { reached: None, why: Some(why) };
     let value = figure.spread.median();
@@ -73,10 +101,10 @@ pub(super) fn judge(figure: &Figure, floor: Option<&Spread>, disturbed: Option<&
     if value.is_nan() {
         return unsaid("nothing was measured".to_string());
     }
-    if let Some(disturbed) = disturbed.filter(|_| figure.timed) {
+    if let Some(disturbed) = disturbed.filter(|_| figure.kind != Kind::Untimed) {
         return unsaid(disturbed.to_string());
     }
-    let variation = floor.filter(|_| figure.timed && !figure.is_absolute()).map(Spread::variation);
+    let variation = figure.floor(floor).filter(|_| figure.is_compared()).map(Spread::variation);
     match variation {
         Some(variation) if variation.is_nan() => unsaid("no floor was measured".to_string()),
         Some(variation) if variation > STEADY_FLOOR => {
@@ -93,8 +121,8 @@ pub(super) fn judge(figure: &Figure, floor: Option<&Spread>, disturbed: Option<&
 mod tests {
     use super::*;
 
-    fn figure(runs: &[f64], goal: Goal, timed: bool) -> Figure {
-        Figure { name: "ratio", what: "", spread: Spread::new("", runs.to_vec()), goal, timed }
+    fn figure(runs: &[f64], goal: Goal, kind: Kind) -> Figure {
+        Figure { name: "ratio", what: "", spread: Spread::new("", runs.to_vec()), goal, kind }
     }
 
     fn floor(runs: &[f64]) -> Spread {
@@ -112,7 +140,7 @@ mod tests {
             (&[1.0, 1.0, 1.002], Goal::Exactly(1.0), Some(false)),
             (&[1.0], Goal::None, None),
         ] {
-            let verdict = judge(&figure(runs, goal, true), Some(&floor(&[1.0, 1.1])), None);
+            let verdict = judge(&figure(runs, goal, Kind::Compared), Some(&floor(&[1.0, 1.1])), None);
             assert_eq!(verdict.reached, wanted, "{runs:?} {goal:?}");
         }
     }
@@ -120,32 +148,59 @@ mod tests {
     #[test]
     fn a_floor_that_varies_refuses_to_judge_times_and_nothing_else() {
         let wild = floor(&[1.0, 1.16]);
-        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), true), Some(&wild), None);
+        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), Kind::Compared), Some(&wild), None);
         assert_eq!(refused.reached, None);
         assert!(refused.why.unwrap().contains("16.0 %"));
-        assert_eq!(judge(&figure(&[9.0], Goal::AtMost(1.25), true), Some(&wild), None).reached, None, "nor a failure");
-        assert_eq!(judge(&figure(&[1.0], Goal::Exactly(1.0), false), Some(&wild), None).reached, Some(true));
+        assert_eq!(
+            judge(&figure(&[9.0], Goal::AtMost(1.25), Kind::Compared), Some(&wild), None).reached,
+            None,
+            "nor a failure"
+        );
+        assert_eq!(judge(&figure(&[1.0], Goal::Exactly(1.0), Kind::Untimed), Some(&wild), None).reached, Some(true));
     }
 
     #[test]
     fn a_floor_that_varies_says_nothing_about_a_time_that_is_not_divided_by_it() {
         let wild = floor(&[1.0, 1.16]);
-        let ready = Figure { spread: Spread::new("s", vec![0.5]), ..figure(&[], Goal::AtMost(3.0), true) };
+        let ready = figure(&[0.5], Goal::AtMost(3.0), Kind::Timed);
         assert_eq!(judge(&ready, Some(&wild), None).reached, Some(true));
         assert_eq!(judge(&ready, Some(&wild), Some("others ran")).reached, None);
     }
 
     #[test]
+    fn a_floor_of_its_own_takes_the_place_of_the_groups() {
+        let (quiet, wild) = (floor(&[1.0, 1.1]), floor(&[1.0, 1.16]));
+        let added = |own: &Spread| figure(&[0.5], Goal::AtMost(1.0), Kind::ComparedWith(own.clone()));
+        assert_eq!(judge(&added(&quiet), Some(&wild), None).reached, Some(true));
+        assert_eq!(judge(&added(&wild), Some(&quiet), None).reached, None, "added milliseconds are made of floors too");
+        assert_eq!(judge(&added(&floor(&[])), Some(&quiet), None).reached, None);
+    }
+
+    #[test]
+    fn nothing_is_seen_of_what_is_smaller_than_the_noise() {
+        for (runs, apart, wanted) in [
+            (&[1.01, 1.03, 1.02][..], 0.02, Some(true)),
+            (&[1.01, 1.03, 1.03], 0.02, Some(false)),
+            (&[0.5], 0.02, Some(true)),
+            (&[1.0], f64::NAN, None),
+        ] {
+            let verdict = judge(&figure(runs, Goal::Unseen { value: 1.0, apart }, Kind::Timed), None, None);
+            assert_eq!(verdict.reached, wanted, "{runs:?} {apart}");
+        }
+        assert_eq!(Goal::Unseen { value: 1.0, apart: 0.0171 }.text(), "≤ 1 + 0.017, its own noise");
+    }
+
+    #[test]
     fn a_machine_that_was_busy_refuses_to_judge_times_and_nothing_else() {
         let (quiet, busy) = (floor(&[1.0, 1.1]), Some("others ran"));
-        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), true), Some(&quiet), busy);
+        let refused = judge(&figure(&[1.0], Goal::AtMost(1.25), Kind::Compared), Some(&quiet), busy);
         assert_eq!(refused, Verdict { reached: None, why: Some("others ran".to_string()) });
-        assert_eq!(judge(&figure(&[2.0], Goal::Exactly(1.0), false), Some(&quiet), busy).reached, Some(false));
+        assert_eq!(judge(&figure(&[2.0], Goal::Exactly(1.0), Kind::Untimed), Some(&quiet), busy).reached, Some(false));
     }
 
     #[test]
     fn what_was_not_measured_is_not_reached() {
-        assert_eq!(judge(&figure(&[], Goal::AtMost(1.0), false), None, None).reached, None);
-        assert_eq!(judge(&figure(&[0.5], Goal::AtMost(1.0), true), Some(&floor(&[])), None).reached, None);
+        assert_eq!(judge(&figure(&[], Goal::AtMost(1.0), Kind::Untimed), None, None).reached, None);
+        assert_eq!(judge(&figure(&[0.5], Goal::AtMost(1.0), Kind::Compared), Some(&floor(&[])), None).reached, None);
     }
 }

@@ -1,10 +1,10 @@
 //! CPU time of the programs between two moments.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use testbed::Binary;
+use testbed::{Binary, ControlPlane};
 
-use super::{bed::Bed, proc};
+use super::proc;
 
 /// CPU seconds of each program.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,11 +16,19 @@ pub(super) struct Cpu {
 
 impl Cpu {
     /// What was used so far. Without an operator nothing is counted for it.
-    pub(super) fn now(bed: &Bed, operator: Option<u32>) -> Result<Self> {
+    pub(super) fn now(cluster: &ControlPlane, operator: Option<u32>) -> Result<Self> {
+        let pids = cluster.pids();
+        let used = |program: Binary| {
+            let (_, pid) = pids
+                .iter()
+                .find(|(binary, _)| *binary == program)
+                .with_context(|| format!("{program} does not run"))?;
+            proc::cpu_seconds(*pid)
+        };
         Ok(Cpu {
             operator: operator.map_or(Ok(0.0), proc::cpu_seconds)?,
-            apiserver: proc::cpu_seconds(bed.pid(Binary::KubeApiserver)?)?,
-            etcd: proc::cpu_seconds(bed.pid(Binary::Etcd)?)?,
+            apiserver: used(Binary::KubeApiserver)?,
+            etcd: used(Binary::Etcd)?,
         })
     }
 
@@ -30,6 +38,15 @@ impl Cpu {
             operator: self.operator - before.operator,
             apiserver: self.apiserver - before.apiserver,
             etcd: self.etcd - before.etcd,
+        }
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Cpu {
+            operator: self.operator + other.operator,
+            apiserver: self.apiserver + other.apiserver,
+            etcd: self.etcd + other.etcd,
         }
     }
 

@@ -1,14 +1,17 @@
-//! What the operator costs, measured beside the same writes by a bare client, on a real control plane.
+//! What the operator costs, measured beside the same writes by a bare client, and what its guards cost whoever creates a
+//! pod, beside the same creations without them; on a real control plane.
 //!
 //! ```text
 //!  prepared cluster ─▶ phases ─▶ groups of figures, each with its floor ─▶ table or JSON
 //! ```
 //! Times are given as ratios within one run, in which operator and floor take turns; docs/performance.md says why.
 
+mod admission;
 mod bare;
 mod bed;
 mod counts;
 mod figure;
+mod fill;
 mod group;
 mod log;
 mod machine;
@@ -31,19 +34,23 @@ use std::{
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use bed::{Bed, within};
+use group::Group;
 use machine::Machine;
 use phases::{bulk_repair, concurrency, memory, protect, repair, restart, steady, yardstick};
 use report::Report;
 
-/// Measure what the operator costs.
+/// Measure what the operator costs, and what its guards cost whoever creates a pod.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A cluster of a tenth of the size, and fewer repeats: about two minutes.
     #[arg(long)]
     quick: bool,
+    /// One half alone.
+    #[arg(long, value_enum)]
+    only: Option<Half>,
     /// How the result is written to stdout.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -60,6 +67,14 @@ enum Output {
     Json,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Half {
+    /// What the operator costs.
+    Operator,
+    /// What its guards cost whoever creates a pod.
+    Admission,
+}
+
 /// How large the cluster is, and how often everything is done.
 struct Size {
     namespaces: usize,
@@ -70,6 +85,7 @@ struct Size {
     rounds: usize,
     repairs: usize,
     steady: Duration,
+    admission: admission::Size,
 }
 
 const FULL: Size = Size {
@@ -80,6 +96,7 @@ const FULL: Size = Size {
     rounds: 3,
     repairs: 200,
     steady: Duration::from_secs(600),
+    admission: admission::Size { namespaces: 5000, nodes: 1000, rounds: 5, alone: 400, together: 1000 },
 };
 const QUICK: Size = Size {
     namespaces: 500,
@@ -89,6 +106,7 @@ const QUICK: Size = Size {
     rounds: 1,
     repairs: 40,
     steady: Duration::from_secs(20),
+    admission: admission::Size { namespaces: 500, nodes: 100, rounds: 2, alone: 200, together: 400 },
 };
 /// No phase takes longer, at whatever size; most take far less.
 const PHASE: Duration = Duration::from_secs(40 * 60);
@@ -127,11 +145,38 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
         Some((first, others)) if !arguments.unpinned && !others.is_empty() => (vec![*first], others.to_vec()),
         _ => (cores.clone(), cores.clone()),
     };
+    let (mut groups, mut floors) = (Vec::new(), Map::new());
+    if arguments.only != Some(Half::Admission) {
+        (groups, floors) = Box::pin(measure_operator(&size, &servers, &others)).await?;
+    }
+    if arguments.only != Some(Half::Operator) {
+        groups.extend(Box::pin(admission::measure(&size.admission, &servers, &others)).await?);
+    }
+    if arguments.quick {
+        warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());
+    }
+    let mut setup = json!({
+        "namespaces": size.namespaces, "nodes": size.nodes, "pods": size.pods, "rounds": size.rounds,
+        "rounds_of_admission": size.admission.rounds,
+        "fsync": true, "minutes": (started.elapsed().as_secs_f64() / 6.0).round() / 10.0, "cores_of_servers": servers, "cores_of_others": others,
+    });
+    if let Some(setup) = setup.as_object_mut() {
+        setup.extend(floors);
+    }
+    Ok(Report { machine, setup, groups, warnings })
+}
+
+/// Gives how the floor was found too.
+async fn measure_operator(
+    size: &Size,
+    servers: &[usize],
+    others: &[usize],
+) -> Result<(Vec<Group>, Map<String, Value>)> {
     progress::step("Start and fill the cluster");
-    proc::pin_self(&servers)?;
+    proc::pin_self(servers)?;
     let mut large = within(PHASE, "preparing the cluster", Bed::start(size.namespaces)).await?;
     let mut small = within(PHASE, "preparing the small cluster", Bed::start(size.small)).await?;
-    proc::pin_self(&others)?;
+    proc::pin_self(others)?;
     within(PHASE, "preparing the nodes", large.add_nodes(size.nodes)).await?;
 
     let least = within(PHASE, "memory", memory::sample(&small, "in the small cluster")).await?;
@@ -164,16 +209,9 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     let yardstick = within(PHASE, "yardstick", yardstick::measure(&mut large, size.rounds)).await?;
     let memory = memory::group([&least, &without, &with], size.pods, in_place, &peaks);
 
-    if arguments.quick {
-        warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());
-    }
     let tried: Vec<_> =
         rates.iter().map(|(flight, rate)| json!({ "in_flight": flight, "writes_per_s": rate.round() })).collect();
-    let setup = json!({
-        "namespaces": size.namespaces, "nodes": size.nodes, "pods": size.pods, "rounds": size.rounds,
-        "fsync": true, "minutes": (started.elapsed().as_secs_f64() / 6.0).round() / 10.0, "cores_of_servers": servers, "cores_of_others": others,
-        "floor_in_flight": best, "floor_tried": tried,
-    });
     let groups = vec![protect, steady, restart, repair, bulk_repair, memory, judge, yardstick];
-    Ok(Report { machine, setup, groups, warnings })
+    let floors = [("floor_in_flight".to_string(), json!(best)), ("floor_tried".to_string(), json!(tried))];
+    Ok((groups, floors.into_iter().collect()))
 }

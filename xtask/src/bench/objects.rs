@@ -46,6 +46,40 @@ pub(super) fn zone() -> Result<PciZone> {
     read(zone, "the zone")
 }
 
+/// A zone of all namespaces that has every guard: members by label and by name, a flow, nodes by name, a Pod Security
+/// Standard, a workload of others that it admits.
+pub(super) fn guarded_zone(nodes: usize) -> Result<PciZone> {
+    let (first, second) = (namespace_name(0), namespace_name(1));
+    let nodes: Vec<String> = (0..nodes).map(node_name).collect();
+    let zone = json!({
+        "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone",
+        "metadata": { "name": ZONE },
+        "spec": {
+            "mode": "Enforce",
+            "scope": { "namespaces": { "names": [first], "selector": { "matchLabels": { MEMBER_LABEL: ZONE } } } },
+            "segmentation": { "flows": [{
+                "name": "checkout-to-vault",
+                "need": "Checkout exchanges card numbers for tokens in the vault.",
+                "owner": "payments-team", "approvedBy": "security@example.com", "ticket": "PAY-1423",
+                "reviewedAt": "2026-10-01T00:00:00Z", "expiresAt": "2099-04-01T00:00:00Z",
+                "from": { "namespace": first, "podSelector": { "matchLabels": { "app": "checkout" } } },
+                "to": { "namespace": second, "podSelector": { "matchLabels": { "app": "vault" } } },
+                "ports": [{ "port": 8443 }],
+            }] },
+            "hosting": {
+                "nodes": { "names": nodes },
+                "podSecurity": "Baseline",
+                "admits": [{
+                    "namespace": OUTSIDE, "workload": "DaemonSet/sensor",
+                    "need": "The runtime sensor watches every node of the zone.",
+                    "owner": "security-team", "expiresAt": "2099-04-01T00:00:00Z",
+                }],
+            },
+        },
+    });
+    read(zone, "the zone with every guard")
+}
+
 /// The policy that the operator writes into a namespace.
 pub(super) fn baseline(namespace: &str) -> Result<NetworkPolicy> {
     let declaration = Declaration::new(&zone()?);

@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UT
 use serde_json::{Map, Value, json};
 
 use super::{
-    figure::{Figure, Goal, Verdict, judge},
+    figure::{Figure, Goal, Kind, Verdict, judge},
     group::Group,
     machine::Machine,
     stats::Spread,
@@ -58,7 +58,7 @@ impl Report {
         for group in &self.groups {
             for figure in &group.figures {
                 let verdict = judge(figure, group.floor.as_ref(), disturbed.as_deref());
-                if let (Goal::AtMost(_) | Goal::Exactly(_), Some(why)) = (figure.goal, &verdict.why) {
+                if let Some(why) = verdict.why.as_ref().filter(|_| figure.goal != Goal::None) {
                     below.push(format!("{}.{}: {why}", group.name, figure.name));
                 }
                 table.add_row(row(group, figure, &verdict, terminal));
@@ -98,7 +98,7 @@ fn row(group: &Group, figure: &Figure, verdict: &Verdict, colours: bool) -> Vec<
         (_, Some(false)) => coloured("NO", Color::Red, colours),
         (_, None) => coloured("cannot say", Color::Yellow, colours),
     };
-    let floor = group.floor.as_ref().filter(|floor| figure.timed || floor.unit == spread.unit);
+    let floor = figure.floor(group.floor.as_ref());
     let floor = floor.map(|floor| format!("{} {}", number(floor.median()), floor.unit)).unwrap_or_default();
     let range = if spread.runs.len() > 1 {
         format!("{} – {}", number(spread.min()), number(spread.max()))
@@ -139,12 +139,18 @@ fn group_json(group: &Group, disturbed: Option<&str>) -> Value {
                 match figure.goal {
                     Goal::AtMost(most) => json!({ "at_most": most }),
                     Goal::Exactly(value) => json!({ "exactly": value }),
+                    Goal::Unseen { value, apart } => {
+                        json!({ "at_most": rounded(value + apart), "noise": rounded(apart) })
+                    }
                     Goal::None => Value::Null,
                 },
             );
             detail.insert("reached".to_string(), json!(reached));
             detail.insert("why".to_string(), json!(why));
             detail.insert("what".to_string(), json!(figure.what));
+            if let Kind::ComparedWith(floor) = &figure.kind {
+                detail.insert("floor".to_string(), spread_json(floor));
+            }
         }
         details.insert(figure.name.to_string(), detail);
     }
@@ -184,7 +190,7 @@ mod tests {
     use super::*;
 
     fn figure(name: &'static str, value: f64, goal: Goal) -> Figure {
-        Figure { name, what: "", spread: Spread::new("× floor", vec![value]), goal, timed: true }
+        Figure { name, what: "", spread: Spread::new("× floor", vec![value]), goal, kind: Kind::Compared }
     }
 
     #[test]

@@ -55,8 +55,33 @@ pub(super) fn percentile(values: &[f64], percent: f64) -> f64 {
 /// Each measurement divided by the mean of the floors before and after it: what drifts slowly falls out. There is one
 /// floor more than there are measurements.
 pub(super) fn interleaved_ratios(measured: &[f64], floors: &[f64]) -> Vec<f64> {
-    let around = floors.iter().zip(floors.iter().skip(1)).map(|(before, after)| f64::midpoint(*before, *after));
-    measured.iter().zip(around).map(|(measured, floor)| measured / floor).collect()
+    measured.iter().zip(around(floors)).map(|(measured, floor)| measured / floor).collect()
+}
+
+/// The same by subtraction.
+pub(super) fn interleaved_differences(measured: &[f64], floors: &[f64]) -> Vec<f64> {
+    measured.iter().zip(around(floors)).map(|(measured, floor)| measured - floor).collect()
+}
+
+/// The mean of each two floors that follow each other.
+fn around(floors: &[f64]) -> impl Iterator<Item = f64> {
+    neighbours(floors).map(|(before, after)| f64::midpoint(before, after))
+}
+
+fn neighbours(floors: &[f64]) -> impl Iterator<Item = (f64, f64)> {
+    floors.iter().copied().zip(floors.iter().copied().skip(1))
+}
+
+/// How far two floors that follow each other are apart: the median. What is smaller cannot be told from nothing.
+pub(super) fn apart(floors: &[f64]) -> f64 {
+    let apart: Vec<f64> = neighbours(floors).map(|(before, after)| (after - before).abs()).collect();
+    percentile(&apart, 50.0)
+}
+
+/// The same as a part of the first of the two.
+pub(super) fn apart_in_proportion(floors: &[f64]) -> f64 {
+    let apart: Vec<f64> = neighbours(floors).map(|(before, after)| (after / before - 1.0).abs()).collect();
+    percentile(&apart, 50.0)
 }
 
 /// The medians of consecutive blocks of about equal size: how far single measurements drift during a run.
@@ -91,6 +116,15 @@ mod tests {
     fn each_run_is_compared_with_the_floors_around_it() {
         assert_eq!(interleaved_ratios(&[3.0, 8.0], &[2.0, 4.0, 12.0]), [1.0, 1.0]);
         assert!(interleaved_ratios(&[3.0], &[2.0]).is_empty(), "a floor is missing");
+        assert_eq!(interleaved_differences(&[3.0, 8.0], &[2.0, 4.0, 12.0]), [0.0, 0.0]);
+        assert_eq!(interleaved_differences(&[4.5], &[2.0, 4.0]), [1.5]);
+    }
+
+    #[test]
+    fn floors_are_apart_whatever_the_direction() {
+        assert!((apart(&[2.0, 4.0, 3.0, 3.5]) - 1.0).abs() < 1e-9);
+        assert!((apart_in_proportion(&[2.0, 4.0, 3.0, 3.75]) - 0.25).abs() < 1e-9);
+        assert!(apart(&[2.0]).is_nan() && apart_in_proportion(&[]).is_nan());
     }
 
     #[test]

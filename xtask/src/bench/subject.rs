@@ -1,7 +1,7 @@
 //! The operator that is measured: started, stopped, paused, killed, and asked for what it serves.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use super::{
     proc::{self, Memory},
     soak::account::Told,
 };
-use crate::operator::Operator;
+use crate::operator::{Operator, free_address};
 
 /// Its name in the Lease; always the same, so that a new process goes on where an old one was killed.
 const IDENTITY: &str = "bench";
@@ -159,12 +159,6 @@ impl Subject {
 pub(super) async fn judgements(address: SocketAddr) -> Result<(f64, f64)> {
     let (_, text) = get(address, "/metrics").await?;
     Ok((sum(&text, "pcizone_judgement_seconds_count"), sum(&text, "pcizone_judgement_seconds_sum")))
-}
-
-/// An address that is free now. Should another program take it first, the operator ends and says so.
-fn free_address() -> Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    listener.local_addr().context("cannot find a free port")
 }
 
 /// Status code and body of a page.

@@ -17,7 +17,7 @@ use testbed::AuditEvent;
 use crate::bench::{
     bed::Bed,
     counts,
-    figure::{Figure, Goal},
+    figure::{Figure, Goal, Kind},
     group::Group,
     meter::Cpu,
     objects,
@@ -74,21 +74,21 @@ pub(in crate::bench) async fn measure(
                 what: "operator goes on → the last creation acknowledged ÷ floor",
                 spread: Spread::new("× floor", interleaved_ratios(&seconds, &floors)),
                 goal: Goal::AtMost(1.3),
-                timed: true,
+                kind: Kind::Compared,
             },
             Figure {
                 name: "writes",
                 what: "writes that protect",
                 spread: Spread::new("per namespace", writes.collect()),
                 goal: Goal::Exactly(1.0),
-                timed: false,
+                kind: Kind::Untimed,
             },
             Figure {
                 name: "seconds",
                 what: "the same in seconds; says something of this machine only",
                 spread: Spread::new("s", seconds),
                 goal: Goal::None,
-                timed: true,
+                kind: Kind::Timed,
             },
         ],
         floor: Some(Spread::new("s", floors)),
@@ -121,7 +121,7 @@ async fn all_at_once(bed: &mut Bed, subject: &mut Subject) -> Result<Run> {
     subject.pause()?;
     let paused = Instant::now();
     bed.bare.delete_policies(&bed.namespaces, names::BASELINE).await?;
-    let before = Cpu::now(bed, Some(subject.id()))?;
+    let before = Cpu::now(&bed.cluster, Some(subject.id()))?;
     let (paused, resumed) = (paused.elapsed().as_secs_f64(), Timestamp::now());
     subject.resume()?;
     let mut missing: BTreeSet<String> = bed.namespaces.iter().cloned().collect();
@@ -130,7 +130,7 @@ async fn all_at_once(bed: &mut Bed, subject: &mut Subject) -> Result<Run> {
         creates && event.verb == "create" && missing.remove(&event.namespace) && missing.is_empty()
     });
     let seconds = last.await?.completed.0.duration_since(resumed).as_secs_f64();
-    let cpu = Cpu::now(bed, Some(subject.id()))?.since(before);
+    let cpu = Cpu::now(&bed.cluster, Some(subject.id()))?.since(before);
     progress::note(&format!("{seconds:.2} s, after a pause of {paused:.1} s"));
     bed.log.until_quiet(limit, QUIET, "writes of the operator", counts::is_operators_write).await?;
     let events = bed.log.end(&bed.admin).await?;

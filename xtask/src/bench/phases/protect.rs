@@ -9,7 +9,7 @@ use testbed::AuditEvent;
 use crate::bench::{
     bed::Bed,
     counts,
-    figure::{Figure, Goal},
+    figure::{Figure, Goal, Kind},
     group::Group,
     meter::Cpu,
     phases::memory::Peak,
@@ -52,7 +52,7 @@ pub(in crate::bench) async fn measure(bed: &mut Bed, rounds: usize) -> Result<(G
         what,
         spread: per_namespace(is),
         goal: Goal::Exactly(1.0),
-        timed: false,
+        kind: Kind::Untimed,
     };
     let group = Group {
         figures: vec![
@@ -61,7 +61,7 @@ pub(in crate::bench) async fn measure(bed: &mut Bed, rounds: usize) -> Result<(G
                 what: "zone acknowledged → label of the last namespace acknowledged ÷ floor",
                 spread: Spread::new("× floor", interleaved_ratios(&seconds, &floor_seconds)),
                 goal: Goal::AtMost(1.25),
-                timed: true,
+                kind: Kind::Compared,
             },
             exactly("policy_writes_per_namespace", "writes to NetworkPolicies", &|event| {
                 counts::is_operators_write(event) && event.resource == "networkpolicies"
@@ -74,14 +74,14 @@ pub(in crate::bench) async fn measure(bed: &mut Bed, rounds: usize) -> Result<(G
                 what: "objects read one by one, besides the Lease",
                 spread: Spread::new("requests", gets),
                 goal: Goal::Exactly(0.0),
-                timed: false,
+                kind: Kind::Untimed,
             },
             Figure {
                 name: "seconds",
                 what: "the same in seconds; says something of this machine only",
                 spread: Spread::new("s", seconds),
                 goal: Goal::None,
-                timed: true,
+                kind: Kind::Timed,
             },
         ],
         floor: Some(Spread::new("s", floor_seconds)),
@@ -100,9 +100,9 @@ fn is_get(event: &AuditEvent) -> bool {
 /// The same writes by the bare client, while no operator runs.
 async fn floor(bed: &Bed) -> Result<(f64, Cpu)> {
     progress::step("Protect all namespaces by the bare client (floor)");
-    let before = Cpu::now(bed, None)?;
+    let before = Cpu::now(&bed.cluster, None)?;
     let seconds = bed.bare.protect(&bed.namespaces).await?;
-    let cpu = Cpu::now(bed, None)?.since(before);
+    let cpu = Cpu::now(&bed.cluster, None)?.since(before);
     progress::note(&format!("{seconds:.2} s"));
     bed.bare.unprotect(&bed.namespaces).await?;
     Ok((seconds, cpu))
@@ -112,9 +112,9 @@ async fn operator(bed: &mut Bed) -> Result<(Run, f64)> {
     progress::step("Protect all namespaces by the operator");
     let (subject, _) = Subject::start(&bed.cluster).await?;
     bed.log.begin(&bed.admin).await?;
-    let before = Cpu::now(bed, Some(subject.id()))?;
+    let before = Cpu::now(&bed.cluster, Some(subject.id()))?;
     let seconds = zone::protect(bed).await?;
-    let cpu = Cpu::now(bed, Some(subject.id()))?.since(before);
+    let cpu = Cpu::now(&bed.cluster, Some(subject.id()))?.since(before);
     progress::note(&format!("{seconds:.2} s"));
     // What it writes too much may come a moment later.
     let limit = zone::patience(bed.namespaces.len());

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::bench::{
     bed::Bed,
     counts,
-    figure::{Figure, Goal},
+    figure::{Figure, Goal, Kind},
     group::Group,
     meter::Cpu,
     phases::memory::Peak,
@@ -35,11 +35,11 @@ pub(in crate::bench) async fn measure(
         bed.log.begin(&bed.admin).await?;
         peaks.push((did, subject.kill()?.peak));
         did = "restart";
-        let before = Cpu::now(bed, None)?;
+        let before = Cpu::now(&bed.cluster, None)?;
         let (started, start) = Subject::start(&bed.cluster).await?;
         subject = started;
         sleep(WATCHED).await;
-        cpu = Some(Cpu::now(bed, Some(subject.id()))?.since(before));
+        cpu = Some(Cpu::now(&bed.cluster, Some(subject.id()))?.since(before));
         let events = bed.log.end(&bed.admin).await?;
         progress::note(&format!("ready after {:.2} s, leads after {:.2} s", start.ready, start.leads));
         ready.push(start.ready);
@@ -57,28 +57,28 @@ pub(in crate::bench) async fn measure(
                 what: "writes of the operator, besides its Lease",
                 spread: Spread::new("requests", writes),
                 goal: Goal::Exactly(0.0),
-                timed: false,
+                kind: Kind::Untimed,
             },
             Figure {
                 name: "ready_s",
                 what: "start of the process → /readyz says 200",
                 spread: Spread::new("s", ready),
                 goal: Goal::AtMost(3.0),
-                timed: true,
+                kind: Kind::Timed,
             },
             Figure {
                 name: "leads_s",
                 what: "start of the process → it may write",
                 spread: Spread::new("s", leads),
                 goal: Goal::None,
-                timed: true,
+                kind: Kind::Timed,
             },
             Figure {
                 name: "reads",
                 what: "lists, page by page, and objects read",
                 spread: Spread::new("requests", reads),
                 goal: Goal::None,
-                timed: false,
+                kind: Kind::Untimed,
             },
         ],
         floor: Some(Spread::new("s", floor)),

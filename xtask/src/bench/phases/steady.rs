@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::bench::{
     bed::Bed,
     counts,
-    figure::{Figure, Goal},
+    figure::{Figure, Goal, Kind},
     group::Group,
     meter::Cpu,
     progress,
@@ -19,9 +19,9 @@ use crate::bench::{
 pub(in crate::bench) async fn measure(bed: &mut Bed, subject: &Subject, during: Duration) -> Result<Group> {
     progress::step(&format!("Steady state for {} s", during.as_secs()));
     bed.log.begin(&bed.admin).await?;
-    let before = Cpu::now(bed, Some(subject.id()))?;
+    let before = Cpu::now(&bed.cluster, Some(subject.id()))?;
     sleep(during).await;
-    let cpu = Cpu::now(bed, Some(subject.id()))?.since(before);
+    let cpu = Cpu::now(&bed.cluster, Some(subject.id()))?.since(before);
     let events = bed.log.end(&bed.admin).await?;
     #[expect(clippy::cast_precision_loss, reason = "some thousand")]
     let number = |count: usize| vec![count as f64];
@@ -32,21 +32,21 @@ pub(in crate::bench) async fn measure(bed: &mut Bed, subject: &Subject, during: 
                 what: "writes of the operator, besides its Lease",
                 spread: Spread::new("requests", number(counts::count(&events, counts::is_operators_write))),
                 goal: Goal::Exactly(0.0),
-                timed: false,
+                kind: Kind::Untimed,
             },
             Figure {
                 name: "requests",
                 what: "all requests of the operator, its Lease and renewed watches included",
                 spread: Spread::new("requests", number(counts::count(&events, |event| event.user == counts::OPERATOR))),
                 goal: Goal::None,
-                timed: false,
+                kind: Kind::Untimed,
             },
             Figure {
                 name: "cpu_percent",
                 what: "of one core, by the operator",
                 spread: Spread::new("%", vec![100.0 * cpu.operator / during.as_secs_f64()]),
                 goal: Goal::None,
-                timed: false,
+                kind: Kind::Untimed,
             },
         ],
         cpu: Some(cpu),

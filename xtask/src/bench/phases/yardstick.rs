@@ -8,7 +8,7 @@ use testbed::AuditEvent;
 
 use crate::bench::{
     bed::Bed,
-    figure::{Figure, Goal},
+    figure::{Figure, Goal, Kind},
     group::Group,
     progress,
     stats::{Spread, interleaved_ratios},
@@ -38,14 +38,14 @@ pub(in crate::bench) async fn measure(bed: &mut Bed, rounds: usize) -> Result<Gr
                 what: "root-CA publisher, throttle lifted: first request → last acknowledged ÷ floor",
                 spread: Spread::new("× floor", interleaved_ratios(&runs, &floors)),
                 goal: Goal::None,
-                timed: true,
+                kind: Kind::Compared,
             },
             Figure {
                 name: "seconds",
                 what: "the same in seconds; says something of this machine only",
                 spread: Spread::new("s", runs),
                 goal: Goal::None,
-                timed: true,
+                kind: Kind::Timed,
             },
         ],
         floor: Some(Spread::new("s", floors)),
