@@ -302,13 +302,17 @@ pub fn matches(live: &Guard, desired: &Guard) -> bool {
 pub fn replacement(desired: &Guard, mut live: Guard) -> Guard {
     live.metadata.labels.get_or_insert_default().extend(desired.metadata.labels.clone().unwrap_or_default());
     live.metadata.owner_references = None;
-    live.metadata.managed_fields = None;
+    // Absent means: the API server keeps its own record.
+    let api_version = format!("{}/{}", Kind::GROUP, Kind::VERSION);
+    let labels = json!(desired.metadata.labels);
+    let record = || ownership::record(names::MANAGER_GUARDS, &api_version, &labels, &desired.spec);
+    live.metadata.managed_fields = (!ownership::wrote(&live.metadata)).then(|| vec![record()]);
     live.spec.clone_from(&desired.spec);
     live
 }
 
-/// The zone that a guard is of: by its label, or by its name where somebody took that away.
-pub fn zone_of(guard: &Guard) -> Option<&str> {
+/// The zones that a guard concerns: that of its name, which nobody can change, and that of its label.
+pub fn zones_of(guard: &Guard) -> BTreeSet<&str> {
     let named = guard.name().strip_prefix("pcizone-").and_then(|rest| rest.rsplit_once('-')).map(|(zone, _)| zone);
-    ownership::label(&guard.metadata, names::ZONE_LABEL).or(named)
+    named.into_iter().chain(ownership::label(&guard.metadata, names::ZONE_LABEL)).collect()
 }

@@ -4,14 +4,12 @@
 //! writes; they do not stop somebody who lies, and nothing is opened on their word alone.
 
 use k8s_openapi::{
-    Resource,
-    api::{core::v1::Namespace, networking::v1::NetworkPolicy},
+    api::core::v1::Namespace,
     apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta},
     jiff::Timestamp,
 };
 use serde_json::{Map, Value, json};
 
-use super::policy::Policy;
 use crate::api::{ConditionType, names};
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {
@@ -67,16 +65,17 @@ pub fn wrote(metadata: &ObjectMeta) -> bool {
     metadata.managed_fields.iter().flatten().any(is_ours)
 }
 
-/// The record of our own writing a policy.
-pub fn record(policy: &Policy) -> ManagedFieldsEntry {
-    let fields = |value: Value| -> Map<String, Value> {
+/// The record of our own writing labels and spec. An empty record stays empty for ever, and whoever comes next would stay
+/// unnamed; so we begin a new one.
+pub fn record(manager: &str, api_version: &str, labels: &Value, spec: &Value) -> ManagedFieldsEntry {
+    let fields = |value: &Value| -> Map<String, Value> {
         value.as_object().into_iter().flatten().map(|(key, _)| (format!("f:{key}"), json!({}))).collect()
     };
-    let (labels, spec) = (fields(json!(policy.metadata.labels)), fields(json!(policy.spec.as_deref())));
+    let (labels, spec) = (fields(labels), fields(spec));
     ManagedFieldsEntry {
-        manager: Some(names::MANAGER_NAMESPACES.to_string()),
+        manager: Some(manager.to_string()),
         operation: Some("Update".to_string()),
-        api_version: Some(NetworkPolicy::API_VERSION.to_string()),
+        api_version: Some(api_version.to_string()),
         fields_type: Some("FieldsV1".to_string()),
         fields_v1: Some(FieldsV1(json!({ "f:metadata": { "f:labels": labels }, "f:spec": spec }))),
         ..ManagedFieldsEntry::default()

@@ -233,13 +233,14 @@ impl Hub {
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
-        let Some(zone) = guards::zone_of(guard) else { return self.wake() };
         // What somebody deleted or wrote has to be seen at work again when it is back.
-        if matches!(event, Event::Delete(_)) || ownership::last_rival(&guard.metadata).is_some() {
-            self.forget_in_force(zone);
-        }
-        let mut touched = BTreeSet::from([Touched::Zone(zone.to_string())]);
-        {
+        let broken = matches!(event, Event::Delete(_)) || ownership::last_rival(&guard.metadata).is_some();
+        let mut touched = BTreeSet::new();
+        for zone in guards::zones_of(guard) {
+            if broken {
+                self.forget_in_force(zone);
+            }
+            touched.insert(Touched::Zone(zone.to_string()));
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             let confirmed = confirmed(&world.resolution);
             world.resolution.set_guarded(zone, guards::guarded(zone, &self.guards_of(zone)));

@@ -339,7 +339,7 @@ impl Hub {
 
     /// The guards of a zone.
     pub fn guards_of(&self, zone: &str) -> Vec<Arc<Guard>> {
-        self.all_guards().into_iter().filter(|guard| guards::zone_of(guard) == Some(zone)).collect()
+        self.all_guards().into_iter().filter(|guard| guards::zones_of(guard).contains(zone)).collect()
     }
 
     fn all_guards(&self) -> Vec<Arc<Guard>> {

@@ -183,7 +183,7 @@ impl<'a> Case<'a> {
         });
         let node_writes = node_writes.collect();
         let name = &declaration.name;
-        let guards = snapshot.guards.iter().filter(|guard| guards::zone_of(guard) == Some(name));
+        let guards = snapshot.guards.iter().filter(|guard| guards::zones_of(guard).contains(name.as_str()));
         let guards: Vec<_> = guards.map(Arc::clone).collect();
         let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
         let memo = &mut snapshot.computed.get(name).cloned().unwrap_or_default();

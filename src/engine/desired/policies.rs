@@ -9,9 +9,10 @@ use std::{
 };
 
 use k8s_openapi::{
+    Resource,
     api::networking::v1::{
-        IPBlock, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
-        NetworkPolicySpec,
+        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+        NetworkPolicyPort, NetworkPolicySpec,
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
@@ -19,6 +20,8 @@ use k8s_openapi::{
     },
     jiff::Timestamp,
 };
+
+use serde_json::json;
 
 use super::networks::{self, Block};
 use crate::{
@@ -161,10 +164,10 @@ pub fn replacement(desired: &Policy, mut live: Policy) -> Policy {
     }
     labels.extend(desired.metadata.labels.clone().unwrap_or_default());
     live.metadata.owner_references = None;
-    // Absent means: the API server keeps its own record. Where we are not in it any more we begin a new one: an
-    // empty one stays empty for ever, and whoever comes next would stay unnamed.
-    let record = (!ownership::wrote(&live.metadata)).then(|| vec![ownership::record(desired)]);
-    live.metadata.managed_fields = record;
+    // Absent means: the API server keeps its own record.
+    let (labels, spec) = (json!(desired.metadata.labels), json!(desired.spec.as_deref()));
+    let record = || ownership::record(names::MANAGER_NAMESPACES, NetworkPolicy::API_VERSION, &labels, &spec);
+    live.metadata.managed_fields = (!ownership::wrote(&live.metadata)).then(|| vec![record()]);
     live.spec.clone_from(&desired.spec);
     live
 }

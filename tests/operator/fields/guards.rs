@@ -55,9 +55,12 @@ pub fn policies() -> Vec<Row> {
             "spec.mutations",
             "one that does nothing",
             &[PLACEMENT],
-            &set("/spec/mutations/0/jsonPatch/expression", json!("[]")),
+            &set(
+                "/spec/mutations/0/jsonPatch/expression",
+                json!("false ? [JSONPatch{op: \"remove\", path: \"/spec\"}] : []"),
+            ),
         ),
-        named("spec.reinvocationPolicy", "another", &[PLACEMENT], &set("/spec/reinvocationPolicy", json!("Never"))),
+        named("spec.reinvocationPolicy", "another", &[PLACEMENT], &set("/spec/reinvocationPolicy", json!("IfNeeded"))),
         row(&["spec"], "removed", Outcome::Refused, vec![Edit::new(PODS, remove("/spec")).by(Way::JsonPatch)]),
     ]
 }
@@ -91,8 +94,15 @@ pub fn metadata() -> Vec<Row> {
             Outcome::Unnamed,
             ALL.map(|target| Edit::new(target, json!([])).by(Way::Delete)).to_vec(),
         ),
-        row(&["metadata.labels"], "one of ours changed", Outcome::Named, on(&ALL, &set(&managed, json!("other")))),
-        row(&["metadata.labels"], "one of ours removed", Outcome::Unnamed, on(&ALL, &remove(&zone))),
+        // Without it the watch, which goes by it, shows a deletion.
+        row(
+            &["metadata.labels"],
+            "that it is ours changed",
+            Outcome::Unnamed,
+            on(&ALL, &set(&managed, json!("other"))),
+        ),
+        row(&["metadata.labels"], "the zone changed", Outcome::Named, on(&ALL, &set(&zone, json!("other")))),
+        row(&["metadata.labels"], "the zone removed", Outcome::Unnamed, on(&ALL, &remove(&zone))),
         row(
             &["metadata.ownerReferences"],
             "one added",
