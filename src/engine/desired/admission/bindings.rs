@@ -15,7 +15,7 @@ const SCHEDULER: &str = "system:kube-scheduler";
 pub(super) fn guard(zone: &Declaration, around: &Surroundings) -> Draft {
     let draft = Draft::new(zone, "bindings")
         .on("", "v1", &["pods/binding", "bindings"], &["CREATE"])
-        .when("unscheduled", format!("request.userInfo.username != {}", cel::text(SCHEDULER)))
+        .when(format!("request.userInfo.username != {}", cel::text(SCHEDULER)))
         .lists("nodes", &around.nodes);
     let lists = draft.variables.len();
     let member = format!("{} == {}", cel::label("namespaceObject", names::ZONE_LABEL), cel::text(&zone.name));

@@ -70,7 +70,7 @@ pub(super) struct Draft {
     rules: Vec<Rule>,
     /// Selector of the namespaces in which it holds.
     pub(super) namespaces: Value,
-    conditions: Vec<(&'static str, String)>,
+    conditions: Vec<String>,
     pub(super) variables: Vec<(String, String)>,
     validations: Vec<Validation>,
     /// Whoever holds the verb `break-glass` passes; what needs that is noted in the audit log.
@@ -128,8 +128,8 @@ impl Draft {
     }
 
     /// Requests for which this is false are not looked at.
-    pub(super) fn when(mut self, name: &'static str, expression: impl Into<String>) -> Self {
-        self.conditions.push((name, expression.into()));
+    pub(super) fn when(mut self, expression: impl Into<String>) -> Self {
+        self.conditions.push(expression.into());
         self
     }
 
@@ -137,7 +137,7 @@ impl Draft {
     pub(super) fn by_others(self, around: &Surroundings) -> Self {
         let users = [around.operator].into_iter().chain(cel::CLEANERS);
         let expression = format!("!(request.userInfo.username in {})", cel::list(users));
-        self.when("others", expression)
+        self.when(expression)
     }
 
     pub(super) fn variable(mut self, name: impl Into<String>, expression: impl Into<String>) -> Self {
@@ -213,22 +213,16 @@ impl Draft {
         self.rules.iter().any(|rule| rule.resources == [ZONES])
     }
 
-    /// The conditions, with the probe past them.
-    fn match_conditions(&self, probe: &str) -> Vec<Value> {
-        let mut conditions = Vec::new();
-        let passes = if self.is_about_zone() {
-            probe.to_string()
+    /// One condition, with the probe past it: the API server evaluates all that there are, also behind one that is false.
+    fn match_conditions(&self, probe: &str) -> Value {
+        let all: Vec<String> = self.conditions.iter().map(|one| format!("({one})")).collect();
+        let all = if all.is_empty() { "true".to_string() } else { all.join(" && ") };
+        let expression = if self.is_about_zone() {
+            format!("{probe} || {all}")
         } else {
-            let other = format!("request.resource.resource != \"pcizones\" || {probe}");
-            conditions.push(json!({ "name": "probe", "expression": other }));
-            "request.resource.resource == \"pcizones\"".to_string()
+            format!("request.resource.resource == \"pcizones\" ? {probe} : {all}")
         };
-        conditions.extend(
-            self.conditions
-                .iter()
-                .map(|(name, expression)| json!({ "name": name, "expression": format!("{passes} || ({expression})") })),
-        );
-        conditions
+        json!([{ "name": "concerned", "expression": expression }])
     }
 
     fn declared_variables(&self) -> Vec<Value> {
@@ -249,8 +243,8 @@ impl Draft {
         let digest = self.digest();
         let probe = is_probe(&digest);
         let conditions = self.match_conditions(&probe);
-        // First, because the first refusal is the one that is told.
-        let mut validations = vec![json!({ "expression": format!("!({probe})"), "message": seen(&digest) })];
+        let seen = Check { holds: format!("!({probe})"), message: seen(&digest) };
+        let mut checks = vec![seen];
         let mut needed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (index, Validation { expression, unless, message }) in self.validations.iter().enumerate() {
             let check = format!("variables.check{index}");
@@ -258,15 +252,16 @@ impl Draft {
             let glass = self.breakable.then_some(names::BREAK_GLASS);
             let verbs = unless.iter().copied().chain(glass);
             let passes: Vec<String> = verbs.map(|verb| cel::holds(&self.zone, verb)).collect();
-            let expression = if passes.is_empty() {
+            let holds = if passes.is_empty() {
                 expression.clone()
             } else {
                 self.variables.push((format!("check{index}"), expression.clone()));
                 needed.entry(unless.unwrap_or(names::BREAK_GLASS)).or_default().push(check.clone());
                 format!("{check} || {}", passes.join(" || "))
             };
-            validations.push(json!({ "expression": expression, "message": message, "reason": "Forbidden" }));
+            checks.push(Check { holds, message: message.clone() });
         }
+        let asks = !needed.is_empty();
         // Rights cannot be asked for here. A request that needed one and was let through used it.
         let note = |(verb, checks): (&str, Vec<String>)| {
             let value = format!("{} ? \"\" : \"needed\"", checks.join(" && "));
@@ -276,10 +271,10 @@ impl Draft {
         let variables = self.declared_variables();
         let all = [
             ("failurePolicy", json!("Fail")),
-            ("matchConditions", json!(conditions)),
+            ("matchConditions", conditions),
             ("matchConstraints", self.matching()),
             ("variables", json!(variables)),
-            ("validations", json!(validations)),
+            ("validations", validations(&name, &checks, asks)),
             ("auditAnnotations", json!(notes)),
         ];
         // The API server leaves out lists that are empty.
@@ -321,6 +316,35 @@ impl Draft {
             Guard::new(Kind::MutatingBinding, &self.zone, &name, json!({ "policyName": name })),
         ]
     }
+}
+
+/// What must hold, and what is said where it does not.
+struct Check {
+    holds: String,
+    message: String,
+}
+
+/// Most of an expression that asks for everything at once.
+const AT_ONCE: usize = 16_384;
+
+/// One expression that asks for everything, and one that finds out what does not hold, which is evaluated only then: each
+/// expression costs the API server more than what it says. Where they are too long for one, or ask for rights, of which no message
+/// may speak, one each.
+fn validations(guard: &str, checks: &[Check], asks_for_rights: bool) -> Value {
+    let holds: Vec<String> = checks.iter().map(|check| format!("({})", check.holds)).collect();
+    let all = holds.join(" && ");
+    if asks_for_rights || all.len() > AT_ONCE {
+        let each = checks
+            .iter()
+            .map(|check| json!({ "expression": check.holds, "message": check.message, "reason": "Forbidden" }));
+        return each.collect();
+    }
+    // The first is the one that is told.
+    let told = checks.iter().zip(&holds).rev().fold("\"\"".to_string(), |others, (check, holds)| {
+        format!("!{holds} ? {} : {others}", cel::text(&check.message))
+    });
+    let message = format!("refused by {guard}");
+    json!([{ "expression": all, "messageExpression": told, "message": message, "reason": "Forbidden" }])
 }
 
 /// The request is a probe for the policy of this digest.

@@ -30,11 +30,14 @@ pub(super) fn guards(zone: &Declaration, around: &Surroundings) -> Vec<Draft> {
     let names: BTreeSet<&str> = zone.namespaces.names.iter().map(String::as_str).collect();
     let names: BTreeSet<&str> = names.difference(&reserved).copied().collect();
     if !names.is_empty() {
-        let mut draft = unlabelled(zone, "gate", Vec::new());
-        for list in cel::lists(names) {
-            draft = draft.must(format!("!(request.namespace in {list})"), &REFUSAL);
-        }
-        drafts.push(draft);
+        let draft = unlabelled(zone, "gate", Vec::new());
+        drafts.push(match cel::lists(names).as_slice() {
+            // Whoever is not meant pays for the condition alone.
+            [list] => draft.when(format!("request.namespace in {list}")).must("false", &REFUSAL),
+            lists => {
+                lists.iter().fold(draft, |draft, list| draft.must(format!("!(request.namespace in {list})"), &REFUSAL))
+            }
+        });
     }
     if let Some(labels) = &zone.namespaces.labels {
         let equal = labels.match_labels.iter().flatten();
@@ -48,8 +51,7 @@ pub(super) fn guards(zone: &Declaration, around: &Surroundings) -> Vec<Draft> {
 }
 
 fn unlabelled(zone: &Declaration, guard: &'static str, mut selector: Vec<serde_json::Value>) -> Draft {
-    let mut draft =
-        Draft::new(zone, guard).on("", "v1", &["pods"], &["CREATE"]).when("dynamic", format!("!{}", cel::IS_STATIC));
+    let mut draft = Draft::new(zone, guard).on("", "v1", &["pods"], &["CREATE"]).when(format!("!{}", cel::IS_STATIC));
     selector.push(json!({ "key": names::ZONE_LABEL, "operator": "DoesNotExist" }));
     draft.namespaces = json!({ "matchExpressions": selector });
     draft

@@ -83,7 +83,7 @@ pub(super) fn policy(zone: &Declaration) -> Draft {
     Draft::new(zone, PLACEMENT)
         .on("", "v1", &["pods"], &["CREATE"])
         .inside()
-        .when("unplaced", format!("!{selector} || !{tolerant}"))
-        .when("dynamic", format!("!{}", cel::IS_STATIC))
+        .when(format!("!{selector} || !{tolerant}"))
+        .when(format!("!{}", cel::IS_STATIC))
         .patching(expression)
 }

@@ -19,8 +19,8 @@ fn pods(zone: &Declaration, guard: &'static str, fields: &[&str]) -> Draft {
         .on("", "v1", &["pods"], &["CREATE", "UPDATE"])
         .on("", "v1", &["pods/ephemeralcontainers"], &["UPDATE"])
         .inside()
-        .when("changed", format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
-        .when("dynamic", format!("!{}", cel::IS_STATIC))
+        .when(format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
+        .when(format!("!{}", cel::IS_STATIC))
 }
 
 /// What of the host gets around NetworkPolicies. Privileges and host paths are the Pod Security label's.

@@ -93,7 +93,7 @@ pub(super) fn namespaces(zone: &Declaration, around: &Surroundings) -> Draft {
     let labels = |object: &str| format!("{object}.metadata.?labels.orValue({{}})");
     let mut draft = Draft::new(zone, "namespaces")
         .on("", "v1", &["namespaces", "namespaces/status", "namespaces/finalize"], &["CREATE", "UPDATE"])
-        .when("labels", format!("request.operation == \"CREATE\" || {} != {}", labels("object"), labels("oldObject")))
+        .when(format!("request.operation == \"CREATE\" || {} != {}", labels("object"), labels("oldObject")))
         .by_others(around)
         .variable("was", format!("request.operation == \"CREATE\" ? \"\" : {was}"))
         .variable("is", is)
@@ -133,7 +133,7 @@ pub(super) fn pod_security(zone: &Declaration, around: &Surroundings) -> Option<
     let same = |value: &dyn Fn(&str) -> String| format!("{} == {}", value("object"), value("oldObject"));
     let draft = Draft::new(zone, "podsecurity")
         .on("", "v1", &["namespaces", "namespaces/status", "namespaces/finalize"], &["UPDATE"])
-        .when("changed", format!("!({} && {})", same(&level), same(&version)))
+        .when(format!("!({} && {})", same(&level), same(&version)))
         .by_others(around)
         .must(
             format!(
@@ -174,15 +174,12 @@ pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
     let joined = format!("variables.is == {name} && variables.declared && {dedicated}");
     let draft = Draft::new(zone, "nodes")
         .on("", "v1", &["nodes", "nodes/status"], &["CREATE", "UPDATE"])
-        .when(
-            "touched",
-            format!(
-                "request.operation == \"CREATE\" || object.metadata.?labels != oldObject.metadata.?labels || \
+        .when(format!(
+            "request.operation == \"CREATE\" || object.metadata.?labels != oldObject.metadata.?labels || \
                  {} != {}",
-                taints("object"),
-                taints("oldObject")
-            ),
-        )
+            taints("object"),
+            taints("oldObject")
+        ))
         .by_others(around)
         .variable("was", format!("request.operation == \"CREATE\" ? \"\" : {was}"))
         .variable("is", is)
@@ -250,9 +247,7 @@ pub(super) fn taint_on_joining(zone: &Declaration) -> Draft {
     Draft::new(zone, "nodes")
         .on("", "v1", &["nodes"], &["CREATE", "UPDATE"])
         // One that belongs to another zone stays with it until that one lets it go.
-        .when(
-            "free",
-            format!(
+        .when(format!(
                 "!object.spec.?taints.orValue([]).exists(t, t.key == {key} && t.effect in [\"NoSchedule\", \"NoExecute\"])"
             ),
         )
@@ -307,7 +302,7 @@ pub(super) fn changes(zone: &Declaration) -> Draft {
     Draft::new(zone, "changes")
         .on(names::GROUP, "v1alpha1", &["pcizones"], &["UPDATE", "DELETE"])
         .named(&zone.name)
-        .when("changed", "request.operation == \"DELETE\" || object.spec != oldObject.spec")
+        .when("request.operation == \"DELETE\" || object.spec != oldObject.spec")
         .must("request.operation != \"DELETE\"", &told)
         .must(
             format!(
@@ -328,7 +323,7 @@ pub(super) fn definition(zone: &Declaration, around: &Surroundings) -> Draft {
     Draft::new(zone, "definition")
         .on("apiextensions.k8s.io", "v1", &["customresourcedefinitions"], &["UPDATE", "DELETE"])
         // Not by the rule: a request that deletes many has no name.
-        .when("ours", "oldObject.metadata.name == \"pcizones.pcizone.dev\"")
+        .when("oldObject.metadata.name == \"pcizones.pcizone.dev\"")
         .by_others(around)
         .must(
             "request.operation == \"UPDATE\" && object.spec == oldObject.spec && \

@@ -76,11 +76,8 @@ pub(super) fn services(zone: &Declaration, around: &Surroundings, now: Timestamp
     Draft::new(zone, "services")
         .on("", "v1", &["services"], &["CREATE", "UPDATE"])
         .inside()
-        .when(
-            "leads",
-            format!("{kind} in [\"NodePort\", \"LoadBalancer\", \"ExternalName\"] || {addresses}.size() > 0"),
-        )
-        .when("changed", format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
+        .when(format!("{kind} in [\"NodePort\", \"LoadBalancer\", \"ExternalName\"] || {addresses}.size() > 0"))
+        .when(format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
         .by_others(around)
         .any("declared", &public)
         .any("leadsOut", &out)
@@ -127,8 +124,8 @@ pub(super) fn aliases(zone: &Declaration, around: &Surroundings) -> Option<Draft
     let draft = Draft::new(zone, "aliases")
         .on("", "v1", &["services"], &["CREATE", "UPDATE"])
         .outside()
-        .when("alias", "object.spec.?type.orValue(\"ClusterIP\") == \"ExternalName\"")
-        .when("changed", format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
+        .when("object.spec.?type.orValue(\"ClusterIP\") == \"ExternalName\"")
+        .when(format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
         .by_others(around)
         .lists("names", &names);
     let lists = draft.variables.len();
@@ -170,8 +167,8 @@ pub(super) fn endpoints(zone: &Declaration, around: &Surroundings) -> Option<Dra
         .on("", "v1", &["endpoints"], &["CREATE", "UPDATE"])
         .on("discovery.k8s.io", "v1", &["endpointslices"], &["CREATE", "UPDATE"])
         .outside()
-        .when("changed", format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
-        .when("byhand", format!("!(request.userInfo.username in {})", cel::list(WRITERS)))
+        .when(format!("request.operation == \"CREATE\" || !({})", same.join(" && ")))
+        .when(format!("!(request.userInfo.username in {})", cel::list(WRITERS)))
         .by_others(around);
     let draft = lists
         .into_iter()

@@ -159,15 +159,11 @@ pub(super) fn guard(zone: &Declaration, around: &Surroundings, now: Timestamp) -
     let draft = Draft::new(zone, "strangers")
         .on("", "v1", &["pods"], &["CREATE", "UPDATE"])
         .outside()
-        .when(
-            "suspect",
-            format!("request.operation == \"CREATE\" && {named} != \"\" || {}", is_tolerant(zone)),
+        .when(format!("request.operation == \"CREATE\" && {named} != \"\" || {}", is_tolerant(zone)),
         )
-        .when(
-            "changed",
-            "request.operation == \"CREATE\" || object.spec.?tolerations.orValue([]) != oldObject.spec.?tolerations.orValue([])",
+        .when("request.operation == \"CREATE\" || object.spec.?tolerations.orValue([]) != oldObject.spec.?tolerations.orValue([])",
         )
-        .when("dynamic", format!("!{}", cel::IS_STATIC))
+        .when(format!("!{}", cel::IS_STATIC))
         .lists("nodes", &around.nodes);
     let lists = draft.variables.len();
     // An instant in the policy itself: it holds with the operator dead, since nobody can forge the server's time.
@@ -228,10 +224,10 @@ pub(super) fn keep_away(zone: &Declaration, now: Timestamp) -> Draft {
     Draft::new(zone, "strangers")
         .on("", "v1", &["pods"], &["CREATE"])
         .outside()
-        .when("tolerant", format!("{everything} || {ours} && {}", is_pinned("")))
-        .when("near", format!("!{}", cel::keeps_away(&zone.name)))
-        .when("dynamic", format!("!{}", cel::IS_STATIC))
-        .when("stranger", format!("!{admitted}"))
+        .when(format!("{everything} || {ours} && {}", is_pinned("")))
+        .when(format!("!{}", cel::keeps_away(&zone.name)))
+        .when(format!("!{}", cel::IS_STATIC))
+        .when(format!("!{admitted}"))
         .patching(affinity(zone))
 }
 
