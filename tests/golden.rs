@@ -23,7 +23,7 @@ use engine_support::{Model, Planned, subject};
 use k8s_openapi::jiff::Timestamp;
 use pcizone::{
     api::{crd, names},
-    engine::{misplaced::Eviction, plan::Write},
+    engine::{evictions::Eviction, plan::Write},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

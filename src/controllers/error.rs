@@ -108,6 +108,11 @@ impl Error {
         }
     }
 
+    /// The API server answered, whatever it said.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Error::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(_)))
+    }
+
     /// The API server may have done it all the same: its answer is what is missing.
     pub fn may_have_happened(&self) -> bool {
         match self {

@@ -18,7 +18,8 @@ use super::{
     metrics::Metrics,
 };
 use crate::engine::{
-    misplaced::{self, Eviction, Misplaced},
+    evictions::Eviction,
+    misplaced::{self, Misplaced},
     plan,
     pod::Pod,
 };
@@ -96,6 +97,8 @@ impl Evictor {
                         self.hub.failures.add(&of_zone, &error);
                     }
                     self.lately.insert(of_zone, Instant::now());
+                } else if error.is_answer() {
+                    self.hub.failures.clear(&of_zone);
                 }
                 self.lately.insert(subject, Instant::now());
             }

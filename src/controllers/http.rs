@@ -19,11 +19,11 @@ pub async fn serve(listener: TcpListener, hub: Arc<Hub>, metrics: Arc<Metrics>) 
 
 /// Red when any watch is not synced yet or was not heard lately: what is judged would be old.
 async fn ready(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
-    let deaf = hub.deaf();
-    if deaf.is_empty() {
+    let unready = hub.unready();
+    if unready.is_empty() {
         (StatusCode::OK, "ok".to_string())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, deaf.join("\n"))
+        (StatusCode::SERVICE_UNAVAILABLE, unready.join("\n"))
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::PciZoneStatus,
-    engine::{self, Evaluation, Snapshot, misplaced::Eviction, ownership, plan, snapshot::ZoneRecord},
+    engine::{self, Evaluation, Snapshot, evictions::Eviction, ownership, plan, snapshot::ZoneRecord},
 };
 
 /// Changes that come within this time are judged together.

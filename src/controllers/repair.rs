@@ -108,7 +108,7 @@ impl Context {
             }
             // The label lets pods in, so what they are checked by is there first. It is looked again when it is.
             if let Write::LabelNamespace { zone, .. } = write
-                && !self.hub.has_guards_in_force(zone)
+                && !self.hub.in_force.has(zone)
             {
                 continue;
             }

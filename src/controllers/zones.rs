@@ -56,14 +56,18 @@ async fn guard(name: &str, record: &ZoneRecord, context: &Context) -> Result<Act
     let protects = matches!(planned.due, Due::Protect(_));
     let ends = matches!(planned.due, Due::Clean);
     let is_written = planned.writes.is_empty();
+    if !is_written {
+        context.hub.in_force.note_changing(name);
+    }
+    let epoch = context.hub.in_force.epoch(name);
     let again = context.carry_out(planned, record.metadata()).await?;
     if !protects || !is_written {
         if ends {
-            context.hub.forget_in_force(name);
+            context.hub.in_force.forget(name);
         }
         return Ok(again);
     }
-    if context.hub.is_in_force(name, &digest) {
+    if context.hub.in_force.is(name, &digest) {
         return Ok(again);
     }
     for guard in desired.iter() {
@@ -72,7 +76,7 @@ async fn guard(name: &str, record: &ZoneRecord, context: &Context) -> Result<Act
             return Ok(again.sooner(NOT_IN_FORCE));
         }
     }
-    context.hub.note_in_force(name, digest);
+    context.hub.in_force.note(name, digest, epoch);
     context.hub.enqueue_members(name);
     tracing::info!(zone = name, policies = desired.len() / 2, "the admission policies are in force");
     Ok(again)

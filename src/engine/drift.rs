@@ -81,9 +81,10 @@ pub fn drift(write: &Write, owner: &ObjectMeta, settled: bool) -> Option<Drift> 
         Write::Guard(GuardWrite::Delete(live)) => {
             (Tampering::Changed, ownership::last_rival(&live.metadata), !ownership::wrote(&live.metadata))
         }
-        Write::SetPodSecurity { record: Some(_), .. } => {
-            let raised = owner.annotations.as_ref().is_some_and(|all| all.contains_key(names::POD_SECURITY_BEFORE));
-            (Tampering::Changed, ownership::last_rival(owner), raised)
+        Write::SetPodSecurity { record: Some(record), .. } => {
+            // Another record is that of another declaration.
+            let known = owner.annotations.as_ref().and_then(|all| all.get(names::POD_SECURITY_BEFORE));
+            (Tampering::Changed, ownership::last_rival(owner), known == Some(record))
         }
         Write::UnlabelNamespace { .. }
         | Write::SetPodSecurity { record: None, .. }

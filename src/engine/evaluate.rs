@@ -7,7 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     checks::{self, Case, Found, INCIDENT_MEMORY, segmentation},
     declaration::Declaration,
-    misplaced::{self, Eviction},
+    evictions::{self, Eviction},
+    misplaced,
     resolve::Resolution,
     snapshot::{Incident, Snapshot, ZoneRecord},
     status,
@@ -30,14 +31,14 @@ pub struct Evaluation {
 /// Judges every zone.
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
     let pods = misplaced::by_zone(snapshot, resolution);
-    let waiting = misplaced::Waiting::new(snapshot, now);
+    let waiting = evictions::Waiting::new(snapshot, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();
         let zone = resolution.zone(name);
         let evaluation = if let Some((zone, declaration)) = zone.and_then(|z| Some((z, z.declaration.as_deref()?))) {
             let pods = pods.get(name).cloned().unwrap_or_default();
             let case = Case::new(snapshot, resolution, zone, declaration, pods, record.status(), now);
-            let evictions = misplaced::evictions(&case, &waiting);
+            let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
             let mut found = checks::findings(&case);
             // What failed says nothing any more once nobody is to leave.
@@ -45,7 +46,7 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             remember(&mut found, record.status(), now);
             let next = next(declaration, &found, now);
             let status = status::status(&case, &found, record.status());
-            let again = leaves.then(|| segmentation::later(now, misplaced::AGAIN));
+            let again = leaves.then(|| segmentation::later(now, evictions::AGAIN));
             let next = next.into_iter().chain(again).min();
             Evaluation { status, findings: found, evictions: evictions.now, next }
         } else {

@@ -172,6 +172,13 @@ struct Computed {
 }
 
 impl Memo {
+    /// A live guard is other than was computed last.
+    pub fn differs(&self, live: &Guard) -> bool {
+        let is_it = |desired: &&Guard| (desired.kind, desired.name()) == (live.kind, live.name());
+        let known = self.0.as_ref().map(|known| known.desired.iter().find(is_it));
+        known.is_some_and(|desired| desired.is_none_or(|desired| !matches(live, desired)))
+    }
+
     fn compute(&mut self, sources: Sources, cluster: &Cluster, now: Timestamp) -> Computed {
         let holds = |known: &&Computed| {
             known.at <= now && known.next.is_none_or(|next| now < next) && known.sources.is_same(&sources)

@@ -17,6 +17,7 @@ pub mod desired;
 pub mod drift;
 pub mod due;
 mod evaluate;
+pub mod evictions;
 mod evidence;
 pub mod guards;
 pub mod memory;

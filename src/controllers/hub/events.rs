@@ -24,7 +24,7 @@ use crate::engine::{
     desired::admission::Guard,
     guards,
     misplaced::concerned,
-    ownership, plan,
+    plan,
     pod::Pod,
     policy::Policy,
     service::Slice,
@@ -233,12 +233,11 @@ impl Hub {
             Event::InitDone => return self.rebuild(),
             Event::Init | Event::InitApply(_) => return,
         };
-        // What somebody deleted or wrote has to be seen at work again when it is back.
-        let broken = matches!(event, Event::Delete(_)) || ownership::last_rival(&guard.metadata).is_some();
+        // What somebody deleted or changed has to be seen at work again when it is back.
         let mut touched = BTreeSet::new();
         for zone in guards::zones_of(guard) {
-            if broken {
-                self.forget_in_force(zone);
+            if matches!(event, Event::Delete(_)) || self.differs(zone, guard) {
+                self.in_force.forget(zone);
             }
             touched.insert(Touched::Zone(zone.to_string()));
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);

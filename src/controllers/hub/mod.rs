@@ -7,8 +7,10 @@
 
 mod events;
 mod facts;
+mod in_force;
 mod store;
 mod watch;
+mod watches;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,9 +27,9 @@ use k8s_openapi::api::{
     networking::v1::ServiceCIDR,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Client, ResourceExt,
     core::{ApiResource, DynamicObject},
-    runtime::watcher::{self, Event},
+    runtime::watcher::Event,
 };
 use tokio::sync::watch as channel;
 
@@ -37,24 +39,23 @@ use super::{
     metrics::Metrics,
     server::Server,
     traffic::Traffic,
-    trim,
 };
 use crate::{
-    api::{PciZone, names},
+    api::PciZone,
     engine::{
         Resolution, Snapshot,
         access::{Binding, Role},
         desired::admission::{Guard, Kind},
         drift::Seal,
         guards::{self, Memo},
-        pod::{Names, Pod},
-        policy::{Policy, Specs},
+        pod::Pod,
+        policy::Policy,
         service::{Service, Slice},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
 };
 use facts::Touched;
-use watch::follow;
+use in_force::InForce;
 
 pub use store::Store;
 
@@ -93,8 +94,8 @@ pub struct Hub {
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
-    /// The guards of each zone that were seen in force, by a digest of them all.
-    in_force: RwLock<BTreeMap<String, String>>,
+    /// Which guards of each zone were seen at work.
+    pub in_force: InForce,
     memos: Mutex<BTreeMap<String, Memo>>,
     world: RwLock<World>,
     queues: Queues,
@@ -174,7 +175,7 @@ impl Hub {
             service_ranges: Arc::default(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
-            in_force: RwLock::default(),
+            in_force: InForce::default(),
             memos: Mutex::default(),
             world: RwLock::default(),
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
@@ -188,96 +189,9 @@ impl Hub {
             traffic,
             operator_namespace: operator_namespace.to_string(),
         });
-        let (this, client) = (Arc::clone(&hub), client.clone());
-        let watches = async move {
-            let hub = &*this;
-            let server = Server::ask(&client, &hub.operator_namespace).await;
-            let mutates = hub.server.get_or_init(|| server).mutates;
-            let ours = format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE);
-            let ours = watcher::Config::default().timeout(WATCH_SECONDS).labels(&ours);
-            let guards = hub.guards.iter().filter(|(kind, _)| mutates || !kind.mutates()).map(|(kind, store)| {
-                let resource = guard_resource(*kind);
-                let api = (Api::all_with(client.clone(), &resource), resource);
-                follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
-            });
-            let (mut specs, mut pod_names) = (Specs::default(), Names::default());
-            let all = watcher::Config::default().timeout(WATCH_SECONDS);
-            let by_others =
-                all.clone().labels("endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io");
-            let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
-            // All in one task: store and World move together, event by event.
-            tokio::join!(
-                follow(hub, zone_api, all.clone(), &hub.zones, std::convert::identity, Hub::on_zone),
-                follow(
-                    hub,
-                    (Api::all(client.clone()), ()),
-                    all.clone(),
-                    &hub.namespaces,
-                    trim::namespace,
-                    Hub::on_namespace
-                ),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.nodes, trim::node, Hub::on_node),
-                follow(
-                    hub,
-                    (Api::all(client.clone()), ()),
-                    all.clone(),
-                    &hub.policies,
-                    |policy| trim::policy(policy, &mut specs),
-                    Hub::on_policy
-                ),
-                follow(
-                    hub,
-                    (Api::all(client.clone()), ()),
-                    all.clone(),
-                    &hub.pods,
-                    |pod| trim::pod(pod, &mut pod_names),
-                    Hub::on_pod
-                ),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.services, trim::service, Hub::on_judged),
-                follow(hub, (Api::all(client.clone()), ()), by_others, &hub.slices, trim::slice, Hub::on_slice),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.roles, trim::role, Hub::on_judged),
-                follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.bindings, trim::binding, Hub::on_judged),
-                follow(
-                    hub,
-                    (Api::all(client.clone()), ()),
-                    all,
-                    &hub.service_ranges,
-                    std::convert::identity,
-                    Hub::on_service_range
-                ),
-                futures::future::join_all(guards),
-                hub.sync(),
-            );
-            Error::Ended("the watches")
-        };
+        let watches = watches::run(Arc::clone(&hub), client.clone());
         let keys = Keys { namespaces: namespace_queue, nodes: node_queue, zones: zone_queue };
         (hub, keys, watches)
-    }
-
-    /// Waits until every store is filled by which something is kept in place, then derives everything from them. What is only
-    /// judged holds no repair up.
-    async fn sync(&self) {
-        self.zones.until_filled().await;
-        self.namespaces.until_filled().await;
-        self.nodes.until_filled().await;
-        self.policies.until_filled().await;
-        self.slices.until_filled().await;
-        self.service_ranges.until_filled().await;
-        for (_, store) in self.watched_guards() {
-            store.until_filled().await;
-        }
-        // From here on events are handled one by one; what came in between is in the stores already.
-        self.rebuild();
-        self.synced.send_replace(true);
-        self.wake();
-        tracing::info!("all watches are synced that something is kept in place by");
-        self.pods.until_filled().await;
-        self.services.until_filled().await;
-        self.roles.until_filled().await;
-        self.bindings.until_filled().await;
-        self.complete.store(true, Ordering::Release);
-        self.wake();
-        tracing::info!("all watches are synced");
     }
 
     /// Everything is known that is judged.
@@ -292,13 +206,13 @@ impl Hub {
         }
     }
 
-    /// Waits until every watch is synced.
+    /// Waits until every watch is synced by which something is kept in place.
     pub async fn until_synced(&self) {
         // The sender lives as long as the hub.
         let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
     }
 
-    /// True when every watch is synced.
+    /// True when they are.
     pub fn is_synced(&self) -> bool {
         *self.synced.borrow()
     }
@@ -346,30 +260,16 @@ impl Hub {
         self.guards.values().flat_map(Store::all).collect()
     }
 
-    /// The guards of a zone were seen in force.
-    pub fn note_in_force(&self, zone: &str, digest: String) {
-        self.in_force.write().unwrap_or_else(PoisonError::into_inner).insert(zone.to_string(), digest);
+    /// A guard is other than was computed last.
+    fn differs(&self, zone: &str, guard: &Guard) -> bool {
+        self.memos.lock().unwrap_or_else(PoisonError::into_inner).get(zone).is_some_and(|memo| memo.differs(guard))
     }
 
-    /// These guards of a zone were seen in force.
-    pub fn is_in_force(&self, zone: &str, digest: &str) -> bool {
-        let in_force = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
-        in_force.get(zone).is_some_and(|seen| seen == digest)
-    }
-
-    /// Some guards of a zone were seen in force, and nothing was seen since that takes them away.
-    pub fn has_guards_in_force(&self, zone: &str) -> bool {
-        self.in_force.read().unwrap_or_else(PoisonError::into_inner).contains_key(zone)
-    }
-
-    /// The guards of a zone refuse, as they are now.
+    /// The guards of a zone refuse, as they are now. Where they were changed, or are new, that is not known before they were seen
+    /// at work; what was done before this operator came was done under those that are there.
     pub fn refuses(&self, zone: &str, seal: Seal) -> bool {
-        self.resolved(|resolution, _| resolution.zone(zone).is_some_and(|zone| seal.refuses(zone.guarded)))
-    }
-
-    /// What is in force of a zone has to be seen anew.
-    pub fn forget_in_force(&self, zone: &str) {
-        self.in_force.write().unwrap_or_else(PoisonError::into_inner).remove(zone);
+        let unsure = self.in_force.is_unsure(zone);
+        !unsure && self.resolved(|resolution, _| resolution.zone(zone).is_some_and(|zone| seal.refuses(zone.guarded)))
     }
 
     /// The watches that are not synced or were not heard lately, in words.
@@ -388,6 +288,15 @@ impl Hub {
             }
         }
         deaf
+    }
+
+    /// What keeps this replica from judging, in words: a deaf watch, or what was not listed yet.
+    pub fn unready(&self) -> Vec<String> {
+        let mut unready = self.deaf();
+        if self.is_synced() && !self.is_complete() {
+            unready.push("not everything that is judged was listed yet".to_string());
+        }
+        unready
     }
 
     /// Puts the silence of every watch into the metrics.
@@ -476,7 +385,7 @@ impl Hub {
             bindings,
             guards,
             computed,
-            in_force: self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            in_force: self.in_force.digests(),
             cluster: world.cluster.clone(),
             missing_rights,
             incidents,

@@ -417,6 +417,10 @@ fn nodes() -> Vec<Row> {
         rows.push(row(who, "the zone's taint off a node", "PATCH", &path("pci-1"), off, taint_kept));
         let weaker = json!({ "spec": { "taints": [{ "key": TAINT, "value": "cde", "effect": "PreferNoSchedule" }] } });
         rows.push(row(who, "the zone's taint weakened", "PATCH", &path("pci-1"), weaker, taint_kept));
+        let second = json!({ "spec": { "taints": [
+            { "key": TAINT, "value": "cde", "effect": "NoSchedule" }, { "key": TAINT, "value": "cde", "effect": "NoExecute" },
+        ] } });
+        rows.push(row(who, "another taint of the zone's key", "PATCH", &path("pci-1"), second, taint_kept));
     }
     let cordon = json!({ "spec": { "unschedulable": true } });
     rows.push(row(Platform, "a zone node cordoned", "PATCH", &path("pci-1"), cordon, None));

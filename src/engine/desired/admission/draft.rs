@@ -243,8 +243,8 @@ impl Draft {
         let digest = self.digest();
         let probe = is_probe(&digest);
         let conditions = self.match_conditions(&probe);
-        let seen = Check { holds: format!("!({probe})"), message: seen(&digest) };
-        let mut checks = vec![seen];
+        // First, because the first refusal is the one that is told.
+        let mut validations = vec![json!({ "expression": format!("!({probe})"), "message": seen(&digest) })];
         let mut needed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (index, Validation { expression, unless, message }) in self.validations.iter().enumerate() {
             let check = format!("variables.check{index}");
@@ -252,16 +252,15 @@ impl Draft {
             let glass = self.breakable.then_some(names::BREAK_GLASS);
             let verbs = unless.iter().copied().chain(glass);
             let passes: Vec<String> = verbs.map(|verb| cel::holds(&self.zone, verb)).collect();
-            let holds = if passes.is_empty() {
+            let expression = if passes.is_empty() {
                 expression.clone()
             } else {
                 self.variables.push((format!("check{index}"), expression.clone()));
                 needed.entry(unless.unwrap_or(names::BREAK_GLASS)).or_default().push(check.clone());
                 format!("{check} || {}", passes.join(" || "))
             };
-            checks.push(Check { holds, message: message.clone() });
+            validations.push(json!({ "expression": expression, "message": message, "reason": "Forbidden" }));
         }
-        let asks = !needed.is_empty();
         // Rights cannot be asked for here. A request that needed one and was let through used it.
         let note = |(verb, checks): (&str, Vec<String>)| {
             let value = format!("{} ? \"\" : \"needed\"", checks.join(" && "));
@@ -274,7 +273,7 @@ impl Draft {
             ("matchConditions", conditions),
             ("matchConstraints", self.matching()),
             ("variables", json!(variables)),
-            ("validations", validations(&name, &checks, asks)),
+            ("validations", json!(validations)),
             ("auditAnnotations", json!(notes)),
         ];
         // The API server leaves out lists that are empty.
@@ -316,35 +315,6 @@ impl Draft {
             Guard::new(Kind::MutatingBinding, &self.zone, &name, json!({ "policyName": name })),
         ]
     }
-}
-
-/// What must hold, and what is said where it does not.
-struct Check {
-    holds: String,
-    message: String,
-}
-
-/// Most of an expression that asks for everything at once.
-const AT_ONCE: usize = 16_384;
-
-/// One expression that asks for everything, and one that finds out what does not hold, which is evaluated only then: each
-/// expression costs the API server more than what it says. Where they are too long for one, or ask for rights, of which no message
-/// may speak, one each.
-fn validations(guard: &str, checks: &[Check], asks_for_rights: bool) -> Value {
-    let holds: Vec<String> = checks.iter().map(|check| format!("({})", check.holds)).collect();
-    let all = holds.join(" && ");
-    if asks_for_rights || all.len() > AT_ONCE {
-        let each = checks
-            .iter()
-            .map(|check| json!({ "expression": check.holds, "message": check.message, "reason": "Forbidden" }));
-        return each.collect();
-    }
-    // The first is the one that is told.
-    let told = checks.iter().zip(&holds).rev().fold("\"\"".to_string(), |others, (check, holds)| {
-        format!("!{holds} ? {} : {others}", cel::text(&check.message))
-    });
-    let message = format!("refused by {guard}");
-    json!([{ "expression": all, "messageExpression": told, "message": message, "reason": "Forbidden" }])
 }
 
 /// The request is a probe for the policy of this digest.

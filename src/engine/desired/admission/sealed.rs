@@ -159,9 +159,9 @@ pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
     let (was, is) = (cel::label("oldObject", names::NODE_LABEL), cel::label("object", names::NODE_LABEL));
     let taints = |object: &str| format!("{object}.spec.?taints.orValue([])");
     let ours = format!("t.key == {} && t.?value.orValue(\"\") == {name}", cel::text(names::NODE_TAINT));
+    let (key, effects) = (cel::text(names::NODE_TAINT), cel::list(zone.taint_effects.iter().map(|one| one.as_str())));
     let matcher = zone.nodes.clone().unwrap_or_default();
     let tainted = |value: &str, effect: &str| {
-        let key = cel::text(names::NODE_TAINT);
         format!("{}.exists(t, t.key == {key} && t.?value.orValue(\"\") {value} && {effect})", taints("object"))
     };
     let each = zone
@@ -203,6 +203,20 @@ pub(super) fn nodes(zone: &Declaration, around: &Surroundings) -> Draft {
             &Refusal {
                 id: FindingId::NodeTaintMissing,
                 what: "the taint keeps other pods from a node of the zone",
+                instead: CHANGE_THE_ZONE,
+            },
+        )
+        .must(
+            format!(
+                "request.operation == \"CREATE\" || variables.was != {name} || !{}.exists(t, t.key == {key} && \
+                 !{}.exists(o, o.key == t.key && o.?value.orValue(\"\") == t.?value.orValue(\"\") && o.effect == t.effect) && \
+                 !(t.?value.orValue(\"\") == {name} && t.effect in {effects}))",
+                taints("object"),
+                taints("oldObject")
+            ),
+            &Refusal {
+                id: FindingId::NodeTaintMissing,
+                what: "the zone's taint on its node is the operator's alone",
                 instead: CHANGE_THE_ZONE,
             },
         );
