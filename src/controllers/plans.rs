@@ -40,7 +40,7 @@ pub fn namespace(hub: &Hub, namespace: &Namespace, now: Timestamp) -> Planned {
         Planned {
             due: Due::new(stance, resolution),
             writes: plan::plan_namespace(stance, namespace, &live, resolution, cluster, now),
-            fingerprint: hash(&(&namespace.metadata.uid, &desired)),
+            fingerprint: hash(&(&namespace.metadata.uid, &desired, kept.and_then(Declaration::raised_to))),
             next: kept.and_then(|zone| zone.next_expiry(now)),
         }
     })

@@ -137,6 +137,11 @@ impl Declaration {
         self.hosting.protects() && self.nodes.is_some() && !self.deleting
     }
 
+    /// The Pod Security Standard that its namespaces are raised to.
+    pub fn raised_to(&self) -> Option<PodSecurity> {
+        self.pod_security.filter(|_| self.hosting.protects())
+    }
+
     /// Flows that are open at `now`.
     pub fn open_flows(&self, now: Timestamp) -> impl Iterator<Item = &Flow> {
         self.flows.iter().filter(move |flow| flow.expires_at.0 > now)

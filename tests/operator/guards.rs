@@ -102,10 +102,17 @@ async fn pod_security_is_raised_and_what_was_there_before_comes_back() {
     bed.until_ready("cde").await;
     assert_eq!(level("checkout").await, "restricted", "never lowered");
     assert_eq!((level("vault").await, level("storefront").await), ("baseline".to_string(), "baseline".to_string()));
+    // Who declares more is nobody who changed it.
+    bed.apply(&zone.replace("Baseline", "Restricted")).await;
+    let ready = bed.until_ready("cde").await;
+    assert_eq!(level("storefront").await, "restricted");
+    assert_eq!(evidence(&ready, "ManagedObjectTampered", "Namespace/storefront"), None);
+    assert!(ready.status.is_some_and(|status| status.break_glass.is_none()));
     // An administrator lowers it.
     bed.kubectl(&["label", "namespace", "vault", "--overwrite", "pod-security.kubernetes.io/enforce=privileged"]).await;
     let raised = |namespace: Option<&k8s_openapi::api::core::v1::Namespace>| {
-        namespace.is_some_and(|namespace| namespace.labels().get(names::POD_SECURITY).is_some_and(|l| l == "baseline"))
+        namespace
+            .is_some_and(|namespace| namespace.labels().get(names::POD_SECURITY).is_some_and(|l| l == "restricted"))
     };
     bed.until("it is raised again", bed.namespaces(), "vault", raised).await;
     bed.until_zone("cde", "that is told", |zone| evidence(zone, "ManagedObjectTampered", "Namespace/vault").is_some())

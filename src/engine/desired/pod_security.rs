@@ -12,7 +12,7 @@ use crate::{
 
 /// The write that raises the namespace to what the zone declares, if it is below.
 pub fn raise(zone: &Declaration, namespace: &Namespace) -> Option<Write> {
-    let wanted = zone.pod_security.filter(|_| zone.hosting.protects())?;
+    let wanted = zone.raised_to()?;
     let live = ownership::label(&namespace.metadata, names::POD_SECURITY);
     if live.and_then(level) >= Some(wanted) {
         return None;
