@@ -1,4 +1,4 @@
-// The API server of an older version, which has no stable mutating policies, pinned. Nothing here is compiled into pcizone.
+// The API server of a version whose mutating policies are not sound yet, pinned. For an optional test. Nothing here is compiled into pcizone.
 module pcizone.dev/testbed/cluster-1.36
 
 go 1.26.0
