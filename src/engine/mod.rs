@@ -20,6 +20,7 @@ mod evaluate;
 pub mod evictions;
 mod evidence;
 pub mod guards;
+mod key;
 pub mod memory;
 pub mod misplaced;
 pub mod ownership;

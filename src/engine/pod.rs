@@ -9,6 +9,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
+use super::key;
 use crate::api::names;
 
 /// On the pod that shows a static one.
@@ -53,7 +54,7 @@ pub struct Shares {
 impl Pod {
     /// Its namespace.
     pub fn namespace(&self) -> &str {
-        self.key.split_once('/').map_or("", |(namespace, _)| namespace)
+        key::namespace(&self.key)
     }
 
     /// Its name.
@@ -81,7 +82,7 @@ impl From<Manifest> for Pod {
         let spec = spec.unwrap_or_default();
         let is_static = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
         Pod {
-            key: key(&metadata),
+            key: key::of(&metadata),
             owner: controller(&metadata),
             created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
             shares: shares(&spec),
@@ -93,11 +94,6 @@ impl From<Manifest> for Pod {
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
         }
     }
-}
-
-fn key(metadata: &ObjectMeta) -> Box<str> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    format!("{}/{}", text(&metadata.namespace), text(&metadata.name)).into_boxed_str()
 }
 
 fn controller(metadata: &ObjectMeta) -> Option<Arc<str>> {

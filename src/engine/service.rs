@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use k8s_openapi::{
     api::{core::v1, discovery::v1 as discovery},
-    apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
 };
+
+use super::key;
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct Leads {
 impl Service {
     /// Its namespace.
     pub fn namespace(&self) -> &str {
-        namespace(&self.key)
+        key::namespace(&self.key)
     }
 }
 
@@ -78,7 +80,7 @@ impl From<v1::Service> for Service {
         };
         let leads_nowhere = leads == Leads::default();
         let leads = Leads { selector: spec.selector.unwrap_or_default(), ..leads };
-        Service { key: key(&service.metadata), leads: (!leads_nowhere).then(|| Box::new(leads)) }
+        Service { key: key::of(&service.metadata), leads: (!leads_nowhere).then(|| Box::new(leads)) }
     }
 }
 
@@ -96,7 +98,7 @@ pub struct Slice {
 impl Slice {
     /// Its namespace.
     pub fn namespace(&self) -> &str {
-        namespace(&self.key)
+        key::namespace(&self.key)
     }
 
     /// Its addresses are those of the API server, which writes them itself.
@@ -112,17 +114,8 @@ impl From<discovery::EndpointSlice> for Slice {
         let labels = slice.metadata.labels.as_ref();
         let service =
             labels.and_then(|labels| labels.get("kubernetes.io/service-name")).map_or("", String::as_str).into();
-        Slice { key: key(&slice.metadata), service, addresses }
+        Slice { key: key::of(&slice.metadata), service, addresses }
     }
-}
-
-fn key(metadata: &ObjectMeta) -> Box<str> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    format!("{}/{}", text(&metadata.namespace), text(&metadata.name)).into_boxed_str()
-}
-
-fn namespace(key: &str) -> &str {
-    key.split_once('/').map_or("", |(namespace, _)| namespace)
 }
 
 #[cfg(test)]
