@@ -41,8 +41,7 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
             let mut found = checks::findings(&case);
-            // What failed says nothing any more once nobody is to leave.
-            found.retain(|one| leaves || one.id != FindingId::EvictionRefused);
+            found.extend(checks::eviction_refused(&case).filter(|_| leaves));
             remember(&mut found, record.status(), now);
             let next = next(declaration, &found, now);
             let status = status::status(&case, &found, record.status());

@@ -272,11 +272,6 @@ impl<'a> Case<'a> {
         let subjects = std::iter::once(plan::zone_subject(self.name)).chain(subjects);
         subjects.filter_map(|subject| self.snapshot.failures.get(&subject).map(|error| (subject, error)))
     }
-
-    /// Why pods that run where they may not cannot be evicted.
-    fn eviction_failure(&self) -> Option<&String> {
-        self.snapshot.failures.get(&plan::eviction_subject(self.name))
-    }
 }
 
 /// Everything found about a zone, sorted by severity, then by id and subject.
@@ -293,6 +288,14 @@ pub fn findings(case: &Case) -> Vec<Found> {
     found
 }
 
+/// Why pods that are to leave cannot be evicted, if so. It says nothing where nobody is to leave.
+pub fn eviction_refused(case: &Case) -> Option<Found> {
+    let error = case.snapshot.failures.get(&plan::eviction_subject(case.name))?;
+    let message =
+        format!("Pods cannot be evicted. Where a right is missing: deploy/kustomize/components/evict. {error}");
+    Some(Found::new(FindingId::EvictionRefused, plan::zone_subject(case.name), message))
+}
+
 /// Worst first; one finding per id and subject.
 pub fn sort(found: &mut Vec<Found>) {
     found.sort_by(|a, b| (a.id.state(), a.id.severity(), a).cmp(&(b.id.state(), b.id.severity(), b)));
@@ -306,11 +309,6 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
     }
     for (subject, error) in case.failures() {
         found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
-    }
-    if let Some(error) = case.eviction_failure() {
-        let message =
-            format!("Pods cannot be evicted. Where a right is missing: deploy/kustomize/components/evict. {error}");
-        found.push(Found::new(FindingId::EvictionRefused, plan::zone_subject(case.name), message));
     }
     found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
 }
