@@ -173,7 +173,7 @@ pub struct Port {
 }
 
 /// Transport protocol.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// Transmission Control Protocol.
     #[default]
@@ -185,6 +185,14 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Every protocol that a policy can name.
+    pub const ALL: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP];
+
+    /// A protocol as the Kubernetes API spells it; TCP where it says nothing, `None` where there is no such.
+    pub fn read(text: Option<&str>) -> Option<Self> {
+        text.map_or(Some(Protocol::TCP), |text| Self::ALL.into_iter().find(|protocol| protocol.as_str() == text))
+    }
+
     /// The spelling of the Kubernetes API.
     pub fn as_str(self) -> &'static str {
         match self {

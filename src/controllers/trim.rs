@@ -17,7 +17,7 @@ use crate::{
         access::{Binding, Role},
         desired::admission::{Guard, Kind},
         ownership,
-        pod::{Names, Pod},
+        pod::{Common, Pod},
         policy::{Policy, Specs},
         service::{Service, Slice},
     },
@@ -72,8 +72,8 @@ pub(super) fn binding(binding: ClusterRoleBinding) -> Binding {
     binding.into()
 }
 
-pub(super) fn pod(pod: v1::Pod, names: &mut Names) -> Pod {
-    names.share(pod.into())
+pub(super) fn pod(pod: v1::Pod, common: &mut Common) -> Pod {
+    common.share(pod.into())
 }
 
 /// A replacement sends the live metadata back: annotations must stay.

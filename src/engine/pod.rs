@@ -1,16 +1,21 @@
 //! A pod, as far as it decides: where it runs, whose it is, and what it shares with its node. Small, because a cluster has
 //! many; names that pods have in common are held once.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    hash::Hash,
+    net::IpAddr,
+    sync::Arc,
+};
 
 use k8s_openapi::{
-    api::core::v1::{Container, Pod as Manifest, PodSpec},
+    api::core::v1::{self, Container, Pod as Manifest, PodSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
 };
 
 use super::key;
-use crate::api::names;
+use crate::api::{Protocol, names};
 
 /// On the pod that shows a static one.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -22,6 +27,10 @@ pub struct Pod {
     pub key: Box<str>,
     /// The workload that controls it, as `Kind/name`.
     pub owner: Option<Arc<str>>,
+    /// Its labels. Copies of one template share them.
+    pub labels: Arc<BTreeMap<String, String>>,
+    /// The ports that its containers declare.
+    pub ports: Arc<[ContainerPort]>,
     /// The node that it is on; `None` until one is found.
     pub node: Option<Arc<str>>,
     /// The zone whose nodes its selector asks for.
@@ -38,6 +47,17 @@ pub struct Pod {
     pub ended: bool,
     /// Until when its deletion gives it time, once that has begun.
     pub leaving: Option<Timestamp>,
+}
+
+/// A port that a container declares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerPort {
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its number.
+    pub number: u16,
+    /// Its name, by which a policy may mean it.
+    pub name: Option<Box<str>>,
 }
 
 /// What a pod shares with its node.
@@ -84,12 +104,14 @@ impl From<Manifest> for Pod {
         Pod {
             key: key::of(&metadata),
             owner: controller(&metadata),
+            ports: ports(&spec),
             created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
             shares: shares(&spec),
             is_static,
             ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
             ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             leaving: metadata.deletion_timestamp.map(|time| time.0),
+            labels: metadata.labels.unwrap_or_default().into(),
             zone: spec.node_selector.and_then(|mut all| all.remove(names::NODE_LABEL)).map(Arc::from),
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
         }
@@ -99,6 +121,22 @@ impl From<Manifest> for Pod {
 fn controller(metadata: &ObjectMeta) -> Option<Arc<str>> {
     let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
     Some(format!("{}/{}", owner.kind, owner.name).into())
+}
+
+/// Those of its containers and of its native sidecars, which run beside them. What no API server takes is left out.
+fn ports(spec: &PodSpec) -> Arc<[ContainerPort]> {
+    let sidecars = spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    let ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
+    let port = |port: &v1::ContainerPort| {
+        let protocol = Protocol::read(port.protocol.as_deref())?;
+        let number = u16::try_from(port.container_port).ok().filter(|number| *number != 0)?;
+        Some(ContainerPort { protocol, number, name: port.name.as_deref().map(Into::into) })
+    };
+    let mut ports: Vec<ContainerPort> = ports.filter_map(port).collect();
+    ports.sort();
+    ports.dedup();
+    ports.into()
 }
 
 fn shares(spec: &PodSpec) -> Shares {
@@ -112,40 +150,52 @@ fn shares(spec: &PodSpec) -> Shares {
     Shares { network, port, processes: spec.host_pid == Some(true) || spec.host_ipc == Some(true) }
 }
 
-/// Names from which on those that nobody holds are swept out, at first.
+/// What many have from which on that which nobody holds is swept out, at first.
 const MANY: usize = 1024;
 
-/// Names that pods have in common.
-pub struct Names {
-    held: HashSet<Arc<str>>,
+/// What pods have in common, held once.
+#[derive(Default)]
+pub struct Common {
+    names: Held<str>,
+    labels: Held<BTreeMap<String, String>>,
+    ports: Held<[ContainerPort]>,
+}
+
+impl Common {
+    /// The same pod, with what another one has too.
+    pub fn share(&mut self, mut pod: Pod) -> Pod {
+        for name in [&mut pod.owner, &mut pod.node, &mut pod.zone].into_iter().flatten() {
+            self.names.share(name);
+        }
+        self.labels.share(&mut pod.labels);
+        self.ports.share(&mut pod.ports);
+        pod
+    }
+}
+
+/// Equal values, held once.
+struct Held<T: ?Sized> {
+    held: HashSet<Arc<T>>,
     many: usize,
 }
 
-impl Default for Names {
+impl<T: ?Sized> Default for Held<T> {
     fn default() -> Self {
-        Names { held: HashSet::new(), many: MANY }
+        Held { held: HashSet::new(), many: MANY }
     }
 }
 
-impl Names {
-    /// The same pod, with the names that another one has too.
-    pub fn share(&mut self, mut pod: Pod) -> Pod {
-        for name in [&mut pod.owner, &mut pod.node, &mut pod.zone].into_iter().flatten() {
-            self.share_name(name);
-        }
-        pod
-    }
-
-    fn share_name(&mut self, name: &mut Arc<str>) {
-        if let Some(held) = self.held.get(name) {
-            *name = Arc::clone(held);
+impl<T: ?Sized + Hash + Eq> Held<T> {
+    fn share(&mut self, value: &mut Arc<T>) {
+        if let Some(held) = self.held.get(value) {
+            *value = Arc::clone(held);
             return;
         }
         if self.held.len() >= self.many {
             self.held.retain(|held| Arc::strong_count(held) > 1);
             self.many = MANY.max(2 * self.held.len());
         }
-        self.held.insert(Arc::clone(name));
+        self.held.insert(Arc::clone(value));
     }
 }
 
@@ -199,16 +249,31 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_those_of_what_runs_side_by_side() {
+        let container = |number: i64, name: &str| json!({ "name": "a", "ports": [{ "containerPort": number, "name": name, "protocol": "UDP" }] });
+        let mut sidecar = container(2, "b");
+        sidecar["restartPolicy"] = json!("Always");
+        let spec = json!({ "containers": [container(1, "a"), { "name": "b", "ports": [{ "containerPort": 4 }, { "containerPort": 70000 }] }],
+            "initContainers": [sidecar, container(3, "c")] });
+        let port =
+            |protocol, number, name: Option<&str>| ContainerPort { protocol, number, name: name.map(Into::into) };
+        let wanted =
+            [port(Protocol::TCP, 4, None), port(Protocol::UDP, 1, Some("a")), port(Protocol::UDP, 2, Some("b"))];
+        assert_eq!(*of_spec(&spec).ports, wanted);
+    }
+
+    #[test]
     fn names_in_common_are_held_once_and_let_go() {
-        let mut names = Names::default();
+        let mut names = Common::default();
         let on = |node: &str| Pod { node: Some(node.into()), ..Pod::default() };
         let first = names.share(on("a"));
         let second = names.share(on("a"));
+        assert!(Arc::ptr_eq(&first.labels, &second.labels) && Arc::ptr_eq(&first.ports, &second.ports));
         assert!(Arc::ptr_eq(first.node.as_ref().unwrap(), second.node.as_ref().unwrap()));
         for number in 0..3 * MANY {
             names.share(on(&number.to_string()));
         }
-        assert!(names.held.len() <= MANY + 1, "{}", names.held.len());
+        assert!(names.names.held.len() <= MANY + 1, "{}", names.names.held.len());
         assert!(Arc::ptr_eq(names.share(on("a")).node.as_ref().unwrap(), first.node.as_ref().unwrap()));
     }
 }

@@ -8,7 +8,7 @@ use super::{Hub, WATCH_SECONDS, guard_resource, watch::follow, zone_resource};
 use crate::{
     api::names,
     controllers::{error::Error, server::Server, trim},
-    engine::{pod::Names, policy::Specs},
+    engine::{pod::Common, policy::Specs},
 };
 
 /// Watches for ever.
@@ -23,7 +23,7 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         let api = (Api::all_with(client.clone(), &resource), resource);
         follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
     });
-    let (mut specs, mut pod_names) = (Specs::default(), Names::default());
+    let (mut specs, mut pod_names) = (Specs::default(), Common::default());
     let all = watcher::Config::default().timeout(WATCH_SECONDS);
     let by_others = all.clone().labels("endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io");
     let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
