@@ -27,6 +27,7 @@ pub mod ownership;
 pub mod plan;
 pub mod pod;
 pub mod policy;
+pub mod reach;
 pub mod resolve;
 pub mod service;
 pub mod snapshot;

@@ -1,0 +1,164 @@
+//! Label selectors as sets: which of many objects a selector means, without a look at each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+
+use super::sets::{Classes, first};
+
+/// A selector in one form: equal ones are equal, whatever the order they were written in. All terms must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Terms(Vec<Term>);
+
+/// One requirement on one label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Term {
+    In(String, Vec<String>),
+    /// An absent label is not in the list either.
+    NotIn(String, Vec<String>),
+    Exists(String),
+    Absent(String),
+}
+
+impl Terms {
+    /// Reads a selector; `None` for one that no API server takes.
+    pub fn read(selector: &LabelSelector) -> Option<Self> {
+        let labels = selector.match_labels.iter().flatten();
+        let labels = labels.map(|(key, value)| Some(Term::In(key.clone(), vec![value.clone()])));
+        let expressions = selector.match_expressions.iter().flatten().map(Term::read);
+        let mut terms = labels.chain(expressions).collect::<Option<Vec<Term>>>()?;
+        terms.sort();
+        terms.dedup();
+        Some(Terms(terms))
+    }
+
+    /// The label has this value.
+    pub fn label(key: &str, value: &str) -> Self {
+        Terms(vec![Term::In(key.to_string(), vec![value.to_string()])])
+    }
+
+    /// It means everything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The labels fit.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.iter().all(|term| match term {
+            Term::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
+            Term::NotIn(key, values) => labels.get(key).is_none_or(|value| !values.contains(value)),
+            Term::Exists(key) => labels.contains_key(key),
+            Term::Absent(key) => !labels.contains_key(key),
+        })
+    }
+
+    /// Whatever it means, the other one means too: it has all of the other's terms.
+    pub fn narrows(&self, other: &Self) -> bool {
+        other.0.iter().all(|term| self.0.contains(term))
+    }
+
+    /// Labels that fit, if such can be made up.
+    pub fn example(&self) -> Option<BTreeMap<String, String>> {
+        let mut labels = BTreeMap::new();
+        for term in &self.0 {
+            match term {
+                Term::In(key, values) => {
+                    let fits = |value: &&String| self.allows(key, value);
+                    labels.insert(key.clone(), values.iter().find(fits)?.clone());
+                }
+                Term::Exists(key) => {
+                    labels.entry(key.clone()).or_insert_with(|| "any".to_string());
+                }
+                Term::NotIn(..) | Term::Absent(_) => {}
+            }
+        }
+        self.matches(&labels).then_some(labels)
+    }
+
+    fn allows(&self, label: &str, value: &String) -> bool {
+        self.0.iter().all(|term| match term {
+            Term::In(key, values) => key != label || values.contains(value),
+            Term::NotIn(key, values) => key != label || !values.contains(value),
+            Term::Exists(_) => true,
+            Term::Absent(key) => key != label,
+        })
+    }
+}
+
+impl Term {
+    fn read(requirement: &LabelSelectorRequirement) -> Option<Self> {
+        let key = requirement.key.clone();
+        let mut values = requirement.values.clone().unwrap_or_default();
+        values.sort();
+        values.dedup();
+        match (requirement.operator.as_str(), values.is_empty()) {
+            ("In", false) => Some(Term::In(key, values)),
+            ("NotIn", false) => Some(Term::NotIn(key, values)),
+            ("Exists", true) => Some(Term::Exists(key)),
+            ("DoesNotExist", true) => Some(Term::Absent(key)),
+            _ => None,
+        }
+    }
+}
+
+/// The labels of numbered objects, by key and value.
+#[derive(Debug, Default)]
+pub struct Labels {
+    all: Classes,
+    keys: HashMap<String, Values>,
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    any: Classes,
+    each: HashMap<String, Classes>,
+}
+
+impl Labels {
+    /// Takes in the labels of numbered objects.
+    pub fn new<'a>(objects: impl IntoIterator<Item = (u32, &'a BTreeMap<String, String>)>) -> Self {
+        let (mut all, mut keys) = (Vec::new(), HashMap::<&str, HashMap<&str, Vec<u32>>>::new());
+        for (number, labels) in objects {
+            all.push(number);
+            for (key, value) in labels {
+                keys.entry(key.as_str()).or_default().entry(value.as_str()).or_default().push(number);
+            }
+        }
+        let values = |(key, values): (&str, HashMap<&str, Vec<u32>>)| {
+            let any = values.values().flatten().copied().collect();
+            let each = values.into_iter().map(|(value, all)| (value.to_string(), all.into_iter().collect()));
+            (key.to_string(), Values { any, each: each.collect() })
+        };
+        Labels { all: all.into_iter().collect(), keys: keys.into_iter().map(values).collect() }
+    }
+
+    /// The objects that a selector means.
+    pub fn select(&self, terms: &Terms) -> Classes {
+        let none = first(0);
+        let with = |key: &str| self.keys.get(key).map_or(&none, |values| &values.any);
+        let valued = |key: &str, values: &[String]| {
+            let held = self.keys.get(key);
+            let each = values.iter().filter_map(|value| held?.each.get(value));
+            each.fold(none.clone(), |all, some| &all | some)
+        };
+        // What must be there comes first: it is small, and what must not be there is cut out of it.
+        let mut chosen: Option<Classes> = None;
+        for term in &terms.0 {
+            let some = match term {
+                Term::In(key, values) => valued(key, values),
+                Term::Exists(key) => with(key).clone(),
+                Term::NotIn(..) | Term::Absent(_) => continue,
+            };
+            chosen = Some(match chosen {
+                Some(all) => &all & &some,
+                None => some,
+            });
+        }
+        let chosen = chosen.unwrap_or_else(|| self.all.clone());
+        terms.0.iter().fold(chosen, |chosen, term| match term {
+            Term::NotIn(key, values) => &chosen - &valued(key, values),
+            Term::Absent(key) => &chosen - with(key),
+            Term::In(..) | Term::Exists(_) => chosen,
+        })
+    }
+}

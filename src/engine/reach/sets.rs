@@ -1,0 +1,265 @@
+//! Sets of ports, of peers, and of traffic, which is peers on ports.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
+
+use ipnet::IpNet;
+use range_set_blaze::RangeSetBlaze;
+
+use crate::api::Protocol;
+
+/// Classes of pods, by number.
+pub type Classes = RangeSetBlaze<u32>;
+
+/// Ports of each protocol that a policy can name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ports([RangeSetBlaze<u16>; 3]);
+
+impl Ports {
+    /// Every port of every protocol.
+    pub fn all() -> Self {
+        let mut all = Ports::default();
+        for protocol in Protocol::ALL {
+            all.add(protocol, 0..=u16::MAX);
+        }
+        all
+    }
+
+    /// Takes some ports in.
+    pub fn add(&mut self, protocol: Protocol, ports: RangeInclusive<u16>) {
+        self.of_mut(protocol).ranges_insert(ports);
+    }
+
+    /// The ports of a protocol.
+    pub fn of(&self, protocol: Protocol) -> &RangeSetBlaze<u16> {
+        let Ports([tcp, udp, sctp]) = self;
+        match protocol {
+            Protocol::TCP => tcp,
+            Protocol::UDP => udp,
+            Protocol::SCTP => sctp,
+        }
+    }
+
+    fn of_mut(&mut self, protocol: Protocol) -> &mut RangeSetBlaze<u16> {
+        let Ports([tcp, udp, sctp]) = self;
+        match protocol {
+            Protocol::TCP => tcp,
+            Protocol::UDP => udp,
+            Protocol::SCTP => sctp,
+        }
+    }
+
+    /// The port is one of them.
+    pub fn has(&self, protocol: Protocol, port: u16) -> bool {
+        self.of(protocol).contains(port)
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(RangeSetBlaze::is_empty)
+    }
+
+    /// Every port of every protocol is among them.
+    pub fn is_all(&self) -> bool {
+        self.0.iter().all(|ports| ports.len() > u32::from(u16::MAX))
+    }
+
+    /// What both have.
+    pub fn and(&self, other: &Self) -> Self {
+        Ports(each(&self.0, &other.0, |mine, theirs| mine & theirs))
+    }
+
+    /// What the other one lacks.
+    pub fn minus(&self, other: &Self) -> Self {
+        Ports(each(&self.0, &other.0, |mine, theirs| mine - theirs))
+    }
+
+    /// What one of them has.
+    pub fn or(&self, other: &Self) -> Self {
+        Ports(each(&self.0, &other.0, |mine, theirs| mine | theirs))
+    }
+}
+
+fn each<T>(mine: &[T; 3], theirs: &[T; 3], op: impl Fn(&T, &T) -> T) -> [T; 3] {
+    let ([one, two, three], [first, second, third]) = (mine, theirs);
+    [op(one, first), op(two, second), op(three, third)]
+}
+
+/// How the address of a pod at the other end is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// By an IPv4 address.
+    V4,
+    /// By an IPv6 address.
+    V6,
+    /// Not at all: only selectors mean it.
+    Unknown,
+}
+
+impl Family {
+    /// Every way.
+    pub const ALL: [Family; 3] = [Family::V4, Family::V6, Family::Unknown];
+}
+
+/// Some of all that can be at the other end: pods, and addresses that are no pod's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// Pods by class, for each way that their address is known: a block of addresses means a pod in one family only.
+    pods: [Classes; 3],
+    /// Addresses.
+    pub v4: RangeSetBlaze<Ipv4Addr>,
+    /// Addresses.
+    pub v6: RangeSetBlaze<Ipv6Addr>,
+}
+
+impl Peers {
+    /// Everybody, of so many classes.
+    pub fn all(classes: u32) -> Self {
+        let mut all = Peers::of_pods(&first(classes));
+        all.v4.ranges_insert(Ipv4Addr::UNSPECIFIED..=Ipv4Addr::BROADCAST);
+        all.v6.ranges_insert(Ipv6Addr::UNSPECIFIED..=Ipv6Addr::from_bits(u128::MAX));
+        all
+    }
+
+    /// These pods, however their address is known.
+    pub fn of_pods(pods: &Classes) -> Self {
+        Peers { pods: [pods.clone(), pods.clone(), pods.clone()], ..Peers::default() }
+    }
+
+    /// The addresses of a network.
+    pub fn of_network(net: &IpNet) -> Self {
+        let mut peers = Peers::default();
+        match net {
+            IpNet::V4(net) => peers.v4.ranges_insert(net.network()..=net.broadcast()),
+            IpNet::V6(net) => peers.v6.ranges_insert(net.network()..=net.broadcast()),
+        };
+        peers
+    }
+
+    /// Takes in pods whose address in this family is among them.
+    pub fn add_pods(&mut self, family: Family, pods: &Classes) {
+        let mine = self.pods_mut(family);
+        *mine = &*mine | pods;
+    }
+
+    /// Pods whose address is known so.
+    pub fn pods(&self, family: Family) -> &Classes {
+        let [v4, v6, unknown] = &self.pods;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+            Family::Unknown => unknown,
+        }
+    }
+
+    fn pods_mut(&mut self, family: Family) -> &mut Classes {
+        let [v4, v6, unknown] = &mut self.pods;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+            Family::Unknown => unknown,
+        }
+    }
+
+    /// Pods, in whatever way their address is known.
+    pub fn all_pods(&self) -> Classes {
+        let [v4, v6, unknown] = &self.pods;
+        if v4 == v6 && v6 == unknown { v4.clone() } else { &(v4 | v6) | unknown }
+    }
+
+    /// Only the pods.
+    pub fn without_addresses(&self) -> Self {
+        Peers { pods: self.pods.clone(), ..Peers::default() }
+    }
+
+    /// The address is one of them.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.v4.contains(address),
+            IpAddr::V6(address) => self.v6.contains(address),
+        }
+    }
+
+    /// No addresses.
+    pub fn has_no_address(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    /// Nobody.
+    pub fn is_empty(&self) -> bool {
+        self.has_no_address() && self.pods.iter().all(Classes::is_empty)
+    }
+
+    /// What both have.
+    pub fn and(&self, other: &Self) -> Self {
+        Peers {
+            pods: each(&self.pods, &other.pods, |mine, theirs| mine & theirs),
+            v4: &self.v4 & &other.v4,
+            v6: &self.v6 & &other.v6,
+        }
+    }
+
+    /// What the other one lacks.
+    pub fn minus(&self, other: &Self) -> Self {
+        Peers {
+            pods: each(&self.pods, &other.pods, |mine, theirs| mine - theirs),
+            v4: &self.v4 - &other.v4,
+            v6: &self.v6 - &other.v6,
+        }
+    }
+
+    /// What one of them has.
+    pub fn or(&self, other: &Self) -> Self {
+        Peers {
+            pods: each(&self.pods, &other.pods, |mine, theirs| mine | theirs),
+            v4: &self.v4 | &other.v4,
+            v6: &self.v6 | &other.v6,
+        }
+    }
+}
+
+/// The classes below a number.
+pub fn first(classes: u32) -> Classes {
+    classes.checked_sub(1).map(|last| 0..=last).into_iter().collect()
+}
+
+/// Some peers on some ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Who is at the other end.
+    pub peers: Peers,
+    /// On which ports of the end that accepts.
+    pub ports: Ports,
+}
+
+impl Traffic {
+    /// Nothing.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty() || self.ports.is_empty()
+    }
+
+    /// What both have.
+    pub fn and(&self, other: &Self) -> Self {
+        Traffic { peers: self.peers.and(&other.peers), ports: self.ports.and(&other.ports) }
+    }
+
+    /// What the other one lacks: its peers on other ports, and others on all ports.
+    pub fn minus(&self, other: &Self) -> impl Iterator<Item = Traffic> + use<> {
+        let others = Traffic { peers: self.peers.minus(&other.peers), ports: self.ports.clone() };
+        let both = self.peers.and(&other.peers);
+        let rest = Traffic { ports: self.ports.minus(&other.ports), peers: both };
+        [others, rest].into_iter().filter(|traffic| !traffic.is_empty())
+    }
+}
+
+/// What is left of some traffic without some other.
+pub fn without<'a>(some: Vec<Traffic>, cut: impl IntoIterator<Item = &'a Traffic>) -> Vec<Traffic> {
+    cut.into_iter().fold(some, |left, cut| {
+        if left.is_empty() {
+            return left;
+        }
+        left.iter().flat_map(|traffic| traffic.minus(cut)).collect()
+    })
+}

@@ -1,0 +1,142 @@
+//! Policies in the order in which they are asked, and what they allow together.
+
+use super::{
+    Reach,
+    probe::Decision,
+    rules::{Action, Compiled, Direction, Rule},
+    sets::{Ports, Traffic, without},
+};
+
+/// Policies that are asked together. What a stage does not decide, the next one does; what none decides is allowed.
+#[derive(Debug)]
+pub struct Stage {
+    /// Its policies; where one denies, in the order in which they are asked.
+    pub policies: Vec<Compiled>,
+    /// A policy that says something about a direction denies in it what no rule of this stage allows.
+    pub isolates: bool,
+}
+
+/// What a pod may receive or send.
+#[derive(Debug, Default)]
+pub struct Effective<'r> {
+    /// Policies that deny what no rule allows.
+    pub isolated_by: Vec<&'r Compiled>,
+    /// What is allowed, by what.
+    pub allows: Vec<Allow<'r>>,
+}
+
+/// Some traffic that is allowed.
+#[derive(Debug)]
+pub struct Allow<'r> {
+    /// The traffic.
+    pub traffic: Traffic,
+    /// Why.
+    pub by: By<'r>,
+}
+
+/// Why some traffic is allowed.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'r> {
+    /// A rule allows it.
+    Rule(&'r Compiled, &'r Rule),
+    /// Nothing denies it.
+    Default,
+}
+
+/// A connection, as a rule sees it.
+pub(super) trait Seen {
+    /// The rule means it.
+    fn is_meant(&self, rule: &Rule) -> bool;
+}
+
+impl Reach<'_> {
+    /// What pods of a class may receive or send.
+    pub fn effective(&self, class: u32, direction: Direction) -> Effective<'_> {
+        let mut effective = Effective::default();
+        let Some(pods) = self.population.class(class) else { return effective };
+        let everything = Traffic { peers: self.population.everybody(), ports: Ports::all() };
+        let mut undecided = vec![everything];
+        for (at, stage) in self.stages.iter().enumerate() {
+            let mut passed = Vec::new();
+            let mut isolated_by = Vec::new();
+            for policy in self.holding(class, at) {
+                let Some(rules) = policy.rules(direction) else { continue };
+                if stage.isolates {
+                    isolated_by.push(policy);
+                }
+                for rule in rules {
+                    let meant = rule.traffic(direction, pods, &self.population);
+                    let both = |some: &[Traffic]| -> Vec<Traffic> {
+                        let both = some.iter().flat_map(|some| meant.iter().map(|meant| some.and(meant)));
+                        both.filter(|traffic| !traffic.is_empty()).collect()
+                    };
+                    let hit = both(&undecided);
+                    match rule.action {
+                        // What two rules allow is said of both.
+                        Action::Accept if stage.is_unordered() => {}
+                        Action::Accept | Action::Deny => undecided = without(undecided, &meant),
+                        Action::Pass => {
+                            undecided = without(undecided, &meant);
+                            passed.extend(hit.iter().cloned());
+                        }
+                    }
+                    if rule.action == Action::Accept {
+                        let allow = |traffic| Allow { traffic, by: By::Rule(policy, rule) };
+                        effective.allows.extend(hit.into_iter().map(allow));
+                    }
+                }
+            }
+            if isolated_by.is_empty() {
+                undecided.append(&mut passed);
+            } else {
+                effective.isolated_by.append(&mut isolated_by);
+                undecided = passed;
+            }
+        }
+        effective.allows.extend(undecided.into_iter().map(|traffic| Allow { traffic, by: By::Default }));
+        effective
+    }
+
+    /// What is declared for pods of a class.
+    pub fn declared(&self, class: u32, direction: Direction) -> Vec<Traffic> {
+        let Some(pods) = self.population.class(class) else { return Vec::new() };
+        let policies = self.declared.get(pods.namespace).into_iter().flatten();
+        let policies = policies.filter(|policy| policy.subject.contains(class));
+        let rules = policies.flat_map(|policy| policy.rules(direction).into_iter().flatten());
+        rules.flat_map(|rule| rule.traffic(direction, pods, &self.population)).collect()
+    }
+
+    /// Whether one connection is allowed at the end of a class, and by what.
+    pub(super) fn decide(&self, class: u32, direction: Direction, seen: &impl Seen) -> Decision<'_> {
+        for (at, stage) in self.stages.iter().enumerate() {
+            let mut isolated_by = Vec::new();
+            let mut passed = false;
+            for policy in self.holding(class, at) {
+                let Some(rules) = policy.rules(direction) else { continue };
+                if stage.isolates {
+                    isolated_by.push(policy);
+                }
+                match rules.iter().find(|rule| seen.is_meant(rule)) {
+                    Some(rule) if rule.action == Action::Accept => return Decision::Allowed(policy, rule),
+                    Some(rule) if rule.action == Action::Deny => return Decision::Denied(policy, rule),
+                    Some(_) => {
+                        passed = true;
+                        break;
+                    }
+                    None => {}
+                }
+            }
+            if !isolated_by.is_empty() && !passed {
+                return Decision::Isolated(isolated_by);
+            }
+        }
+        Decision::Open
+    }
+}
+
+impl Stage {
+    /// Every rule allows, so the order says nothing.
+    fn is_unordered(&self) -> bool {
+        self.isolates
+    }
+}
