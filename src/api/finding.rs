@@ -104,8 +104,26 @@ catalogue! {
     ManagedPolicyTampered: Critical, Violated, ["1.2.8", "11.5.2"], "The operator restores it; find out who changed it and take the right away.";
     /// A foreign policy opens a member namespace to everybody.
     PolicyAllowsWorld: Critical, Violated, ["1.2.5", "1.3.1", "1.3.2"], "Delete the policy, or declare the traffic as a flow.";
-    /// A foreign policy allows traffic in a member namespace; it was not compared with the flows.
-    PolicyUnmanagedWidens: High, Unproven, ["1.2.2", "1.2.5"], "Delete the policy, or declare its traffic as flows.";
+    /// A policy allows traffic of the zone that no flow declares.
+    PolicyUnmanagedWidens: Critical, Violated, ["1.2.2", "1.2.5", "1.2.8"], "Declare the traffic as a flow with its need, or delete the policy.";
+    /// A policy opens pods of the zone to or for the pods of every namespace.
+    PolicyAllowsAllNamespaces: Critical, Violated, ["1.3.1", "1.4.1"], "Name the namespaces, by a flow for each; or delete the policy.";
+    /// A rule that no flow declares names no ports, and so means all of them.
+    PolicyPortsMissing: High, Violated, ["1.2.5", "2.2.4"], "List the ports.";
+    /// A block of addresses that no flow declares covers pods, Services or nodes of the cluster.
+    PolicyIpBlockCoversCluster: High, Violated, ["1.3.1", "1.3.2"], "Select pods by labels: what a block means for addresses of the cluster depends on the network plug-in.";
+    /// A policy in the zone cannot be read, so what it allows is not known.
+    PolicyUnreadable: High, Unproven, ["1.2.5"], "Delete the policy, or write it so that this version can read it.";
+    /// A rule that no flow declares selects namespaces by labels that others may set.
+    PeerSelectorMutableLabel: High, Violated, ["1.2.5", "1.3.1"], "Select namespaces by kubernetes.io/metadata.name, by a flow.";
+    /// Pods of the zone may reach a metadata service, and no flow declares it.
+    EgressReachesMetadata: High, Violated, ["1.3.2", "7.2.5"], "Take its address out by except, and give pods identities of their own.";
+    /// A namespace of no zone can talk with the zone, and no flow declares it.
+    UndeclaredConnectedNamespace: High, Violated, ["12.5.2", "1.2.5"], "Declare a flow, and the namespace in a zone of category ConnectedTo; or delete the policy.";
+    /// No policy denies what a pod of the zone may receive.
+    PodNotIsolatedIngress: Critical, Violated, ["1.3.1", "1.4.1"], "Enforce the zone; the default deny then holds for every pod of its namespaces.";
+    /// No policy denies what a pod of the zone may send.
+    PodNotIsolatedEgress: Critical, Violated, ["1.3.2", "1.4.1"], "Enforce the zone; the default deny then holds for every pod of its namespaces.";
     /// A member namespace lacks the zone's label.
     NamespaceUnlabelled: High, Violated, ["12.5.1", "1.3.1"], "The operator restores the label; find out who removed it.";
     /// A namespace that no zone declares carries a zone's label or policies.

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    checks::{self, Case, Found, INCIDENT_MEMORY, segmentation},
+    checks::{self, Case, Found, INCIDENT_MEMORY, View, segmentation},
     declaration::Declaration,
     evictions::{self, Eviction},
     misplaced,
+    reach::Reach,
     resolve::Resolution,
     snapshot::{Incident, Snapshot, ZoneRecord},
     status,
@@ -31,13 +32,15 @@ pub struct Evaluation {
 /// Judges every zone.
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
     let pods = misplaced::by_zone(snapshot, resolution);
+    let reach = Reach::with_declared(snapshot, checks::network::declared(snapshot, resolution, now));
+    let view = View { snapshot, resolution, reach: &reach, now };
     let waiting = evictions::Waiting::new(snapshot, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();
         let zone = resolution.zone(name);
         let evaluation = if let Some((zone, declaration)) = zone.and_then(|z| Some((z, z.declaration.as_deref()?))) {
             let pods = pods.get(name).cloned().unwrap_or_default();
-            let case = Case::new(snapshot, resolution, zone, declaration, pods, record.status(), now);
+            let case = Case::new(view, zone, declaration, pods, record.status());
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
             let mut found = checks::findings(&case);

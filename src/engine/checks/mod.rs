@@ -2,6 +2,7 @@
 
 mod access;
 mod hosting;
+pub mod network;
 mod pods;
 mod scope;
 pub mod segmentation;
@@ -18,10 +19,24 @@ use super::{
     guards::{self, Guarding},
     plan::{self, Stance, Write},
     pod::Pod,
+    reach::Reach,
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering, node_ranges},
 };
 use crate::api::{BreakGlassUse, FindingId, Mode, PciZoneStatus};
+
+/// The cluster at one moment.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The cluster.
+    pub snapshot: &'a Snapshot,
+    /// Which zone each object belongs to.
+    pub resolution: &'a Resolution,
+    /// Who can reach whom.
+    pub reach: &'a Reach<'a>,
+    /// The moment.
+    pub now: Timestamp,
+}
 
 /// One zone and all that is needed to judge it.
 pub struct Case<'a> {
@@ -47,6 +62,8 @@ pub struct Case<'a> {
     pub observed_guards: Vec<Write>,
     /// The use of break-glass that nobody acknowledged yet.
     pub break_glass: Option<BreakGlassUse>,
+    /// Who can reach whom.
+    pub reach: &'a Reach<'a>,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -105,6 +122,15 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::ManagedPolicyTampered
         | FindingId::PolicyAllowsWorld
         | FindingId::PolicyUnmanagedWidens
+        | FindingId::PolicyAllowsAllNamespaces
+        | FindingId::PolicyPortsMissing
+        | FindingId::PolicyIpBlockCoversCluster
+        | FindingId::PolicyUnreadable
+        | FindingId::PeerSelectorMutableLabel
+        | FindingId::EgressReachesMetadata
+        | FindingId::UndeclaredConnectedNamespace
+        | FindingId::PodNotIsolatedIngress
+        | FindingId::PodNotIsolatedEgress
         | FindingId::NamespaceUnlabelled
         | FindingId::CniEnforcementUnproven
         | FindingId::FlowExpired
@@ -152,14 +178,13 @@ pub fn topic(id: FindingId) -> Topic {
 impl<'a> Case<'a> {
     /// Looks at everything that belongs to a zone.
     pub fn new(
-        snapshot: &'a Snapshot,
-        resolution: &'a Resolution,
+        view: View<'a>,
         zone: &'a Zone,
         declaration: &'a Declaration,
         pods: Vec<&'a Pod>,
         previous: Option<&PciZoneStatus>,
-        now: Timestamp,
     ) -> Self {
+        let View { snapshot, resolution, reach, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
         };
@@ -203,6 +228,7 @@ impl<'a> Case<'a> {
             guarding,
             observed_guards,
             break_glass,
+            reach,
             now,
         }
     }
@@ -217,6 +243,11 @@ impl<'a> Case<'a> {
     pub fn has_namespace(&self, name: &str) -> bool {
         let claim = self.resolution.namespace(name).filter(|claim| claim.is_member());
         claim.is_some_and(|claim| claim.zone.as_deref() == Some(self.name))
+    }
+
+    /// The namespaces of the zone: declared, or under its protection.
+    pub fn members(&self) -> impl Iterator<Item = &'a String> {
+        self.zone.namespaces.declared.union(&self.zone.namespaces.held)
     }
 
     /// True when a topic of the zone only reports.
@@ -279,6 +310,7 @@ pub fn findings(case: &Case) -> Vec<Found> {
     let mut found = Vec::new();
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
+    network::check(case, &mut found);
     services::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);

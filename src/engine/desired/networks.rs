@@ -29,6 +29,11 @@ const NOT_PUBLIC: [&str; 18] = [
     "ff00::/8",
 ];
 
+/// Networks that are never public.
+pub fn not_public() -> impl Iterator<Item = IpNet> {
+    NOT_PUBLIC.iter().filter_map(|cidr| cidr.parse().ok())
+}
+
 /// A network and what is cut out of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -40,7 +45,7 @@ pub struct Block {
 
 /// All public addresses: everything minus what is never public and what is the cluster's own.
 pub fn internet(cluster: &Cluster) -> Vec<Block> {
-    let mut cut: Vec<IpNet> = NOT_PUBLIC.iter().filter_map(|cidr| cidr.parse().ok()).collect();
+    let mut cut: Vec<IpNet> = not_public().collect();
     cut.extend(cluster.services.iter().chain(&cluster.nodes).map(IpNet::trunc));
     // The API server refuses a policy that names one, and no packet carries such an address.
     cut.retain(|net| !is_ipv4_mapped(net));

@@ -42,6 +42,27 @@ impl Terms {
         self.0.is_empty()
     }
 
+    /// The selector in words; nothing where it means everything.
+    pub fn words(&self) -> String {
+        let word = |term: &Term| match term {
+            Term::In(key, values) => match values.as_slice() {
+                [value] => format!("{key}={value}"),
+                values => format!("{key} in ({})", values.join(", ")),
+            },
+            Term::NotIn(key, values) => format!("{key} not in ({})", values.join(", ")),
+            Term::Exists(key) => key.clone(),
+            Term::Absent(key) => format!("!{key}"),
+        };
+        self.0.iter().map(word).collect::<Vec<_>>().join(",")
+    }
+
+    /// The labels that it reads.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|term| match term {
+            Term::In(key, _) | Term::NotIn(key, _) | Term::Exists(key) | Term::Absent(key) => key.as_str(),
+        })
+    }
+
     /// The labels fit.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|term| match term {

@@ -14,6 +14,7 @@ mod probe;
 mod rules;
 pub mod sets;
 mod stages;
+pub mod words;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,6 +46,7 @@ pub struct Reach<'a> {
     nodes: BTreeMap<IpAddr, &'a str>,
     /// Policies to compare with, which are not in force.
     declared: BTreeMap<String, Vec<Compiled>>,
+    declared_specs: BTreeMap<String, Vec<Arc<Policy>>>,
 }
 
 /// A policy that holds for a class: the stage and its place there.
@@ -53,15 +55,15 @@ type Holding = (usize, usize);
 impl<'a> Reach<'a> {
     /// Looks at a cluster.
     pub fn new(snapshot: &'a Snapshot) -> Self {
-        Self::with_declared(snapshot, &BTreeMap::new())
+        Self::with_declared(snapshot, BTreeMap::new())
     }
 
     /// Looks at a cluster, and at policies by namespace that are not in force, to compare with.
-    pub fn with_declared(snapshot: &'a Snapshot, declared: &BTreeMap<String, Vec<Arc<Policy>>>) -> Self {
+    pub fn with_declared(snapshot: &'a Snapshot, declared_specs: BTreeMap<String, Vec<Arc<Policy>>>) -> Self {
         let live = || snapshot.policies.values().flatten();
         let mut named: BTreeSet<IpNet> =
             live().filter_map(|policy| policy.spec.as_deref()).flat_map(networks).collect();
-        let specs = declared.values().flatten().filter_map(|policy| policy.spec.as_deref());
+        let specs = declared_specs.values().flatten().filter_map(|policy| policy.spec.as_deref());
         named.extend(specs.flat_map(networks));
         let mut running: BTreeMap<&str, BTreeSet<&BTreeMap<String, String>>> = BTreeMap::new();
         for pod in snapshot.pods.iter().filter(|pod| !pod.ended && !pod.shares.network) {
@@ -77,7 +79,7 @@ impl<'a> Reach<'a> {
         let population = Population::new(snapshot, named, would);
         let mut compiler = Compiler::new(&population);
         let policies = live().map(|policy| compiler.network_policy(policy)).collect();
-        let declared = declared.iter().map(|(namespace, policies)| {
+        let declared = declared_specs.iter().map(|(namespace, policies)| {
             (namespace.clone(), policies.iter().map(|policy| compiler.network_policy(policy)).collect())
         });
         let declared = declared.collect();
@@ -87,7 +89,7 @@ impl<'a> Reach<'a> {
             let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
             addresses.filter_map(move |address| Some((address.address.parse().ok()?, name.as_str())))
         });
-        Reach { nodes: nodes.collect(), population, stages, holding, declared }
+        Reach { nodes: nodes.collect(), population, stages, holding, declared, declared_specs }
     }
 
     /// The policies that hold for a class, stage by stage.

@@ -169,9 +169,9 @@ impl Peers {
         if v4 == v6 && v6 == unknown { v4.clone() } else { &(v4 | v6) | unknown }
     }
 
-    /// Only the pods.
-    pub fn without_addresses(&self) -> Self {
-        Peers { pods: self.pods.clone(), ..Peers::default() }
+    /// Only the addresses.
+    pub fn without_pods(&self) -> Self {
+        Peers { v4: self.v4.clone(), v6: self.v6.clone(), ..Peers::default() }
     }
 
     /// The address is one of them.

@@ -3,9 +3,10 @@
 use super::{
     Reach,
     probe::Decision,
-    rules::{Action, Compiled, Direction, Rule},
-    sets::{Ports, Traffic, without},
+    rules::{Action, Compiled, Direction, Rule, Selectors},
+    sets::{Classes, Peers, Ports, Traffic, without},
 };
+use crate::engine::policy::Policy;
 
 /// Policies that are asked together. What a stage does not decide, the next one does; what none decides is allowed.
 #[derive(Debug)]
@@ -104,6 +105,68 @@ impl Reach<'_> {
         let policies = policies.filter(|policy| policy.subject.contains(class));
         let rules = policies.flat_map(|policy| policy.rules(direction).into_iter().flatten());
         rules.flat_map(|rule| rule.traffic(direction, pods, &self.population)).collect()
+    }
+
+    /// Something denies what no rule allows for pods of a class.
+    pub fn is_isolated(&self, class: u32, direction: Direction) -> bool {
+        let isolates = |(at, stage): (usize, &Stage)| {
+            stage.isolates && self.holding(class, at).any(|policy| policy.rules(direction).is_some())
+        };
+        self.stages.iter().enumerate().any(isolates)
+    }
+
+    /// A policy that is meant holds for pods of a class.
+    pub fn is_held_by(&self, class: u32, is_meant: impl Fn(&Compiled) -> bool) -> bool {
+        (0..self.stages.len()).any(|at| self.holding(class, at).any(&is_meant))
+    }
+
+    /// Rules for pods of a class that mean only pods which are not there, and that nothing declares.
+    pub fn latent(
+        &self,
+        class: u32,
+        direction: Direction,
+        is_meant: impl Fn(&Compiled) -> bool,
+    ) -> Vec<(&Compiled, &Rule)> {
+        let namespace = self.population.class(class).map(|class| class.namespace).unwrap_or_default();
+        let declared =
+            self.declared.get(namespace).into_iter().flatten().filter(|policy| policy.subject.contains(class));
+        let declared = declared.flat_map(|policy| policy.rules(direction).into_iter().flatten());
+        let declared: Vec<&Rule> = declared.collect();
+        let is_declared = |rule: &Rule| {
+            let covers = |other: &&Rule, selectors: &Selectors| {
+                let fits = |theirs: &Selectors| {
+                    selectors.namespaces.narrows(&theirs.namespaces) && selectors.pods.narrows(&theirs.pods)
+                };
+                let ports = rule.numbers.minus(&other.numbers).is_empty();
+                ports && rule.named.is_empty() && other.selectors.iter().any(fits)
+            };
+            rule.selectors.iter().all(|selectors| declared.iter().any(|other| covers(other, selectors)))
+        };
+        let policies = (0..self.stages.len()).flat_map(|at| self.holding(class, at)).filter(|policy| is_meant(policy));
+        let rules =
+            policies.flat_map(|policy| policy.rules(direction).into_iter().flatten().map(move |rule| (policy, rule)));
+        let is_latent = |rule: &Rule| rule.peers.is_empty() && !rule.selectors.is_empty() && !is_declared(rule);
+        rules.filter(|(_, rule)| is_latent(rule)).collect()
+    }
+
+    /// The other end lets it through too: pods of a class may send to, or receive from, some pods on some of these ports.
+    pub fn answers(&self, other: u32, direction: Direction, pods: &Classes, ports: &Ports) -> bool {
+        let back = match direction {
+            Direction::Ingress => Direction::Egress,
+            Direction::Egress => Direction::Ingress,
+        };
+        let wanted = Traffic { peers: Peers::of_pods(pods), ports: ports.clone() };
+        self.effective(other, back).allows.iter().any(|allow| !allow.traffic.and(&wanted).is_empty())
+    }
+
+    /// Whether a policy of a namespace is what is declared there.
+    pub fn is_declared(&self, namespace: &str) -> impl Fn(&Policy) -> bool {
+        let specs = self.declared_specs.get(namespace);
+        move |policy| {
+            specs.is_some_and(|specs| {
+                specs.iter().any(|spec| spec.spec == policy.spec && spec.metadata.name == policy.metadata.name)
+            })
+        }
     }
 
     /// Whether one connection is allowed at the end of a class, and by what.

@@ -1,0 +1,141 @@
+//! Traffic in words: who, on which ports. Short, because people read it; the first few names and how many more.
+
+use std::collections::BTreeMap;
+
+use ipnet::{Ipv4Subnets, Ipv6Subnets};
+
+use super::{
+    Reach, Selectors, Terms,
+    sets::{Classes, Peers, Ports, first},
+};
+use crate::api::Protocol;
+
+/// Names of each kind.
+const NAMED: usize = 3;
+
+impl Reach<'_> {
+    /// Pods of some classes, as `namespace/name`.
+    pub fn pods(&self, classes: &Classes) -> Vec<String> {
+        let all = classes.iter().filter_map(|class| self.population.class(class));
+        let mut names = Vec::new();
+        for class in all {
+            if class.pods.is_empty() {
+                let labels: Vec<String> = class.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let labels = if labels.is_empty() { String::new() } else { format!(" with {}", labels.join(",")) };
+                names.push(format!("{}/*{labels} (none now)", class.namespace));
+            }
+            names.extend(class.pods.iter().map(|pod| pod.key.to_string()));
+        }
+        names.sort();
+        names
+    }
+
+    /// Pods that are not there, by the selectors that would mean them.
+    pub fn pods_to_come(&self, selectors: &[Selectors]) -> String {
+        let word = |Selectors { namespaces, pods }: &Selectors| {
+            let part = |terms: &Terms, kind: &str| {
+                if terms.is_empty() { format!("any {kind}") } else { format!("{kind}s with {}", terms.words()) }
+            };
+            format!("{} in {}", part(pods, "pod"), part(namespaces, "namespace"))
+        };
+        format!("{} (none now)", few(&selectors.iter().map(word).collect::<Vec<_>>()))
+    }
+
+    /// Who is meant.
+    pub fn peers(&self, peers: &Peers) -> String {
+        let mut words = Vec::new();
+        let pods = peers.all_pods();
+        let everybody = self.population.everybody();
+        if *peers == everybody {
+            return "everybody".to_string();
+        }
+        if !pods.is_empty() {
+            words.push(self.some_pods(&pods));
+        }
+        words.extend(addresses(peers));
+        words.join(" and ")
+    }
+
+    /// Namespaces whose pods are all meant by their name, other pods by theirs.
+    fn some_pods(&self, pods: &Classes) -> String {
+        if *pods == self.population.everybody().all_pods() {
+            return "every pod of the cluster".to_string();
+        }
+        let mut members: BTreeMap<&str, Classes> = BTreeMap::new();
+        for number in pods {
+            if let Some(class) = self.population.class(number) {
+                members.entry(class.namespace).or_default().insert(number);
+            }
+        }
+        let whole = |namespace: &str, some: &Classes| {
+            let all = self.population.within(namespace).cloned().unwrap_or_default();
+            (&(&all & &first(self.population.real())) - some).is_empty()
+        };
+        let (all, some): (Vec<_>, Vec<_>) = members.into_iter().partition(|(namespace, some)| whole(namespace, some));
+        let mut words = Vec::new();
+        if !all.is_empty() {
+            let names: Vec<String> = all.iter().map(|(namespace, _)| (*namespace).to_string()).collect();
+            let kind = if names.len() == 1 { "namespace" } else { "namespaces" };
+            words.push(format!("{kind} {}", few(&names)));
+        }
+        let names: Vec<String> = some.iter().flat_map(|(_, classes)| self.pods(classes)).collect();
+        if !names.is_empty() {
+            let kind = if names.len() == 1 { "pod" } else { "pods" };
+            words.push(format!("{kind} {}", few(&names)));
+        }
+        words.join(" and ")
+    }
+}
+
+fn addresses(peers: &Peers) -> Option<String> {
+    let v4 = peers
+        .v4
+        .ranges()
+        .flat_map(|range| Ipv4Subnets::new(*range.start(), *range.end(), 0))
+        .map(|net| net.to_string());
+    let v6 = peers
+        .v6
+        .ranges()
+        .flat_map(|range| Ipv6Subnets::new(*range.start(), *range.end(), 0))
+        .map(|net| net.to_string());
+    let (mut all, more) = (v4.chain(v6), 64);
+    let shown: Vec<String> = all.by_ref().take(more).collect();
+    let rest = all.next().is_some();
+    (!shown.is_empty()).then(|| {
+        if rest {
+            format!("{} and many more networks", few(shown.get(..NAMED).unwrap_or_default()))
+        } else {
+            few(&shown)
+        }
+    })
+}
+
+/// Ports in words.
+pub fn ports(ports: &Ports) -> String {
+    if ports.is_all() {
+        return "every port".to_string();
+    }
+    let of = |protocol: Protocol| {
+        let ranges: Vec<String> =
+            ports.of(protocol).ranges().map(|range| range_words(*range.start(), *range.end())).collect();
+        (!ranges.is_empty()).then(|| format!("{} {}", protocol.as_str(), few(&ranges)))
+    };
+    Protocol::ALL.into_iter().filter_map(of).collect::<Vec<_>>().join(" and ")
+}
+
+fn range_words(first: u16, last: u16) -> String {
+    match (first, last) {
+        (0, u16::MAX) => "every port".to_string(),
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    }
+}
+
+/// The first few, and how many more.
+pub fn few(names: &[String]) -> String {
+    let shown = names.get(..NAMED.min(names.len())).unwrap_or_default().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
