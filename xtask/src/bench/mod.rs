@@ -1,5 +1,5 @@
-//! What the operator costs, measured beside the same writes by a bare client, and what its guards cost whoever creates a
-//! pod, beside the same creations without them; on a real control plane.
+//! What the operator costs, measured beside the same writes by a bare client; what its guards cost whoever creates a pod,
+//! beside the same creations without them, on a real control plane; and what a judgement costs, in memory.
 //!
 //! ```text
 //!  prepared cluster ─▶ phases ─▶ groups of figures, each with its floor ─▶ table or JSON
@@ -13,6 +13,7 @@ mod counts;
 mod figure;
 mod fill;
 mod group;
+mod judgement;
 mod log;
 mod machine;
 mod meter;
@@ -48,9 +49,9 @@ pub(crate) struct Arguments {
     /// A cluster of a tenth of the size, and fewer repeats: about two minutes.
     #[arg(long)]
     quick: bool,
-    /// One half alone.
+    /// One part alone.
     #[arg(long, value_enum)]
-    only: Option<Half>,
+    only: Option<Part>,
     /// How the result is written to stdout.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -68,11 +69,13 @@ enum Output {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Half {
+enum Part {
     /// What the operator costs.
     Operator,
     /// What its guards cost whoever creates a pod.
     Admission,
+    /// What a judgement costs, in memory.
+    Judgement,
 }
 
 /// How large the cluster is, and how often everything is done.
@@ -86,6 +89,7 @@ struct Size {
     repairs: usize,
     steady: Duration,
     admission: admission::Size,
+    judgement: judgement::Size,
 }
 
 const FULL: Size = Size {
@@ -97,6 +101,7 @@ const FULL: Size = Size {
     repairs: 200,
     steady: Duration::from_secs(600),
     admission: admission::Size { namespaces: 5000, nodes: 1000, rounds: 5, alone: 400, together: 1000 },
+    judgement: judgement::Size { namespaces: 5000, rounds: 9 },
 };
 const QUICK: Size = Size {
     namespaces: 500,
@@ -107,14 +112,17 @@ const QUICK: Size = Size {
     repairs: 40,
     steady: Duration::from_secs(20),
     admission: admission::Size { namespaces: 500, nodes: 100, rounds: 2, alone: 200, together: 400 },
+    judgement: judgement::Size { namespaces: 500, rounds: 3 },
 };
 /// No phase takes longer, at whatever size; most take far less.
 const PHASE: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let load = rebuild::in_release()?;
-    progress::step("Build the operator");
-    crate::operator::build()?;
+    if arguments.only != Some(Part::Judgement) {
+        progress::step("Build the operator");
+        crate::operator::build()?;
+    }
     let mut interrupted = pin!(testbed::interrupted());
     let report = tokio::select! {
         measured = Box::pin(measure(&arguments, load)) => measured?,
@@ -146,11 +154,15 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
         _ => (cores.clone(), cores.clone()),
     };
     let (mut groups, mut floors) = (Vec::new(), Map::new());
-    if arguments.only != Some(Half::Admission) {
+    let wants = |part| arguments.only.is_none_or(|only| only == part);
+    if wants(Part::Operator) {
         (groups, floors) = Box::pin(measure_operator(&size, &servers, &others)).await?;
     }
-    if arguments.only != Some(Half::Operator) {
+    if wants(Part::Admission) {
         groups.extend(Box::pin(admission::measure(&size.admission, &servers, &others)).await?);
+    }
+    if wants(Part::Judgement) {
+        groups.extend(judgement::measure(&size.judgement)?);
     }
     if arguments.quick {
         warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());
