@@ -194,6 +194,11 @@ impl Resolution {
         self.namespaces.get(name)
     }
 
+    /// Who answers for each namespace.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&str, &Claim)> {
+        self.namespaces.iter().map(|(name, claim)| (name.as_str(), claim))
+    }
+
     /// Who answers for a node.
     pub fn node(&self, name: &str) -> Option<&Claim> {
         self.nodes.get(name)

@@ -42,6 +42,9 @@ const METADATA: [&str; 7] = [
 /// Pods of others whose own policies are looked at to say which namespaces are connected.
 const OTHERS: usize = 2_000;
 
+/// Pods that an opening names.
+const PODS: usize = 50;
+
 /// What each namespace of a zone declares, for those that hold a policy of somebody else: elsewhere what is in force is what
 /// is declared, or a write is due.
 pub fn declared(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Vec<Arc<Policy>>> {
@@ -220,7 +223,8 @@ const GLOBAL_UNICAST: ipnet::Ipv6Net =
 
 /// The findings about one policy.
 fn judge(case: &Case, name: &str, extras: &[Extra], is_world: bool, found: &mut Vec<Found>) {
-    let live = case.snapshot.policies.values().flatten().find(|policy| subject(policy) == name);
+    let namespace = name.split('/').nth(1).unwrap_or_default();
+    let live = case.snapshot.policies.get(namespace).into_iter().flatten().find(|policy| subject(policy) == name);
     let manager = live.map(|policy| rival(&policy.metadata)).unwrap_or_default();
     let of = |id, extra: &Extra, what: &str| {
         let (message, evidence) = words(case, extra, what);
@@ -290,7 +294,12 @@ fn words(case: &Case, extra: &Extra, what: &str) -> (String, String) {
         Direction::Ingress => format!("It lets {who} reach {mine} on {ports}; {what}."),
         Direction::Egress => format!("It lets {mine} reach {who} on {ports}; {what}."),
     };
-    (message, format!("{}; pods: {}", extra.rule.field, pods.join(", ")))
+    let shown = pods.iter().take(PODS).cloned().collect::<Vec<_>>().join(", ");
+    let more = match pods.len().saturating_sub(PODS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (message, format!("{}; pods: {shown}{more}", extra.rule.field))
 }
 
 fn rule_ports(rule: &Rule) -> String {
@@ -304,13 +313,20 @@ fn rule_ports(rule: &Rule) -> String {
 fn connected(case: &Case, extras: &Extras, found: &mut Vec<Found>) {
     let mut linked: BTreeMap<String, String> = BTreeMap::new();
     let mut budget = OTHERS;
+    // Pods of no zone.
+    let mut outside = first(case.reach.population.real());
+    for (name, claim) in case.resolution.namespaces() {
+        if claim.is_member()
+            && let Some(members) = case.reach.population.within(name)
+        {
+            outside -= members;
+        }
+    }
     for (policy, extras) in &extras.by_policy {
         for extra in extras {
-            let others = &extra.traffic.peers.all_pods() & &first(case.reach.population.real());
-            for other in &others {
+            for other in &(&extra.traffic.peers.all_pods() & &outside) {
                 let Some(pods) = case.reach.population.class(other) else { continue };
-                let zone = case.resolution.namespace(pods.namespace).filter(|claim| claim.is_member());
-                if zone.is_some() || linked.contains_key(pods.namespace) || budget == 0 {
+                if linked.contains_key(pods.namespace) || budget == 0 {
                     continue;
                 }
                 budget -= 1;

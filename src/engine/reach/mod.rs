@@ -32,6 +32,7 @@ pub use stages::{Allow, By, Effective, Stage};
 use ipnet::IpNet;
 
 use self::rules::{networks, selector};
+use self::sets::{Ports, Traffic};
 use super::{policy::Policy, snapshot::Snapshot};
 
 /// Who can reach whom in a cluster.
@@ -44,6 +45,7 @@ pub struct Reach<'a> {
     /// The policies of each stage that hold for each class.
     holding: Vec<Vec<Holding>>,
     nodes: BTreeMap<IpAddr, &'a str>,
+    everything: Traffic,
     /// Policies to compare with, which are not in force.
     declared: BTreeMap<String, Vec<Compiled>>,
     declared_specs: BTreeMap<String, Vec<Arc<Policy>>>,
@@ -89,7 +91,8 @@ impl<'a> Reach<'a> {
             let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
             addresses.filter_map(move |address| Some((address.address.parse().ok()?, name.as_str())))
         });
-        Reach { nodes: nodes.collect(), population, stages, holding, declared, declared_specs }
+        let everything = Traffic { peers: population.everybody(), ports: Ports::all() };
+        Reach { everything, nodes: nodes.collect(), population, stages, holding, declared, declared_specs }
     }
 
     /// The policies that hold for a class, stage by stage.

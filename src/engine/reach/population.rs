@@ -40,6 +40,9 @@ pub struct Class<'a> {
     pub pods: Vec<&'a Pod>,
 }
 
+/// Classes that are sooner looked at one by one than found by their labels.
+const FEW: u64 = 64;
+
 /// Where its addresses lie among the networks of all policies; two of one class lie in the same place.
 type Place = [Option<usize>; 2];
 
@@ -190,12 +193,15 @@ impl<'a> Population<'a> {
     /// Classes that a selector means, in all namespaces or in those that another one means; without those that use the network
     /// of their node.
     pub fn select(&self, namespaces: Option<&Terms>, pods: &Terms) -> Classes {
-        let pods = self.pod_labels.select(pods);
-        let Some(terms) = namespaces.filter(|terms| !terms.is_empty()) else { return pods };
+        let Some(terms) = namespaces.filter(|terms| !terms.is_empty()) else { return self.pod_labels.select(pods) };
         let chosen = self.namespaces(terms);
         let members = chosen.iter().filter_map(|number| self.namespaces.get(usize::try_from(number).ok()?));
-        let members: Classes = members.flat_map(|(_, _, members)| members.ranges()).collect();
-        &members & &pods
+        let members = members.fold(Classes::new(), |all, (_, _, members)| all | members);
+        if members.len() > FEW {
+            return &members & &self.pod_labels.select(pods);
+        }
+        let fits = |class: &Class| !class.host_network && pods.matches(&class.labels);
+        members.iter().filter(|number| self.class(*number).is_some_and(fits)).collect()
     }
 
     /// The same as peers, who are pods that are there.
@@ -212,8 +218,9 @@ impl<'a> Population<'a> {
     pub fn network(&self, net: &IpNet) -> Peers {
         let mut peers = Peers::of_network(net);
         let family = if net.addr().is_ipv4() { Family::V4 } else { Family::V6 };
-        let pods = self.addresses.range(net.network()..=net.broadcast()).flat_map(|(_, classes)| classes.ranges());
-        peers.add_pods(family, &pods.collect());
+        let inside = self.addresses.range(net.network()..=net.broadcast());
+        let pods = inside.fold(Classes::new(), |all, (_, classes)| all | classes);
+        peers.add_pods(family, &pods);
         peers
     }
 

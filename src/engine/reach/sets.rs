@@ -3,15 +3,17 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 use ipnet::IpNet;
 use range_set_blaze::RangeSetBlaze;
+use roaring::RoaringBitmap;
 
 use crate::api::Protocol;
 
 /// Classes of pods, by number.
-pub type Classes = RangeSetBlaze<u32>;
+pub type Classes = RoaringBitmap;
 
 /// Ports of each protocol that a policy can name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl Family {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peers {
     /// Pods by class, for each way that their address is known: a block of addresses means a pod in one family only.
-    pods: [Classes; 3],
+    pods: [Arc<Classes>; 3],
     /// Addresses.
     pub v4: RangeSetBlaze<Ipv4Addr>,
     /// Addresses.
@@ -125,7 +127,8 @@ impl Peers {
 
     /// These pods, however their address is known.
     pub fn of_pods(pods: &Classes) -> Self {
-        Peers { pods: [pods.clone(), pods.clone(), pods.clone()], ..Peers::default() }
+        let pods = Arc::new(pods.clone());
+        Peers { pods: [Arc::clone(&pods), Arc::clone(&pods), pods], ..Peers::default() }
     }
 
     /// The addresses of a network.
@@ -140,8 +143,7 @@ impl Peers {
 
     /// Takes in pods whose address in this family is among them.
     pub fn add_pods(&mut self, family: Family, pods: &Classes) {
-        let mine = self.pods_mut(family);
-        *mine = &*mine | pods;
+        *Arc::make_mut(self.pods_mut(family)) |= pods;
     }
 
     /// Pods whose address is known so.
@@ -154,7 +156,7 @@ impl Peers {
         }
     }
 
-    fn pods_mut(&mut self, family: Family) -> &mut Classes {
+    fn pods_mut(&mut self, family: Family) -> &mut Arc<Classes> {
         let [v4, v6, unknown] = &mut self.pods;
         match family {
             Family::V4 => v4,
@@ -166,7 +168,7 @@ impl Peers {
     /// Pods, in whatever way their address is known.
     pub fn all_pods(&self) -> Classes {
         let [v4, v6, unknown] = &self.pods;
-        if v4 == v6 && v6 == unknown { v4.clone() } else { &(v4 | v6) | unknown }
+        if Arc::ptr_eq(v4, v6) && Arc::ptr_eq(v6, unknown) { Classes::clone(v4) } else { &(&**v4 | &**v6) | &**unknown }
     }
 
     /// Only the addresses.
@@ -189,13 +191,13 @@ impl Peers {
 
     /// Nobody.
     pub fn is_empty(&self) -> bool {
-        self.has_no_address() && self.pods.iter().all(Classes::is_empty)
+        self.has_no_address() && self.pods.iter().all(|pods| pods.is_empty())
     }
 
     /// What both have.
     pub fn and(&self, other: &Self) -> Self {
         Peers {
-            pods: each(&self.pods, &other.pods, |mine, theirs| mine & theirs),
+            pods: pairwise(&self.pods, &other.pods, |mine, theirs| mine & theirs),
             v4: &self.v4 & &other.v4,
             v6: &self.v6 & &other.v6,
         }
@@ -204,7 +206,7 @@ impl Peers {
     /// What the other one lacks.
     pub fn minus(&self, other: &Self) -> Self {
         Peers {
-            pods: each(&self.pods, &other.pods, |mine, theirs| mine - theirs),
+            pods: pairwise(&self.pods, &other.pods, |mine, theirs| mine - theirs),
             v4: &self.v4 - &other.v4,
             v6: &self.v6 - &other.v6,
         }
@@ -213,16 +215,34 @@ impl Peers {
     /// What one of them has.
     pub fn or(&self, other: &Self) -> Self {
         Peers {
-            pods: each(&self.pods, &other.pods, |mine, theirs| mine | theirs),
+            pods: pairwise(&self.pods, &other.pods, |mine, theirs| mine | theirs),
             v4: &self.v4 | &other.v4,
             v6: &self.v6 | &other.v6,
         }
     }
 }
 
+/// What is the same for two families is computed once, and shared.
+fn pairwise(
+    mine: &[Arc<Classes>; 3],
+    theirs: &[Arc<Classes>; 3],
+    op: impl Fn(&Classes, &Classes) -> Classes,
+) -> [Arc<Classes>; 3] {
+    let ([v4, v6, unknown], [v4s, v6s, unknowns]) = (mine, theirs);
+    let first = Arc::new(op(v4, v4s));
+    let after = |mine: &Arc<Classes>, theirs: &Arc<Classes>| {
+        let same = Arc::ptr_eq(mine, v4) && Arc::ptr_eq(theirs, v4s);
+        if same { Arc::clone(&first) } else { Arc::new(op(mine, theirs)) }
+    };
+    let (second, third) = (after(v6, v6s), after(unknown, unknowns));
+    [first, second, third]
+}
+
 /// The classes below a number.
 pub fn first(classes: u32) -> Classes {
-    classes.checked_sub(1).map(|last| 0..=last).into_iter().collect()
+    let mut all = Classes::new();
+    all.insert_range(0..classes);
+    all
 }
 
 /// Some peers on some ports.

@@ -55,8 +55,8 @@ impl Reach<'_> {
     pub fn effective(&self, class: u32, direction: Direction) -> Effective<'_> {
         let mut effective = Effective::default();
         let Some(pods) = self.population.class(class) else { return effective };
-        let everything = Traffic { peers: self.population.everybody(), ports: Ports::all() };
-        let mut undecided = vec![everything];
+        let mut undecided = vec![self.everything.clone()];
+        let mut untouched = true;
         for (at, stage) in self.stages.iter().enumerate() {
             let mut passed = Vec::new();
             let mut isolated_by = Vec::new();
@@ -71,13 +71,18 @@ impl Reach<'_> {
                         let both = some.iter().flat_map(|some| meant.iter().map(|meant| some.and(meant)));
                         both.filter(|traffic| !traffic.is_empty()).collect()
                     };
-                    let hit = both(&undecided);
+                    // Of everything it is what the rule means.
+                    let hit = if untouched { meant.clone() } else { both(&undecided) };
                     match rule.action {
                         // What two rules allow is said of both.
                         Action::Accept if stage.is_unordered() => {}
-                        Action::Accept | Action::Deny => undecided = without(undecided, &meant),
+                        Action::Accept | Action::Deny => {
+                            undecided = without(undecided, &meant);
+                            untouched = false;
+                        }
                         Action::Pass => {
                             undecided = without(undecided, &meant);
+                            untouched = false;
                             passed.extend(hit.iter().cloned());
                         }
                     }
@@ -88,10 +93,12 @@ impl Reach<'_> {
                 }
             }
             if isolated_by.is_empty() {
+                untouched &= passed.is_empty();
                 undecided.append(&mut passed);
             } else {
                 effective.isolated_by.append(&mut isolated_by);
                 undecided = passed;
+                untouched = false;
             }
         }
         effective.allows.extend(undecided.into_iter().map(|traffic| Allow { traffic, by: By::Default }));

@@ -1,14 +1,12 @@
 //! Traffic in words: who, on which ports. Short, because people read it; the first few names and how many more.
 
-use std::collections::BTreeMap;
-
 use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
 use super::{
     Reach, Selectors, Terms,
     sets::{Classes, Peers, Ports, first},
 };
-use crate::api::Protocol;
+use crate::{api::Protocol, engine::change::count};
 
 /// Names of each kind.
 const NAMED: usize = 3;
@@ -56,32 +54,37 @@ impl Reach<'_> {
         words.join(" and ")
     }
 
-    /// Namespaces whose pods are all meant by their name, other pods by theirs.
+    /// Namespaces whose pods are all meant by their name, other pods by theirs; the first few, because there may be thousands.
     fn some_pods(&self, pods: &Classes) -> String {
-        if *pods == self.population.everybody().all_pods() {
+        let there = first(self.population.real());
+        if *pods == there {
             return "every pod of the cluster".to_string();
         }
-        let mut members: BTreeMap<&str, Classes> = BTreeMap::new();
-        for number in pods {
-            if let Some(class) = self.population.class(number) {
-                members.entry(class.namespace).or_default().insert(number);
+        let (mut whole, mut single) = (Vec::new(), Vec::new());
+        let mut left = pods.clone();
+        while whole.len() + single.len() < NAMED
+            && let Some(class) = left.min().and_then(|number| self.population.class(number))
+        {
+            let members = self.population.within(class.namespace).cloned().unwrap_or_default() & &there;
+            if members.is_subset(pods) {
+                whole.push(class.namespace.to_string());
+            } else {
+                single.extend(self.pods(&(&members & pods)));
             }
+            left -= &members;
         }
-        let whole = |namespace: &str, some: &Classes| {
-            let all = self.population.within(namespace).cloned().unwrap_or_default();
-            (&(&all & &first(self.population.real())) - some).is_empty()
-        };
-        let (all, some): (Vec<_>, Vec<_>) = members.into_iter().partition(|(namespace, some)| whole(namespace, some));
+        let rest = left.iter().filter_map(|number| self.population.class(number)).map(|class| class.pods.len()).sum();
         let mut words = Vec::new();
-        if !all.is_empty() {
-            let names: Vec<String> = all.iter().map(|(namespace, _)| (*namespace).to_string()).collect();
-            let kind = if names.len() == 1 { "namespace" } else { "namespaces" };
-            words.push(format!("{kind} {}", few(&names)));
+        if !whole.is_empty() {
+            let kind = if whole.len() == 1 { "namespace" } else { "namespaces" };
+            words.push(format!("{kind} {}", whole.join(", ")));
         }
-        let names: Vec<String> = some.iter().flat_map(|(_, classes)| self.pods(classes)).collect();
-        if !names.is_empty() {
-            let kind = if names.len() == 1 { "pod" } else { "pods" };
-            words.push(format!("{kind} {}", few(&names)));
+        if !single.is_empty() {
+            let kind = if single.len() == 1 { "pod" } else { "pods" };
+            words.push(format!("{kind} {}", few(&single)));
+        }
+        if rest > 0 {
+            words.push(count(rest, "other pod"));
         }
         words.join(" and ")
     }
