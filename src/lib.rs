@@ -8,6 +8,7 @@
 //! cargo feature `operator`.
 
 pub mod api;
+pub mod cli;
 #[cfg(feature = "operator")]
 pub mod controllers;
 pub mod engine;

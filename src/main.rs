@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use pcizone::cli::{Outcome, check, reach};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -24,6 +25,10 @@ mod allocator {
 #[derive(Parser)]
 #[command(version)]
 enum Command {
+    /// Judge manifests or a live cluster: what is violated, what could not be proven.
+    Check(check::Arguments),
+    /// Tell who can reach whom in manifests or a live cluster.
+    Reach(reach::Arguments),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Run the operator until it is told to stop (SIGTERM or Ctrl-C).
@@ -32,24 +37,34 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Command::parse() {
-        Command::Crd => print_crd(),
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => {
+            // Fails where nobody reads it.
+            let _ = error.print();
+            return if error.use_stderr() { Outcome::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let (result, otherwise) = match command {
+        Command::Check(arguments) => (check::run(&arguments), Outcome::Unjudged.into()),
+        Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
+        Command::Crd => (print_crd(), ExitCode::FAILURE),
         #[cfg(feature = "operator")]
-        Command::Operator(arguments) => operator::run(arguments),
+        Command::Operator(arguments) => (operator::run(arguments), ExitCode::FAILURE),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => outcome.into(),
         Err(error) => {
             // The causes in one line; a backtrace says nothing to whoever reads this.
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            otherwise
         }
     }
 }
 
-fn print_crd() -> anyhow::Result<()> {
+fn print_crd() -> anyhow::Result<Outcome> {
     print!("{}", serde_saphyr::to_string(&pcizone::api::crd())?);
-    Ok(())
+    Ok(Outcome::Clean)
 }
 
 #[cfg(feature = "operator")]
@@ -59,6 +74,7 @@ mod operator {
     use anyhow::Context;
     use pcizone::{
         api::names,
+        cli::Outcome,
         controllers::{self, Address},
     };
     use tokio::signal::unix::{SignalKind, signal};
@@ -84,7 +100,7 @@ mod operator {
     }
 
     #[tokio::main]
-    pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         log();
         let Arguments { namespace, identity, listen, webhook_listen, webhook_url } = arguments;
         let config = kube::Config::infer().await.context(
@@ -106,7 +122,8 @@ mod operator {
         });
         let settings =
             controllers::Settings { config, namespace, identity, listener, webhook: Some((webhook_listen, address)) };
-        controllers::run(settings, shutdown).await.context("the operator ended")
+        controllers::run(settings, shutdown).await.context("the operator ended")?;
+        Ok(Outcome::Clean)
     }
 
     /// Text on a terminal, JSON lines elsewhere. `RUST_LOG` filters.

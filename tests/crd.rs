@@ -16,7 +16,11 @@ use std::{
 };
 
 use kube::Client;
-use pcizone::api::{self, PciZone};
+use pcizone::{
+    api::{self, PciZone},
+    cli::manifests::{Reader, Settings},
+    engine::Snapshot,
+};
 use schemars::schema_for;
 use serde_json::{Value, json};
 use testbed::{ControlPlane, Kubectl, Options};
@@ -645,6 +649,32 @@ fn parts_of(root: &str) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     parts(root, &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][root], &mut found);
     found
+}
+
+/// What the command line says of a zone.
+fn read(zone: &Value) -> Result<(), String> {
+    let now = "2026-11-24T08:00:00Z".parse().unwrap();
+    let settings = Settings { namespace: "default".to_string(), now, live: false };
+    let mut reader = Reader::new(settings, Snapshot::default());
+    reader.read("zone", true, zone.to_string().as_bytes());
+    reader.finish().map(drop).map_err(|faults| faults.to_string())
+}
+
+#[test]
+fn the_command_line_judges_zones_as_the_api_server_does() {
+    let mut wrong = Vec::new();
+    let topics = [refused_scope(), refused_hosting(), refused_flows(), refused_peers(), refused_dns()];
+    for (place, value, message) in topics.into_iter().flatten() {
+        if read(&with(place, &value)).is_ok() {
+            wrong.push(format!("{place} = {}: accepted, and not refused with «{message}»", shown(&value)));
+        }
+    }
+    for (place, value) in accepted() {
+        if let Err(error) = read(&with(place, &value)) {
+            wrong.push(format!("{place} = {}: {error}", shown(&value)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -196,6 +196,8 @@ catalogue! {
     ExternalNameIntoZone: Medium, Violated, ["1.2.5", "1.3.1"], "Declare the flow and use the Service by its own name, or remove the alias.";
     /// Endpoints written by hand outside the zone point into it.
     EndpointsPointIntoZone: Critical, Violated, ["1.3.1", "1.2.8"], "Delete them and take away the right to write endpoints.";
+    /// The zone declares nodes, and none was in what was judged.
+    NodesUnseen: Medium, Unproven, ["2.2.3"], "Give the nodes of the cluster too, or judge the live cluster.";
     /// Whether the network plug-in enforces policies was not tested.
     CniEnforcementUnproven: High, Unproven, ["11.4.5", "10.7.2"], "Test from a pod that a denied connection fails; this version does not.";
     /// A flow has ended and is closed.

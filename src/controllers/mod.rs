@@ -24,7 +24,6 @@ mod repair;
 pub mod rights;
 mod server;
 mod traffic;
-mod trim;
 mod webhook;
 mod zones;
 

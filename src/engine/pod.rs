@@ -118,7 +118,8 @@ impl From<Manifest> for Pod {
     }
 }
 
-fn controller(metadata: &ObjectMeta) -> Option<Arc<str>> {
+/// The workload that controls an object, as `Kind/name`.
+pub(super) fn controller(metadata: &ObjectMeta) -> Option<Arc<str>> {
     let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
     Some(format!("{}/{}", owner.kind, owner.name).into())
 }

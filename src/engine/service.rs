@@ -9,6 +9,11 @@ use k8s_openapi::{
 
 use super::key;
 
+/// Label of an EndpointSlice that names who writes it.
+pub const SLICE_WRITER: &str = "endpointslice.kubernetes.io/managed-by";
+/// The controller that writes most of them, from the pods of a Service: they lead nowhere else.
+pub const SLICE_CONTROLLER: &str = "endpointslice-controller.k8s.io";
+
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {

@@ -52,6 +52,8 @@ pub struct Snapshot {
     pub computed: BTreeMap<String, Memo>,
     /// What is not an object of a zone but flows depend on.
     pub cluster: Cluster,
+    /// What decides and was not shown; it may be there.
+    pub unseen: Unseen,
     /// Rights that the operator lacks, in words.
     pub missing_rights: Vec<String>,
     /// What somebody else did to our objects lately.
@@ -60,6 +62,15 @@ pub struct Snapshot {
     pub failures: BTreeMap<String, String>,
     /// What earlier looks showed.
     pub memory: Memory,
+}
+
+/// What objects outside a cluster do not show, where they are silent of it. In a cluster everything is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// The nodes.
+    pub nodes: bool,
+    /// The addresses of the API server.
+    pub api_server: bool,
 }
 
 /// A PciZone as it was read.

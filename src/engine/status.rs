@@ -81,7 +81,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         conditions: conditions(judgements, case.declaration.generation, previous, case.now),
         scope: Some(scope(case)),
         findings: Some(counts(found)),
-        top_findings: top_findings(found, previous, case.now),
+        top_findings: findings(found, previous, case.now, TOP_FINDINGS),
         obligations: obligations(case),
         change: change::pending(case.zone),
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
@@ -225,7 +225,7 @@ fn scope_resolved(case: &Case) -> Judgement {
     if !contested.is_empty() {
         return judge(Verdict::False, Reason::ClaimedTwice, format!("Another zone has {} already.", some(&contested)));
     }
-    let nodes = case.declaration.nodes.as_ref();
+    let nodes = case.declaration.nodes.as_ref().filter(|_| !case.snapshot.unseen.nodes);
     let missing_nodes = nodes.into_iter().flat_map(|nodes| &nodes.names);
     let missing_nodes = missing_nodes.filter(|name| !case.snapshot.nodes.contains_key(*name));
     let missing = case.declaration.namespaces.names.iter().filter(|name| !case.resolution.has_namespace(name));
@@ -302,6 +302,10 @@ fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
     if case.declaration.nodes.is_none() {
         return judge(Verdict::Unknown, Reason::NotDeclared, "The zone declares no nodes (spec.hosting).".to_string());
     }
+    if case.snapshot.unseen.nodes {
+        let message = "No node was given, so hosting was not judged.";
+        return judge(Verdict::Unknown, Reason::Unproven, message.to_string());
+    }
     let message = "Every node of the zone carries its label and taint, and no other node does; the zone's pods run there, and nobody else's but what is admitted.";
     judge(Verdict::True, Reason::InPlace, message.to_string())
 }
@@ -352,7 +356,8 @@ fn counts(found: &[Found]) -> FindingCounts {
     }
 }
 
-fn top_findings(found: &[Found], previous: Option<&PciZoneStatus>, now: Timestamp) -> Vec<Finding> {
+/// Findings with their dates, as many as asked for.
+pub fn findings(found: &[Found], previous: Option<&PciZoneStatus>, now: Timestamp, most: usize) -> Vec<Finding> {
     let before: BTreeMap<(&str, &str), &Finding> = previous
         .into_iter()
         .flat_map(|status| &status.top_findings)
@@ -377,7 +382,7 @@ fn top_findings(found: &[Found], previous: Option<&PciZoneStatus>, now: Timestam
             since,
         }
     };
-    found.iter().take(TOP_FINDINGS).map(finding).collect()
+    found.iter().take(most).map(finding).collect()
 }
 
 fn obligations(case: &Case) -> Vec<Obligation> {

@@ -5,27 +5,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::{
-    api::{
-        core::v1::{self, Namespace, Node},
-        discovery::v1::EndpointSlice,
-        networking::v1::NetworkPolicy,
-        rbac::v1::{ClusterRole, ClusterRoleBinding},
-    },
-    jiff::Timestamp,
-};
-use kube::core::DynamicObject;
+use k8s_openapi::jiff::Timestamp;
 use pcizone::{
     api::{PciZoneStatus, names},
     engine::{
         self, Evaluation, Resolution, Snapshot,
         due::Due,
         guards,
+        intake::{Intake, Kind},
         memory::Memory,
         plan::{self, Stance, Write},
-        pod::Pod,
-        policy::Policy,
-        snapshot::{ZoneRecord, node_ranges},
+        snapshot::node_ranges,
     },
 };
 use serde_json::{Value, json};
@@ -225,38 +215,17 @@ impl Model {
 
     /// What the engine is shown.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = self.around.clone();
+        let mut intake = Intake::new(self.around.clone());
         for object in self.objects.values() {
-            let name = object["metadata"]["name"].as_str().unwrap_or_default().to_string();
-            match object["kind"].as_str().unwrap_or_default() {
-                "PciZone" => snapshot.zones.push(ZoneRecord::read(read::<DynamicObject>(object))),
-                "Namespace" => {
-                    snapshot.namespaces.insert(name, Arc::new(read::<Namespace>(object)));
-                }
-                "Node" => {
-                    let node = read::<Node>(object);
-                    snapshot.cluster.nodes.extend(node_ranges(&node));
-                    snapshot.nodes.insert(name, Arc::new(node));
-                }
-                "Pod" => snapshot.pods.push(Arc::new(Pod::from(read::<v1::Pod>(object)))),
-                "Service" => snapshot.services.push(Arc::new(read::<v1::Service>(object).into())),
-                "EndpointSlice" => snapshot.slices.push(Arc::new(read::<EndpointSlice>(object).into())),
-                "ClusterRole" => snapshot.roles.push(Arc::new(read::<ClusterRole>(object).into())),
-                "ClusterRoleBinding" => snapshot.bindings.push(Arc::new(read::<ClusterRoleBinding>(object).into())),
-                "NetworkPolicy" => {
-                    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_string();
-                    snapshot
-                        .policies
-                        .entry(namespace)
-                        .or_default()
-                        .push(Arc::new(Policy::from(read::<NetworkPolicy>(object))));
-                }
-                other => panic!("{other} is no object of a test cluster"),
+            let text = |key: &str| object[key].as_str().unwrap_or_default();
+            let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+            let Some(kind) = Kind::find(group, text("kind")) else { panic!("{} decides nothing", subject(object)) };
+            match kind.read(object) {
+                Ok(object) => intake.take(object),
+                Err(error) => panic!("{} is no object of its kind: {error}", subject(object)),
             }
         }
-        snapshot.cluster.nodes.sort();
-        snapshot.cluster.nodes.dedup();
-        snapshot
+        intake.finish(self.now)
     }
 
     /// Judges, and writes the statuses.

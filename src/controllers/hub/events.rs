@@ -14,14 +14,12 @@ use kube::{ResourceExt, core::DynamicObject, runtime::watcher::Event};
 
 use super::{
     Hub, World,
-    facts::{
-        Touched, affected, all_ranges, api_server, changes_peers, confirmed, dependents, fingerprint, means,
-        newly_confirmed, service_ranges,
-    },
+    facts::{Touched, affected, changes_peers, confirmed, dependents, fingerprint, means, newly_confirmed},
 };
 use crate::engine::{
     Resolution,
     desired::admission::Guard,
+    facts::{all_ranges, api_server, service_ranges},
     guards,
     misplaced::concerned,
     plan,
@@ -46,7 +44,7 @@ impl Hub {
                 mutates: self.mutates(),
                 api_server: api_server(&self.slices.all()),
                 services: service_ranges(&self.service_ranges.all()),
-                nodes: all_ranges(&world.node_ranges),
+                nodes: all_ranges(world.node_ranges.values()),
             };
             self.resolve(world);
         }
@@ -214,7 +212,7 @@ impl Hub {
                     Some(ranges) => world.node_ranges.insert(name, ranges),
                     None => world.node_ranges.remove(&name),
                 };
-                world.cluster.nodes = all_ranges(&world.node_ranges);
+                world.cluster.nodes = all_ranges(world.node_ranges.values());
                 let zone = world.resolution.node(node.metadata.name.as_deref().unwrap_or_default());
                 touched.extend(zone.and_then(|claim| claim.zone.clone()).map(Touched::Zone));
                 touched.extend(dependents(&world.resolution, |peer| peer.internet == Some(true)));

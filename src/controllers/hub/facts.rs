@@ -1,20 +1,12 @@
-//! What is derived from the stores: which change touches what, and facts about the cluster.
+//! Which change touches what.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-};
-
-use ipnet::IpNet;
-use k8s_openapi::api::networking::v1::ServiceCIDR;
+use std::collections::BTreeSet;
 
 use crate::{
     api::{Flow, Peer, names},
     engine::{
         Resolution,
         resolve::{Claim, Members},
-        service::Slice,
         snapshot::ZoneRecord,
     },
 };
@@ -106,27 +98,4 @@ pub(super) fn dependents(resolution: &Resolution, is_meant: impl Fn(&Peer) -> bo
 
 pub(super) fn means(peer: &Peer, namespace: &str, zones: &BTreeSet<String>) -> bool {
     peer.namespace.as_deref() == Some(namespace) || peer.zone.as_ref().is_some_and(|zone| zones.contains(zone))
-}
-
-pub(super) fn api_server(slices: &[Arc<Slice>]) -> Vec<IpAddr> {
-    let slices = slices.iter().filter(|slice| slice.is_of_api_server());
-    let mut addresses: Vec<IpAddr> = slices.flat_map(|slice| slice.addresses.iter().copied()).collect();
-    addresses.sort();
-    addresses.dedup();
-    addresses
-}
-
-pub(super) fn service_ranges(ranges: &[Arc<ServiceCIDR>]) -> Vec<IpNet> {
-    let cidrs = ranges.iter().filter_map(|range| range.spec.as_ref()?.cidrs.as_ref()).flatten();
-    let mut ranges: Vec<IpNet> = cidrs.filter_map(|cidr| cidr.parse().ok()).collect();
-    ranges.sort();
-    ranges.dedup();
-    ranges
-}
-
-pub(super) fn all_ranges(ranges: &BTreeMap<String, Vec<IpNet>>) -> Vec<IpNet> {
-    let mut all: Vec<IpNet> = ranges.values().flatten().copied().collect();
-    all.sort();
-    all.dedup();
-    all
 }

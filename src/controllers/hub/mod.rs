@@ -51,7 +51,7 @@ use crate::{
         pod::Pod,
         policy::Policy,
         service::{Service, Slice},
-        snapshot::{Cluster, Incident, ZoneRecord},
+        snapshot::{Cluster, Incident, Unseen, ZoneRecord},
     },
 };
 use facts::Touched;
@@ -387,6 +387,7 @@ impl Hub {
             computed,
             in_force: self.in_force.digests(),
             cluster: world.cluster.clone(),
+            unseen: Unseen::default(),
             missing_rights,
             incidents,
             failures,

@@ -7,8 +7,8 @@ use kube::{Api, Client, runtime::watcher};
 use super::{Hub, WATCH_SECONDS, guard_resource, watch::follow, zone_resource};
 use crate::{
     api::names,
-    controllers::{error::Error, server::Server, trim},
-    engine::{pod::Common, policy::Specs},
+    controllers::{error::Error, server::Server},
+    engine::{pod::Common, policy::Specs, service, trim},
 };
 
 /// Watches for ever.
@@ -25,7 +25,7 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
     });
     let (mut specs, mut pod_names) = (Specs::default(), Common::default());
     let all = watcher::Config::default().timeout(WATCH_SECONDS);
-    let by_others = all.clone().labels("endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io");
+    let by_others = all.clone().labels(&format!("{}!={}", service::SLICE_WRITER, service::SLICE_CONTROLLER));
     let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
     // All in one task: store and World move together, event by event.
     tokio::join!(

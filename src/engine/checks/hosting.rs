@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{FindingId, names},
-    engine::{desired::node, ownership},
+    engine::{declaration::Matcher, desired::node, ownership},
 };
 
 /// Labels below these prefixes cannot be set by a kubelet on its own node (admission plugin `NodeRestriction`).
@@ -17,10 +17,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     not_declared(case, found);
     admits(case, found);
     let Some(nodes) = &case.declaration.nodes else { return };
-    for name in nodes.names.iter().filter(|name| !case.snapshot.nodes.contains_key(*name)) {
-        let message = "The zone declares this node, but it does not exist.";
-        found.push(Found::new(FindingId::NodeMissing, format!("Node/{name}"), message));
-    }
+    members(case, nodes, found);
     for name in &case.zone.nodes.declared {
         let Some(node) = case.snapshot.nodes.get(name) else { continue };
         let subject = format!("Node/{name}");
@@ -33,13 +30,27 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
             found.push(Found::new(FindingId::NodeLabelMissing, &subject, message).with_evidence(rival(&node.metadata)));
         }
     }
-    if case.zone.nodes.declared.is_empty() {
-        let message = "The zone declares nodes, but has none: none exists, or other zones have them.";
-        found.push(Found::new(FindingId::ZoneHasNoNodes, format!("PciZone/{}", case.name), message));
-    }
     if let Some(key) = case.declaration.node_keys.iter().find(|key| !key.starts_with(PROTECTED)) {
         let message = format!("The node selector reads {key}, which a kubelet may set on its own node.");
         found.push(Found::new(FindingId::NodeLabelUnprotected, format!("PciZone/{}", case.name), message));
+    }
+}
+
+/// The nodes are there, as far as any was to be seen.
+fn members(case: &Case, nodes: &Matcher, found: &mut Vec<Found>) {
+    let zone = format!("PciZone/{}", case.name);
+    if case.snapshot.unseen.nodes {
+        let message = "The zone declares nodes, and no node was given; hosting was not judged.";
+        found.push(Found::new(FindingId::NodesUnseen, zone, message));
+        return;
+    }
+    for name in nodes.names.iter().filter(|name| !case.snapshot.nodes.contains_key(*name)) {
+        let message = "The zone declares this node, but it does not exist.";
+        found.push(Found::new(FindingId::NodeMissing, format!("Node/{name}"), message));
+    }
+    if case.zone.nodes.declared.is_empty() {
+        let message = "The zone declares nodes, but has none: none exists, or other zones have them.";
+        found.push(Found::new(FindingId::ZoneHasNoNodes, zone, message));
     }
 }
 

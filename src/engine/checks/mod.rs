@@ -149,6 +149,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::ExternalNameIntoZone
         | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
         FindingId::NodeMissing
+        | FindingId::NodesUnseen
         | FindingId::NodeTaintMissing
         | FindingId::NodeLabelMissing
         | FindingId::NodeNotDeclared

@@ -131,6 +131,11 @@ pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 fn resolves(case: &Case, flow: &Flow, members: &BTreeSet<String>, found: &mut Vec<Found>) {
     let reasons = policies::unresolvable(case.declaration, flow, members, case.resolution, &case.snapshot.cluster);
     let Some(reason) = reasons.into_iter().next() else { return };
+    if reason == Unresolvable::NoApiServer && case.snapshot.unseen.api_server {
+        let message = "The addresses of the API server were not given, so what the flow opens was not judged.";
+        found.push(Found::new(FindingId::FlowToApiServerUnproven, subject(case, flow), message));
+        return;
+    }
     let message = match reason {
         Unresolvable::NoNamespace(name) => format!("Namespace {name} does not exist, so the flow is closed."),
         Unresolvable::EmptyZone(name) => {

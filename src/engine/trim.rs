@@ -1,4 +1,4 @@
-//! What the stores keep of an object: only what decides. Kept small, because there are many.
+//! What is kept of an object: only what decides. Kept small, because there are many.
 
 use k8s_openapi::{
     api::{
@@ -11,17 +11,15 @@ use k8s_openapi::{
 };
 use kube::core::DynamicObject;
 
-use crate::{
-    api::names,
-    engine::{
-        access::{Binding, Role},
-        desired::admission::{Guard, Kind},
-        ownership,
-        pod::{Common, Pod},
-        policy::{Policy, Specs},
-        service::{Service, Slice},
-    },
+use super::{
+    access::{Binding, Role},
+    desired::admission::{Guard, Kind},
+    ownership,
+    pod::{Common, Pod},
+    policy::{Policy, Specs},
+    service::{Service, Slice},
 };
+use crate::api::names;
 
 /// Who wrote stays as far as it decides; annotations, but for a record of ours, and owners go.
 fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
@@ -30,7 +28,8 @@ fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
     ownership::digest(metadata, label);
 }
 
-pub(super) fn namespace(mut namespace: Namespace) -> Namespace {
+/// A namespace.
+pub fn namespace(mut namespace: Namespace) -> Namespace {
     let record = namespace.metadata.annotations.as_mut().and_then(|all| all.remove_entry(names::POD_SECURITY_BEFORE));
     metadata(&mut namespace.metadata, Some(names::ZONE_LABEL));
     namespace.metadata.annotations = record.map(|record| [record].into());
@@ -41,8 +40,8 @@ pub(super) fn namespace(mut namespace: Namespace) -> Namespace {
     namespace
 }
 
-/// The addresses stay, for `internet` flows; images, conditions and capacities go.
-pub(super) fn node(mut node: Node) -> Node {
+/// A node. The addresses stay, for `internet` flows; images, conditions and capacities go.
+pub fn node(mut node: Node) -> Node {
     metadata(&mut node.metadata, Some(names::NODE_LABEL));
     if let Some(status) = node.status.take() {
         node.status = Some(NodeStatus { addresses: status.addresses, ..NodeStatus::default() });
@@ -50,34 +49,39 @@ pub(super) fn node(mut node: Node) -> Node {
     node
 }
 
-/// A replacement sends the live metadata back: annotations must stay. Of who wrote it decides only whether we did.
-pub(super) fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
+/// A policy. A replacement sends the live metadata back: annotations must stay. Of who wrote it decides only whether we did.
+pub fn policy(mut policy: NetworkPolicy, specs: &mut Specs) -> Policy {
     ownership::digest(&mut policy.metadata, None);
     specs.share(policy.into())
 }
 
-pub(super) fn service(service: v1::Service) -> Service {
+/// A Service.
+pub fn service(service: v1::Service) -> Service {
     service.into()
 }
 
-pub(super) fn slice(slice: EndpointSlice) -> Slice {
+/// An EndpointSlice.
+pub fn slice(slice: EndpointSlice) -> Slice {
     slice.into()
 }
 
-pub(super) fn role(role: ClusterRole) -> Role {
+/// A ClusterRole.
+pub fn role(role: ClusterRole) -> Role {
     role.into()
 }
 
-pub(super) fn binding(binding: ClusterRoleBinding) -> Binding {
+/// A ClusterRoleBinding.
+pub fn binding(binding: ClusterRoleBinding) -> Binding {
     binding.into()
 }
 
-pub(super) fn pod(pod: v1::Pod, common: &mut Common) -> Pod {
+/// A pod.
+pub fn pod(pod: v1::Pod, common: &mut Common) -> Pod {
     common.share(pod.into())
 }
 
-/// A replacement sends the live metadata back: annotations must stay.
-pub(super) fn guard(kind: Kind, mut object: DynamicObject) -> Guard {
+/// A guard. A replacement sends the live metadata back: annotations must stay.
+pub fn guard(kind: Kind, mut object: DynamicObject) -> Guard {
     ownership::digest(&mut object.metadata, None);
     Guard::read(kind, object)
 }

@@ -1,0 +1,192 @@
+//! `pcizone check`: what is violated or unproven.
+
+use std::io::{self, BufWriter, Write};
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use serde::Serialize;
+
+use super::{Given, Outcome, Output, has_colours, input::Loaded, table, written};
+use crate::{
+    api::{ConditionType, Finding, FindingCounts, FindingState, Mode, Severity},
+    engine::{
+        self,
+        change::count,
+        snapshot::{Snapshot, ZoneRecord},
+        status,
+    },
+};
+
+const HEAD: [&str; 5] = ["SEVERITY", "STATE", "ID", "SUBJECT", "MESSAGE"];
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Judges every zone. Exit code 0: nothing is violated, 1: something is, 2: it could not be judged, 3: wrong arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    input: Given,
+    /// How the result is shown.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    /// What could not be proven counts as a finding too.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// The result.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    zones: Vec<Zone>,
+    /// Exactly what is there was judged, and not what the operator will make of it.
+    as_is: bool,
+    judged_at: Timestamp,
+}
+
+/// The judgement of one zone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Zone {
+    name: String,
+    /// `None` where it cannot be read.
+    mode: Option<Mode>,
+    conditions: Vec<Condition>,
+    findings: Vec<Finding>,
+    counts: FindingCounts,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    if let Some(complaint) = arguments.input.complaint() {
+        eprintln!("error: {complaint}");
+        return Ok(Outcome::Usage);
+    }
+    let Loaded { snapshot, as_is, now } = arguments.input.load()?;
+    anyhow::ensure!(!snapshot.zones.is_empty(), "there is no PciZone, so there is nothing to judge by");
+    let report = Report { zones: zones(&snapshot, now), as_is, judged_at: now };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match arguments.output {
+        Output::Json => json(&mut out, &report),
+        Output::Table => text(&mut out, &report, arguments.strict, has_colours()),
+    };
+    written(result.and_then(|()| out.flush()))?;
+    Ok(outcome(&report, arguments.strict))
+}
+
+fn zones(snapshot: &Snapshot, now: Timestamp) -> Vec<Zone> {
+    let resolution = engine::resolve(snapshot);
+    let evaluations = engine::evaluate(snapshot, &resolution, now);
+    let zone = |record: &ZoneRecord| {
+        let evaluation = evaluations.get(record.name())?;
+        let mode = match record {
+            ZoneRecord::Readable(zone) => Some(zone.spec.mode),
+            ZoneRecord::Unreadable { .. } => None,
+        };
+        Some(Zone {
+            name: record.name().to_string(),
+            mode,
+            conditions: evaluation.status.conditions.clone(),
+            findings: status::findings(&evaluation.findings, record.status(), now, usize::MAX),
+            counts: evaluation.status.findings.clone().unwrap_or_default(),
+        })
+    };
+    snapshot.zones.iter().filter_map(zone).collect()
+}
+
+fn outcome(report: &Report, strict: bool) -> Outcome {
+    let has = |state| report.zones.iter().flat_map(|zone| &zone.findings).any(|finding| finding.state == state);
+    if report.zones.iter().any(|zone| zone.mode.is_none()) {
+        Outcome::Unjudged
+    } else if has(FindingState::Violated) || strict && has(FindingState::Unproven) {
+        Outcome::Findings
+    } else {
+        Outcome::Clean
+    }
+}
+
+fn json(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+fn text(out: &mut impl Write, report: &Report, strict: bool, colours: bool) -> io::Result<()> {
+    let how = if report.as_is {
+        "exactly as it is"
+    } else {
+        "as it will be once the operator has carried out what the zones declare; --as-is judges what is there"
+    };
+    writeln!(out, "Judged at {}, {how}.", report.judged_at)?;
+    for zone in &report.zones {
+        writeln!(out)?;
+        writeln!(out, "{}", table::plain(&head(zone)))?;
+        findings(out, &zone.findings, colours)?;
+    }
+    writeln!(out)?;
+    writeln!(out, "{}", summary(report, strict))
+}
+
+fn head(zone: &Zone) -> String {
+    let mode = zone.mode.map_or_else(|| "unreadable".to_string(), |mode| format!("{mode:?}"));
+    let of = |kind: ConditionType| zone.conditions.iter().find(|condition| condition.type_ == kind.as_str());
+    let compliant = of(ConditionType::Compliant).map(|condition| format!("Compliant {}", condition.status));
+    let why = zone.mode.is_none().then(|| of(ConditionType::Ready).map(|condition| condition.message.clone()));
+    let parts = [Some(format!("Zone {} ({mode})", zone.name)), compliant, why.flatten()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+}
+
+fn findings(out: &mut impl Write, findings: &[Finding], colours: bool) -> io::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let row = |finding: &Finding| {
+        let Finding { severity, state, id, subject, message, .. } = finding;
+        [format!("{severity:?}"), format!("{state:?}"), id.clone(), subject.clone(), message.clone()]
+    };
+    let rows: Vec<[String; 5]> = findings.iter().map(row).collect();
+    let head = HEAD.map(str::to_string);
+    let widths = table::widths(rows.iter().chain([&head]));
+    table::row(out, &widths, &HEAD)?;
+    for (finding, row) in findings.iter().zip(&rows) {
+        let colour = colour(finding).filter(|_| colours);
+        write!(out, "{}", colour.unwrap_or_default())?;
+        table::row(out, &widths, &row.each_ref().map(String::as_str))?;
+        write!(out, "{}", colour.map_or("", |_| PLAIN))?;
+    }
+    Ok(())
+}
+
+fn colour(finding: &Finding) -> Option<&'static str> {
+    match (finding.state, finding.severity) {
+        (FindingState::Violated, Severity::Critical | Severity::High) => Some(RED),
+        (FindingState::Violated, Severity::Medium | Severity::Low) => Some(YELLOW),
+        (FindingState::Unproven, _) => None,
+    }
+}
+
+fn summary(report: &Report, strict: bool) -> String {
+    let all = || report.zones.iter().flat_map(|zone| &zone.findings);
+    let of = |state| all().filter(|finding| finding.state == state).count();
+    let by = |severity| {
+        let violated = all().filter(|finding| finding.state == FindingState::Violated);
+        violated.filter(|finding| finding.severity == severity).count()
+    };
+    let severities = [
+        (by(Severity::Critical), "critical"),
+        (by(Severity::High), "high"),
+        (by(Severity::Medium), "medium"),
+        (by(Severity::Low), "low"),
+    ];
+    let severities: Vec<String> =
+        severities.into_iter().filter(|(n, _)| *n > 0).map(|(n, severity)| format!("{n} {severity}")).collect();
+    let violated = match of(FindingState::Violated) {
+        0 => "nothing is violated".to_string(),
+        n => format!("{} ({})", count(n, "finding"), severities.join(", ")),
+    };
+    let unproven = match of(FindingState::Unproven) {
+        0 => String::new(),
+        n if strict => format!(", {n} could not be proven, which counts"),
+        n => format!(", {n} could not be proven"),
+    };
+    format!("{}: {violated}{unproven}.", count(report.zones.len(), "zone"))
+}

@@ -1,0 +1,145 @@
+//! Where the objects come from that a command looks at.
+
+use std::path::PathBuf;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    manifests::{
+        Input, Place, Reader, Settings,
+        files::{self, Source},
+    },
+    progress::Progress,
+};
+use crate::{
+    api::names,
+    engine::{
+        Snapshot,
+        change::count,
+        intake::Kind,
+        settled,
+        snapshot::{Cluster, Unseen},
+    },
+};
+
+/// What a command looks at.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Given {
+    /// A file or folder of manifests (YAML or JSON), or - for standard input; may be given more than once. Without it
+    /// the live cluster is looked at, where this program is built for that.
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub files: Vec<PathBuf>,
+    /// The namespace of objects that name none.
+    #[arg(short, long, default_value = "default", value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Look at exactly what is there, as for a dump of a live cluster. Otherwise the cluster is looked at as it will be
+    /// once the operator has carried out what the zones in it declare.
+    #[arg(long)]
+    pub as_is: bool,
+    /// The moment to judge at, RFC 3339; otherwise now. With it equal input gives equal output.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<Timestamp>,
+    /// Say nothing of how far it is.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The context of the kubeconfig by which the live cluster is reached.
+    #[cfg(feature = "operator")]
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    pub context: Option<String>,
+}
+
+/// What a command looks at, as it was found.
+pub(super) struct Loaded {
+    pub(super) snapshot: Snapshot,
+    /// It is exactly what is there.
+    pub(super) as_is: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Given {
+    /// Why the arguments make no sense, if so.
+    pub(super) fn complaint(&self) -> Option<&'static str> {
+        let complaint = "give the manifests by -f; this program is built without what reads a live cluster";
+        (self.files.is_empty() && !cfg!(feature = "operator")).then_some(complaint)
+    }
+
+    /// Reads everything.
+    pub(super) fn load(&self) -> anyhow::Result<Loaded> {
+        let now = self.now.unwrap_or_else(|| Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
+        let mut progress = Progress::new(self.quiet);
+        let live = self.files.is_empty();
+        let settings = Settings { namespace: self.namespace.clone(), now, live };
+        let mut reader = Reader::new(settings, around());
+        let read = if live {
+            self.read_live(&mut reader, &mut progress)?
+        } else {
+            self.read_files(&mut reader, &mut progress)
+        };
+        progress.close();
+        let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
+        let skipped = skipped(&reader);
+        let Input { mut snapshot, counts } = reader.finish()?;
+        progress.tell(&said);
+        if let Some(skipped) = skipped {
+            progress.tell(&skipped);
+        }
+        let as_is = self.as_is || live;
+        if as_is {
+            // What the objects do not tell: the guards that patch are only where the API server knows such.
+            snapshot.cluster.mutates = counts.contains_key(&Kind::MutatingAdmissionPolicy);
+            snapshot = settled::in_force(snapshot, now);
+        } else {
+            let is_silent = |kind| !counts.contains_key(&kind);
+            snapshot.unseen =
+                Unseen { nodes: is_silent(Kind::Node), api_server: snapshot.cluster.api_server.is_empty() };
+            snapshot = settled::settled(snapshot, now);
+        }
+        Ok(Loaded { snapshot, as_is, now })
+    }
+
+    fn read_files(&self, reader: &mut Reader, progress: &mut Progress) -> String {
+        let (sources, wrong) = files::sources(&self.files);
+        for (source, message) in wrong {
+            reader.fail(Place { source, ..Place::default() }, message);
+        }
+        let mut buffer = Vec::new();
+        for (number, source) in sources.iter().enumerate() {
+            let name = source.name();
+            match source.read(&mut buffer) {
+                Ok(()) => reader.read(&name, source.is_json(), &buffer),
+                Err(message) => reader.fail(Place { source: name, ..Place::default() }, message),
+            }
+            progress.tick(|seconds| {
+                let objects = count(reader.objects(), "object");
+                format!("{} of {} files, {objects}, {seconds:.1} s", number + 1, sources.len())
+            });
+        }
+        match sources.as_slice() {
+            [Source::Stdin] => "standard input".to_string(),
+            sources => count(sources.len(), "file"),
+        }
+    }
+
+    #[cfg(feature = "operator")]
+    fn read_live(&self, reader: &mut Reader, progress: &mut Progress) -> anyhow::Result<String> {
+        super::live::read(self.context.as_deref(), reader, progress)
+    }
+
+    #[cfg(not(feature = "operator"))]
+    fn read_live(&self, _: &mut Reader, _: &mut Progress) -> anyhow::Result<String> {
+        anyhow::bail!("this program is built without what reads a live cluster")
+    }
+}
+
+/// The operator as it is shipped.
+fn around() -> Snapshot {
+    let operator_namespace = names::OPERATOR_NAMESPACE.to_string();
+    let operator_user = format!("system:serviceaccount:{operator_namespace}:{}", names::OPERATOR);
+    Snapshot { cluster: Cluster { operator_namespace, operator_user, ..Cluster::default() }, ..Snapshot::default() }
+}
+
+fn skipped(reader: &Reader) -> Option<String> {
+    let total: usize = reader.skipped().values().sum();
+    let kinds: Vec<String> = reader.skipped().iter().map(|(kind, number)| format!("{kind} {number}")).collect();
+    (total > 0).then(|| format!("skipped {} of kinds that do not decide: {}", count(total, "object"), kinds.join(", ")))
+}

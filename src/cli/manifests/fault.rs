@@ -1,0 +1,117 @@
+//! What is wrong with an input, and where.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde_path_to_error::Segment;
+
+/// One step from an object down to a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The field of this name.
+    Key(String),
+    /// The entry of this number.
+    Index(usize),
+}
+
+/// The way from an object to a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field(pub Vec<Step>);
+
+impl Field {
+    /// A field by its way as people write it, without lists.
+    pub fn of(path: &str) -> Self {
+        Field(path.split('.').map(|key| Step::Key(key.to_string())).collect())
+    }
+
+    /// A field of this one.
+    pub fn key(&self, key: &str) -> Self {
+        self.then(Step::Key(key.to_string()))
+    }
+
+    /// An entry of this list.
+    pub fn index(&self, index: usize) -> Self {
+        self.then(Step::Index(index))
+    }
+
+    fn then(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Field(steps)
+    }
+}
+
+impl From<&serde_path_to_error::Path> for Field {
+    fn from(path: &serde_path_to_error::Path) -> Self {
+        let step = |segment: &Segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        Field(path.iter().filter_map(step).collect())
+    }
+}
+
+impl Display for Field {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (number, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if number == 0 => write!(f, "{key}")?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where something stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or what else was read.
+    pub source: String,
+    /// The line, from 1.
+    pub line: Option<u64>,
+    /// Its number in the list that it stands in, from 0.
+    pub item: Option<usize>,
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Place { source, line, item } = self;
+        write!(f, "{source}")?;
+        if let Some(line) = line {
+            write!(f, ":{line}")?;
+        }
+        // With a line of its own an object needs no number.
+        match item {
+            Some(item) if line.is_none() => write!(f, " (items[{item}])"),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Something that keeps an input from being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it stands.
+    pub place: Place,
+    /// The object, as `Kind namespace/name`; empty where it is not known.
+    pub subject: String,
+    /// The field; empty where it is not known.
+    pub field: Field,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.subject.is_empty() {
+            write!(f, "{}: ", self.subject)?;
+        }
+        if !self.field.0.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        write!(f, "{}", self.message)
+    }
+}

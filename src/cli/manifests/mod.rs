@@ -1,0 +1,407 @@
+//! Reads manifests: files, folders, standard input or the answers of an API server, into a snapshot.
+//!
+//! ```text
+//!  files ──▶ documents ──▶ objects ──▶ valid? ──▶ Intake ──▶ Snapshot
+//!                              └── of a kind that does not decide: counted, and let go at once
+//! ```
+//! Nothing that is wrong is passed over: a policy that was left out could be the one that opens everything. The whole
+//! input is read and everything that is wrong with it is told, at its place.
+
+mod documents;
+mod fault;
+pub mod files;
+mod locate;
+mod object;
+mod schema;
+mod valid;
+mod value;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    error::Error,
+    fmt::{self, Display, Formatter},
+    mem,
+};
+
+use k8s_openapi::{
+    api::core::v1::Namespace,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    jiff::Timestamp,
+};
+use serde_json::Value;
+
+use self::{
+    documents::Unparsable,
+    object::{NODES, Read},
+};
+use crate::{
+    api::names,
+    engine::{
+        Snapshot,
+        intake::{Intake, Kind, Object, Scope},
+    },
+};
+
+pub use fault::{Fault, Field, Place, Step};
+
+/// The most objects of one run.
+const OBJECTS: usize = 1_000_000;
+/// The most faults that are told one by one.
+pub const SHOWN: usize = 20;
+/// The most nodes of what makes pods: each may cost a thousand bytes while it is looked at.
+const POD_NODES: usize = 20_000;
+/// The largest document in which the line of a field is looked for; in larger ones that of the object does.
+const SEARCHED: usize = 4 * 1024 * 1024;
+/// Namespaces of every cluster.
+const ALWAYS: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+/// The API group that some kinds lay in before they had one of their own.
+const FORMER_GROUP: &str = "extensions";
+
+/// How objects are completed, as an API server would.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespace of objects that name none.
+    pub namespace: String,
+    /// When what is not there yet will have been made.
+    pub now: Timestamp,
+    /// Every object is one of a cluster: nothing is checked or completed.
+    pub live: bool,
+}
+
+/// Reads one source after the other.
+pub struct Reader {
+    settings: Settings,
+    intake: Intake,
+    sources: Vec<String>,
+    /// Where each object was read.
+    places: HashMap<Box<str>, Spot>,
+    /// Namespaces that something lies in.
+    namespaces: BTreeSet<String>,
+    counts: BTreeMap<Kind, usize>,
+    skipped: BTreeMap<String, usize>,
+    generated: usize,
+    objects: usize,
+    faults: Faults,
+}
+
+/// A place, small.
+#[derive(Clone, Copy)]
+struct Spot {
+    source: usize,
+    line: Option<u32>,
+    item: Option<u32>,
+}
+
+/// What is wrong with an input.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// The first of them.
+    pub shown: Vec<Fault>,
+    /// How many there are besides.
+    pub more: usize,
+}
+
+impl Faults {
+    fn is_full(&self) -> bool {
+        self.shown.len() >= SHOWN
+    }
+
+    fn push(&mut self, fault: impl FnOnce() -> Fault) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.shown.push(fault());
+        }
+    }
+}
+
+impl Display for Faults {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "the input cannot be judged")?;
+        for fault in &self.shown {
+            write!(f, "\n  {fault}")?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
+    }
+}
+
+impl Error for Faults {}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Input {
+    /// The objects that decide.
+    pub snapshot: Snapshot,
+    /// How many there are of each kind.
+    pub counts: BTreeMap<Kind, usize>,
+}
+
+/// The text that is being read.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    source: usize,
+    text: &'a str,
+    lines_before: u64,
+}
+
+impl Reader {
+    /// Nothing read yet. `around`: what is no object.
+    pub fn new(settings: Settings, around: Snapshot) -> Self {
+        Reader {
+            settings,
+            intake: Intake::new(around),
+            sources: Vec::new(),
+            places: HashMap::new(),
+            namespaces: BTreeSet::new(),
+            counts: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            generated: 0,
+            objects: 0,
+            faults: Faults::default(),
+        }
+    }
+
+    /// How many objects were read.
+    pub fn objects(&self) -> usize {
+        self.objects
+    }
+
+    /// Objects of kinds that do not decide, by kind.
+    pub fn skipped(&self) -> &BTreeMap<String, usize> {
+        &self.skipped
+    }
+
+    /// Reads a source: YAML with any number of documents, or JSON.
+    pub fn read(&mut self, source: &str, is_json: bool, bytes: &[u8]) {
+        let text = match str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+                let place = Place { source: source.to_string(), line: u64::try_from(line).ok(), item: None };
+                return self.fail(place, "it is no UTF-8 text");
+            }
+        };
+        self.sources.push(source.to_string());
+        let source = self.sources.len() - 1;
+        if is_json {
+            let context = Context { source, text: text.trim_start_matches('\u{feff}'), lines_before: 0 };
+            self.document(context, documents::json);
+            return;
+        }
+        if documents::is_json(text) {
+            self.document(Context { source, text, lines_before: 0 }, documents::json);
+            return;
+        }
+        for document in documents::split(text) {
+            let context = Context { source, text: document.text, lines_before: document.lines_before };
+            let parse = if documents::is_json(document.text) { documents::json } else { documents::yaml };
+            self.document(context, parse);
+            if self.objects > OBJECTS {
+                break;
+            }
+        }
+    }
+
+    /// Notes that a source is wrong as a whole.
+    pub fn fail(&mut self, place: Place, message: impl Into<String>) {
+        let (subject, field) = (String::new(), Field::default());
+        self.faults.push(|| Fault { place, subject, field, message: message.into() });
+    }
+
+    /// What was read, or all that is wrong with it.
+    pub fn finish(mut self) -> Result<Input, Faults> {
+        if !self.faults.shown.is_empty() {
+            return Err(self.faults);
+        }
+        if !self.settings.live {
+            self.add_namespaces();
+        }
+        Ok(Input { snapshot: self.intake.finish(self.settings.now), counts: self.counts })
+    }
+
+    /// Namespaces that nobody wrote down: objects lie in them, or every cluster has them.
+    fn add_namespaces(&mut self) {
+        let known = |name: &str| self.places.contains_key(format!("{}/{name}", Kind::Namespace.as_str()).as_str());
+        let names = ALWAYS.into_iter().chain(self.namespaces.iter().map(String::as_str));
+        let missing: BTreeSet<String> = names.filter(|name| !known(name)).map(str::to_string).collect();
+        for name in missing {
+            let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
+            let mut object = Object::Namespace(Box::new(Namespace { metadata, ..Namespace::default() }));
+            self.complete(&mut object);
+            self.intake.take(object);
+        }
+    }
+
+    fn document(&mut self, context: Context, parse: fn(&str, &mut dyn FnMut(Read)) -> Result<(), Unparsable>) {
+        let parsed = parse(context.text, &mut |read| self.object(context, read));
+        if let Err(Unparsable { line, message }) = parsed {
+            let source = self.sources.get(context.source).cloned().unwrap_or_default();
+            let line = Some(context.lines_before + line.unwrap_or(1));
+            self.fail(Place { source, line, item: None }, message);
+        }
+    }
+
+    fn object(&mut self, context: Context, mut read: Read) {
+        self.objects += 1;
+        if self.objects > OBJECTS {
+            if self.objects == OBJECTS + 1 {
+                self.fault(context, &read, &Field::default(), &format!("there are more than {OBJECTS} objects"));
+            }
+            return;
+        }
+        let Some(kind) = self.kind(context, &read) else { return };
+        let limit = if kind.is_workload() || kind == Kind::Pod { POD_NODES } else { NODES };
+        if read.nodes > limit {
+            self.fault(context, &read, &Field::default(), "the object is too large");
+            return;
+        }
+        self.name(&mut read);
+        let content = Value::Object(mem::take(&mut read.content));
+        let object = kind.read(&content);
+        read.content = match content {
+            Value::Object(content) => content,
+            _ => return,
+        };
+        match object {
+            Ok(object) => self.take(context, &read, object),
+            Err(error) => self.wrong_type(context, &read, kind, &error.to_string()),
+        }
+    }
+
+    /// The kind of an object, if it decides.
+    fn kind(&mut self, context: Context, read: &Read) -> Option<Kind> {
+        if read.kind.is_empty() || read.api_version.is_empty() {
+            let missing = if read.kind.is_empty() { "kind" } else { "apiVersion" };
+            self.fault(context, read, &Field::of(missing), "it is missing, so what this is cannot be told");
+            return None;
+        }
+        let Some(kind) = Kind::find(read.group(), &read.kind) else {
+            let former = Kind::ALL.iter().find(|kind| kind.as_str() == read.kind);
+            if let Some(kind) = former.filter(|_| read.group() == FORMER_GROUP) {
+                let message =
+                    format!("no API server takes {} any more; write {}", read.api_version, kind.api_version());
+                self.fault(context, read, &Field::of("apiVersion"), &message);
+            } else {
+                *self.skipped.entry(read.kind.clone()).or_default() += 1;
+            }
+            return None;
+        };
+        if !kind.reads(read.version()) {
+            let message = format!("{} is not read; write {}", read.api_version, kind.api_version());
+            self.fault(context, read, &Field::of("apiVersion"), &message);
+            return None;
+        }
+        Some(kind)
+    }
+
+    /// Gives what an API server would name a name that no other has.
+    fn name(&mut self, read: &mut Read) {
+        let Some(Value::Object(metadata)) = read.content.get_mut("metadata") else { return };
+        if metadata.contains_key("name") {
+            return;
+        }
+        if let Some(Value::String(prefix)) = metadata.get("generateName") {
+            self.generated += 1;
+            let name = format!("{prefix}{}", self.generated);
+            metadata.insert("name".to_string(), Value::String(name));
+        }
+    }
+
+    /// Says which field is of a wrong type: reads it again, with an eye on the way.
+    fn wrong_type(&mut self, context: Context, read: &Read, kind: Kind, otherwise: &str) {
+        let content = Value::Object(read.content.clone());
+        let mut track = serde_path_to_error::Track::new();
+        let again = kind.read(serde_path_to_error::Deserializer::new(&content, &mut track));
+        let message = again.err().map_or_else(|| otherwise.to_string(), |error| error.to_string());
+        self.fault(context, read, &Field::from(&track.path()), &message);
+    }
+
+    fn take(&mut self, context: Context, read: &Read, mut object: Object) {
+        let kind = object.kind();
+        self.complete(&mut object);
+        let metadata = object.metadata();
+        let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref().unwrap_or_default());
+        let key = match namespace {
+            Some(namespace) => format!("{}/{namespace}/{name}", kind.as_str()),
+            None => format!("{}/{name}", kind.as_str()),
+        };
+        let mut is_valid = true;
+        if !self.settings.live {
+            valid::check(&object, &mut |field, message| {
+                is_valid = false;
+                self.fault(context, read, field, &message);
+            });
+            let small = |number: u64| u32::try_from(number).ok();
+            let line = read.line.and_then(|line| small(context.lines_before + line));
+            let item = read.item.and_then(|item| u32::try_from(item).ok());
+            let spot = Spot { source: context.source, line, item };
+            if let Some(first) = self.places.insert(key.into_boxed_str(), spot).filter(|_| is_valid) {
+                let message = format!("it is there twice; the first is at {}", self.place(first));
+                self.fault(context, read, &Field::default(), &message);
+                return;
+            }
+        }
+        if is_valid {
+            if let Some(namespace) = &object.metadata().namespace
+                && !self.namespaces.contains(namespace)
+            {
+                self.namespaces.insert(namespace.clone());
+            }
+            *self.counts.entry(kind).or_default() += 1;
+            self.intake.take(object);
+        }
+    }
+
+    /// Adds what an API server adds.
+    fn complete(&self, object: &mut Object) {
+        let kind = object.kind();
+        let Settings { namespace, now, live: _ } = &self.settings;
+        let metadata = object.metadata_mut();
+        match kind.scope() {
+            Scope::Cluster => metadata.namespace = None,
+            Scope::Namespaced => {
+                let own = metadata.namespace.take().filter(|namespace| !namespace.is_empty());
+                metadata.namespace = Some(own.unwrap_or_else(|| namespace.clone()));
+            }
+        }
+        if kind == Kind::Pod {
+            metadata.creation_timestamp.get_or_insert(Time(*now));
+        }
+        if kind == Kind::Namespace {
+            let name = metadata.name.clone().unwrap_or_default();
+            metadata.labels.get_or_insert_default().entry(names::NAMESPACE_NAME.to_string()).or_insert(name);
+        }
+    }
+
+    fn fault(&mut self, context: Context, read: &Read, field: &Field, message: &str) {
+        let source = self.sources.get(context.source).cloned().unwrap_or_default();
+        self.faults.push(|| {
+            let is_small = context.text.len() <= SEARCHED;
+            let line = is_small.then(|| locate::line(context.text, read.item, field)).flatten().or(read.line);
+            let line = line.map(|line| context.lines_before + line);
+            let place = Place { source, line, item: read.item };
+            Fault { place, subject: subject(read), field: field.clone(), message: message.to_string() }
+        });
+    }
+
+    fn place(&self, spot: Spot) -> Place {
+        let source = self.sources.get(spot.source).cloned().unwrap_or_default();
+        let item = spot.item.and_then(|item| usize::try_from(item).ok());
+        Place { source, line: spot.line.map(u64::from), item }
+    }
+}
+
+/// `Kind namespace/name`, as far as it is there.
+fn subject(read: &Read) -> String {
+    let text = |key: &str| read.content.get("metadata").and_then(|metadata| metadata.get(key)?.as_str());
+    let name = text("name").or(text("generateName")).unwrap_or_default();
+    let name = match text("namespace") {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_string(),
+    };
+    [read.kind.as_str(), &name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,150 @@
+//! `pcizone reach`: who can reach whom.
+
+mod plug;
+mod probes;
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use self::plug::{Answer, End};
+use super::{Given, Outcome, Output, input::Loaded, table, written};
+use crate::{api::Protocol, engine::pod::Pod};
+
+const HEAD: [&str; 5] = ["FROM", "TO", "PORT", "ALLOWED", "DECIDED BY"];
+
+/// Tells for every ordered pair of pods, and every port that a container of the second declares, whether the first reaches the
+/// second there, and what decides. Exit code 0 whatever is allowed, 2: it could not be told, 3: wrong arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    input: Given,
+    /// How the result is shown.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    /// Ask exactly what stands in this file, or - for standard input: a JSON list of {from, to, protocol, port}, where an end is
+    /// NAMESPACE/POD or ip:ADDRESS, and the protocol is TCP unless it is named.
+    #[arg(long, value_name = "FILE")]
+    probes: Option<PathBuf>,
+}
+
+/// One question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Probe {
+    from: End,
+    to: End,
+    protocol: Protocol,
+    port: u16,
+}
+
+/// One question and its answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    from: &'a str,
+    to: &'a str,
+    protocol: Protocol,
+    port: u16,
+    ingress: bool,
+    egress: bool,
+    allowed: bool,
+    decided_by: &'a [String],
+}
+
+/// What answers: the engine, or what stands for it in tests.
+type Oracle<'a> = &'a dyn Fn(&Probe) -> Answer;
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let complaint = arguments.input.complaint();
+    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+    let both = arguments.probes.as_ref().is_some_and(is_stdin) && arguments.input.files.iter().any(is_stdin);
+    let complaint = complaint.or(both.then_some("standard input is either the manifests or the probes"));
+    if let Some(complaint) = complaint {
+        eprintln!("error: {complaint}");
+        return Ok(Outcome::Usage);
+    }
+    let probes = arguments.probes.as_deref().map(probes::read).transpose()?;
+    let Loaded { snapshot, .. } = arguments.input.load()?;
+    if let Some(probes) = &probes {
+        probes::check(probes, &snapshot)?;
+    }
+    let engine = plug::engine(&snapshot)?;
+    let oracle = |probe: &Probe| engine(&probe.from, &probe.to, probe.protocol, probe.port);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match probes {
+        Some(probes) => answer(&mut out, arguments.output, &oracle, probes.into_iter()),
+        None => answer(&mut out, arguments.output, &oracle, pairs(&snapshot.pods)),
+    };
+    written(result.and_then(|()| out.flush()))?;
+    Ok(Outcome::Clean)
+}
+
+/// Every ordered pair of pods that run, with every port that the second declares; sorted by all of that.
+fn pairs(pods: &[Arc<Pod>]) -> impl Iterator<Item = Probe> + Clone {
+    let running = pods.iter().filter(|pod| !pod.ended);
+    running.clone().flat_map(move |from| {
+        running.clone().flat_map(move |to| {
+            let mut ports: Vec<_> = to.ports.iter().map(|port| (port.protocol, port.number)).collect();
+            ports.sort_unstable_by_key(|(protocol, port)| (protocol.as_str(), *port));
+            ports.dedup();
+            ports.into_iter().map(move |(protocol, port)| Probe { from: end(from), to: end(to), protocol, port })
+        })
+    })
+}
+
+fn end(pod: &Pod) -> End {
+    End::Pod { namespace: pod.namespace().to_string(), name: pod.name().to_string() }
+}
+
+/// Asks and writes, one by one: there are as many as pods by pods.
+fn answer(
+    out: &mut impl Write,
+    output: Output,
+    oracle: Oracle,
+    probes: impl Iterator<Item = Probe> + Clone,
+) -> io::Result<()> {
+    match output {
+        Output::Json => json(out, oracle, probes),
+        Output::Table => text(out, oracle, probes),
+    }
+}
+
+fn json(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe>) -> io::Result<()> {
+    write!(out, "[")?;
+    for (number, probe) in probes.enumerate() {
+        let Answer { ingress, egress, allowed, decided_by } = &oracle(&probe);
+        let (from, to) = (&probe.from.to_string(), &probe.to.to_string());
+        let Probe { protocol, port, .. } = probe;
+        let (ingress, egress, allowed) = (*ingress, *egress, *allowed);
+        write!(out, "{}", if number == 0 { "\n" } else { ",\n" })?;
+        serde_json::to_writer(&mut *out, &Record { from, to, protocol, port, ingress, egress, allowed, decided_by })?;
+    }
+    writeln!(out, "\n]")
+}
+
+fn text(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe> + Clone) -> io::Result<()> {
+    let row = |probe: &Probe| {
+        let Probe { from, to, protocol, port } = probe;
+        [from.to_string(), to.to_string(), format!("{}/{port}", protocol.as_str())]
+    };
+    // Twice through the questions is less than all of them held.
+    let mut widths = HEAD.map(table::width);
+    for probe in probes.clone() {
+        for (widest, cell) in widths.iter_mut().zip(row(&probe)) {
+            *widest = table::width(&cell).max(*widest);
+        }
+    }
+    table::row(out, &widths, &HEAD)?;
+    for probe in probes {
+        let Answer { allowed, decided_by, .. } = oracle(&probe);
+        let [from, to, port] = row(&probe);
+        let allowed = if allowed { "yes" } else { "no" };
+        table::row(out, &widths, &[&from, &to, &port, allowed, &decided_by.join(", ")])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Questions from a file.
+
+use std::{collections::BTreeSet, path::Path};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use super::{Probe, plug::End};
+use crate::{api::Protocol, cli::manifests::files::Source, engine::Snapshot};
+
+/// A question as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    from: String,
+    to: String,
+    #[serde(default)]
+    protocol: Protocol,
+    port: u16,
+}
+
+/// Reads the questions.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Probe>> {
+    let source = if path.as_os_str() == "-" { Source::Stdin } else { Source::File(path.to_path_buf()) };
+    let mut text = Vec::new();
+    source.read(&mut text).map_err(|message| anyhow::anyhow!("{}: {message}", source.name()))?;
+    parse(&text).with_context(|| format!("{}: the probes cannot be read", source.name()))
+}
+
+fn parse(text: &[u8]) -> anyhow::Result<Vec<Probe>> {
+    let probes: Vec<Written> = serde_json::from_slice(text)?;
+    let probe = |(number, Written { from, to, protocol, port }): (usize, Written)| {
+        let end = |end: &str| end.parse::<End>().map_err(|message| anyhow::anyhow!("probe {number}: {message}"));
+        Ok(Probe { from: end(&from)?, to: end(&to)?, protocol, port })
+    };
+    probes.into_iter().enumerate().map(probe).collect()
+}
+
+/// Whoever asks about a pod that is not there has mistyped it: no answer would be right.
+pub(super) fn check(probes: &[Probe], snapshot: &Snapshot) -> anyhow::Result<()> {
+    let running: BTreeSet<&str> = snapshot.pods.iter().filter(|pod| !pod.ended).map(|pod| &*pod.key).collect();
+    for (number, probe) in probes.iter().enumerate() {
+        for end in [&probe.from, &probe.to] {
+            let is_there = match end {
+                End::Pod { namespace, name } => running.contains(format!("{namespace}/{name}").as_str()),
+                End::Address(_) => true,
+            };
+            anyhow::ensure!(is_there, "probe {number}: there is no pod {end}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! Takes Kubernetes objects into a snapshot, one by one. Which kinds decide, and how each is taken, stands in one table.
+//!
+//! What an object holds beyond that is let go at once. Nothing is checked here: what no API server would take is told by
+//! whoever reads it.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use k8s_openapi::{
+    api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::{CronJob, Job},
+        core::v1::{self, Namespace, Node, ReplicationController, Service},
+        discovery::v1::EndpointSlice,
+        networking::v1::{NetworkPolicy, ServiceCIDR},
+        rbac::v1::{ClusterRole, ClusterRoleBinding},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    jiff::Timestamp,
+};
+use kube::core::DynamicObject;
+use serde::{Deserialize, Deserializer};
+
+use super::{
+    desired::admission::Kind as Guards,
+    facts, ownership,
+    pod::Common,
+    policy::Specs,
+    service::{SLICE_CONTROLLER, SLICE_WRITER},
+    snapshot::{Snapshot, ZoneRecord, node_ranges},
+    trim,
+    workloads::Workloads,
+};
+
+/// Whether objects of a kind lie in namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// They belong to the whole cluster.
+    Cluster,
+    /// They lie in namespaces.
+    Namespaced,
+}
+
+macro_rules! kinds {
+    ($($kind:ident($object:ty) of $group:literal $version:literal, $plural:literal, $scope:ident => $take:expr;)+) => {
+        /// A kind that decides.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $(
+                #[doc = concat!("`", stringify!($kind), "`.")]
+                $kind,
+            )+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Kind] = &[$(Kind::$kind),+];
+
+            /// The spelling of the Kubernetes API.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Kind::$kind => stringify!($kind),)+ }
+            }
+
+            /// API group; empty for the first one.
+            pub fn group(self) -> &'static str {
+                match self { $(Kind::$kind => $group,)+ }
+            }
+
+            /// The version of it that is read.
+            pub fn version(self) -> &'static str {
+                match self { $(Kind::$kind => $version,)+ }
+            }
+
+            /// The plural name in paths.
+            pub fn plural(self) -> &'static str {
+                match self { $(Kind::$kind => $plural,)+ }
+            }
+
+            /// Whether its objects lie in namespaces.
+            pub fn scope(self) -> Scope {
+                match self { $(Kind::$kind => Scope::$scope,)+ }
+            }
+
+            /// Reads an object of this kind.
+            pub fn read<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
+                match self {
+                    $(Kind::$kind => Box::<$object>::deserialize(deserializer).map(Object::$kind),)+
+                }
+            }
+        }
+
+        /// An object of a kind that decides.
+        #[derive(Clone, Debug)]
+        pub enum Object {
+            $(
+                #[doc = concat!("A `", stringify!($kind), "`.")]
+                $kind(Box<$object>),
+            )+
+        }
+
+        impl Object {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self { $(Object::$kind(_) => Kind::$kind,)+ }
+            }
+
+            /// Its metadata.
+            pub fn metadata(&self) -> &ObjectMeta {
+                match self { $(Object::$kind(object) => &object.metadata,)+ }
+            }
+
+            /// Its metadata, to be completed.
+            pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                match self { $(Object::$kind(object) => &mut object.metadata,)+ }
+            }
+        }
+
+        impl Intake {
+            /// Takes an object in.
+            pub fn take(&mut self, object: Object) {
+                match object {
+                    $(Object::$kind(object) => {
+                        let take: fn(&mut Intake, $object) = $take;
+                        take(self, *object);
+                    })+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    PciZone(DynamicObject) of "pcizone.dev" "v1alpha1", "pcizones", Cluster => Intake::zone;
+    Namespace(Namespace) of "" "v1", "namespaces", Cluster => Intake::namespace;
+    Node(Node) of "" "v1", "nodes", Cluster => Intake::node;
+    NetworkPolicy(NetworkPolicy) of "networking.k8s.io" "v1", "networkpolicies", Namespaced => Intake::policy;
+    Pod(v1::Pod) of "" "v1", "pods", Namespaced => Intake::pod;
+    Service(Service) of "" "v1", "services", Namespaced => Intake::service;
+    EndpointSlice(EndpointSlice) of "discovery.k8s.io" "v1", "endpointslices", Namespaced => Intake::slice;
+    ServiceCIDR(ServiceCIDR) of "networking.k8s.io" "v1", "servicecidrs", Cluster => Intake::service_range;
+    ClusterRole(ClusterRole) of "rbac.authorization.k8s.io" "v1", "clusterroles", Cluster => Intake::role;
+    ClusterRoleBinding(ClusterRoleBinding) of "rbac.authorization.k8s.io" "v1", "clusterrolebindings", Cluster
+        => Intake::binding;
+    ValidatingAdmissionPolicy(DynamicObject) of "admissionregistration.k8s.io" "v1", "validatingadmissionpolicies", Cluster
+        => |to, guard| to.guard(Guards::Validating, guard);
+    ValidatingAdmissionPolicyBinding(DynamicObject)
+        of "admissionregistration.k8s.io" "v1", "validatingadmissionpolicybindings", Cluster
+        => |to, guard| to.guard(Guards::ValidatingBinding, guard);
+    MutatingAdmissionPolicy(DynamicObject) of "admissionregistration.k8s.io" "v1", "mutatingadmissionpolicies", Cluster
+        => |to, guard| to.guard(Guards::Mutating, guard);
+    MutatingAdmissionPolicyBinding(DynamicObject)
+        of "admissionregistration.k8s.io" "v1", "mutatingadmissionpolicybindings", Cluster
+        => |to, guard| to.guard(Guards::MutatingBinding, guard);
+    Deployment(Deployment) of "apps" "v1", "deployments", Namespaced
+        => |to, one| to.workloads.add(Kind::Deployment, &one.metadata, one.spec);
+    StatefulSet(StatefulSet) of "apps" "v1", "statefulsets", Namespaced
+        => |to, one| to.workloads.add(Kind::StatefulSet, &one.metadata, one.spec);
+    DaemonSet(DaemonSet) of "apps" "v1", "daemonsets", Namespaced
+        => |to, one| to.workloads.add(Kind::DaemonSet, &one.metadata, one.spec);
+    ReplicaSet(ReplicaSet) of "apps" "v1", "replicasets", Namespaced
+        => |to, one| to.workloads.add(Kind::ReplicaSet, &one.metadata, one.spec);
+    ReplicationController(ReplicationController) of "" "v1", "replicationcontrollers", Namespaced
+        => |to, one| to.workloads.add(Kind::ReplicationController, &one.metadata, one.spec);
+    Job(Job) of "batch" "v1", "jobs", Namespaced
+        => |to, one| to.workloads.add(Kind::Job, &one.metadata, one.spec);
+    CronJob(CronJob) of "batch" "v1", "cronjobs", Namespaced
+        => |to, one| to.workloads.add(Kind::CronJob, &one.metadata, Some(one.spec));
+}
+
+impl Kind {
+    /// The kind of this name in an API group.
+    pub fn find(group: &str, kind: &str) -> Option<Self> {
+        Kind::ALL.iter().copied().find(|known| known.as_str() == kind && known.group() == group)
+    }
+
+    /// `group/version`, or the version alone in the first group.
+    pub fn api_version(self) -> String {
+        match self.group() {
+            "" => self.version().to_string(),
+            group => format!("{group}/{}", self.version()),
+        }
+    }
+
+    /// A version of its group that can be read: ours is read whatever its version is.
+    pub fn reads(self, version: &str) -> bool {
+        self == Kind::PciZone || version == self.version()
+    }
+
+    /// It makes pods, and does not decide by itself.
+    pub fn is_workload(self) -> bool {
+        use Kind::{CronJob, DaemonSet, Deployment, Job, ReplicaSet, ReplicationController, StatefulSet};
+        matches!(self, Deployment | StatefulSet | DaemonSet | ReplicaSet | ReplicationController | Job | CronJob)
+    }
+
+    /// It is one of those that guards are made of, of which only ours decide.
+    pub fn is_guard(self) -> bool {
+        self.group() == Guards::GROUP
+    }
+}
+
+/// A snapshot that is being filled.
+#[derive(Default)]
+pub struct Intake {
+    snapshot: Snapshot,
+    service_ranges: Vec<Arc<ServiceCIDR>>,
+    node_ranges: Vec<Vec<IpNet>>,
+    workloads: Workloads,
+    specs: Specs,
+    common: Common,
+}
+
+impl Intake {
+    /// Begins with what is no object: the operator, rights, what was seen before.
+    pub fn new(around: Snapshot) -> Self {
+        Intake { snapshot: around, ..Intake::default() }
+    }
+
+    fn zone(&mut self, zone: DynamicObject) {
+        self.snapshot.zones.push(ZoneRecord::read(zone));
+    }
+
+    fn namespace(&mut self, namespace: Namespace) {
+        let name = namespace.metadata.name.clone().unwrap_or_default();
+        self.snapshot.namespaces.insert(name, Arc::new(trim::namespace(namespace)));
+    }
+
+    fn node(&mut self, node: Node) {
+        self.node_ranges.push(node_ranges(&node));
+        self.snapshot.nodes.insert(node.metadata.name.clone().unwrap_or_default(), Arc::new(trim::node(node)));
+    }
+
+    fn policy(&mut self, policy: NetworkPolicy) {
+        let namespace = policy.metadata.namespace.clone().unwrap_or_default();
+        let policy = trim::policy(policy, &mut self.specs);
+        self.snapshot.policies.entry(namespace).or_default().push(Arc::new(policy));
+    }
+
+    fn pod(&mut self, pod: v1::Pod) {
+        let pod = trim::pod(pod, &mut self.common);
+        self.workloads.see(&pod);
+        self.snapshot.pods.push(Arc::new(pod));
+    }
+
+    fn service(&mut self, service: Service) {
+        self.snapshot.services.push(Arc::new(trim::service(service)));
+    }
+
+    /// Those that their controller writes say nothing that the pods do not say.
+    fn slice(&mut self, slice: EndpointSlice) {
+        if ownership::label(&slice.metadata, SLICE_WRITER) != Some(SLICE_CONTROLLER) {
+            self.snapshot.slices.push(Arc::new(trim::slice(slice)));
+        }
+    }
+
+    fn service_range(&mut self, range: ServiceCIDR) {
+        self.service_ranges.push(Arc::new(range));
+    }
+
+    fn role(&mut self, role: ClusterRole) {
+        self.snapshot.roles.push(Arc::new(trim::role(role)));
+    }
+
+    fn binding(&mut self, binding: ClusterRoleBinding) {
+        self.snapshot.bindings.push(Arc::new(trim::binding(binding)));
+    }
+
+    fn guard(&mut self, kind: Guards, guard: DynamicObject) {
+        if ownership::is_managed(&guard.metadata) {
+            self.snapshot.guards.push(Arc::new(trim::guard(kind, guard)));
+        }
+    }
+
+    /// The snapshot of all that was taken in; each workload of which no pod was stands for one that it makes at `now`.
+    pub fn finish(mut self, now: Timestamp) -> Snapshot {
+        for pod in self.workloads.pods(&self.snapshot.pods, now) {
+            self.snapshot.pods.push(Arc::new(self.common.share(pod)));
+        }
+        let snapshot = &mut self.snapshot;
+        for (name, policies) in &mut snapshot.policies {
+            if let Some(namespace) = snapshot.namespaces.get(name) {
+                policies.retain(|policy| !policy.is_older_than(namespace));
+            }
+            policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        }
+        snapshot.zones.sort_by(|a, b| a.name().cmp(b.name()));
+        snapshot.pods.sort_by(|a, b| a.key.cmp(&b.key));
+        snapshot.services.sort_by(|a, b| a.key.cmp(&b.key));
+        snapshot.slices.sort_by(|a, b| a.key.cmp(&b.key));
+        snapshot.roles.sort_by(|a, b| a.name.cmp(&b.name));
+        snapshot.bindings.sort_by(|a, b| a.name.cmp(&b.name));
+        snapshot.guards.sort_by_cached_key(|guard| (guard.kind, guard.name().to_string()));
+        let cluster = &mut snapshot.cluster;
+        cluster.nodes = facts::all_ranges(self.node_ranges.iter().chain([&cluster.nodes]));
+        cluster.services = facts::all_ranges([&facts::service_ranges(&self.service_ranges), &cluster.services]);
+        cluster.api_server.extend(facts::api_server(&snapshot.slices));
+        cluster.api_server.sort_unstable();
+        cluster.api_server.dedup();
+        self.snapshot
+    }
+}
