@@ -31,6 +31,8 @@ const FROM: &str = "/spec/segmentation/flows/0/from";
 const TO: &str = "/spec/segmentation/flows/0/to";
 const REVIEWED: &str = "/spec/segmentation/flows/0/reviewedAt";
 const EXPIRES: &str = "/spec/segmentation/flows/0/expiresAt";
+const EXCEPTIONS: &str = "/spec/exceptions";
+const EXCEPTION: &str = "/spec/exceptions/0";
 
 /// A place in the valid zone, another value for it, and what the refusal says.
 type Refused = (&'static str, Value, &'static str);
@@ -46,7 +48,16 @@ fn valid() -> Value {
             "scope": {"namespaces": {"names": ["checkout", "vault"]}},
             "segmentation": {"flows": [flow("checkout-to-vault")]},
             "hosting": {"nodes": {"names": ["pci-1"]}},
+            "exceptions": [exception("Pod/vault/*")],
         },
+    })
+}
+
+/// An exception that is accepted.
+fn exception(subject: &str) -> Value {
+    json!({
+        "finding": "PodPlacementNotEnforced", "subject": subject, "need": "The vendor ships the template in spring.",
+        "riskAnalysis": "RA-17", "owner": "payments", "approvedBy": "ciso", "expiresAt": "2027-04-01T00:00:00Z",
     })
 }
 
@@ -209,6 +220,33 @@ fn refused_flows() -> Vec<Refused> {
         ("/spec/segmentation/flows/0/ports/0/port", json!(65536), "less than or equal to 65535"),
         ("/spec/segmentation/flows/0/ports/0/port", json!("https"), "must be of type integer"),
         ("/spec/segmentation/flows/0/ports/0/protocol", json!("ICMP"), "Unsupported value"),
+    ]
+}
+
+fn refused_exceptions() -> Vec<Refused> {
+    let never = "can never be accepted";
+    vec![
+        (EXCEPTIONS, json!([exception("Pod/a/b"), exception("Pod/a/b")]), "Duplicate value"),
+        (EXCEPTIONS, list(101, |n| exception(&format!("Pod/vault/{n}"))), "must have at most 100"),
+        ("/spec/exceptions/0/finding", json!("NoSuchFinding"), "Unsupported value"),
+        ("/spec/exceptions/0/finding", json!("BreakGlassUsed"), never),
+        ("/spec/exceptions/0/finding", json!("ExceptionExpired"), never),
+        ("/spec/exceptions/0/finding", json!("OperatorPermissionMissing"), never),
+        ("/spec/exceptions/0/subject", json!("*"), "should match"),
+        ("/spec/exceptions/0/subject", json!("pod/vault/x"), "should match"),
+        ("/spec/exceptions/0/subject", json!("Pod"), "should match"),
+        ("/spec/exceptions/0/subject", json!("*/vault/x"), "should match"),
+        ("/spec/exceptions/0/subject", json!(""), "at least 1"),
+        ("/spec/exceptions/0/subject", json!(format!("Pod/{}", "n".repeat(328))), "may not be more than 331"),
+        ("/spec/exceptions/0/need", text(19), "at least 20"),
+        ("/spec/exceptions/0/need", text(1025), "may not be more than 1024"),
+        ("/spec/exceptions/0/riskAnalysis", json!(""), "at least 1"),
+        ("/spec/exceptions/0/riskAnalysis", text(254), "may not be more than 253"),
+        ("/spec/exceptions/0/approvedBy", json!(""), "at least 1"),
+        ("/spec/exceptions/0/approvedBy", text(254), "may not be more than 253"),
+        ("/spec/exceptions/0/approvedBy", json!("payments"), "nobody accepts their own risk"),
+        ("/spec/exceptions/0/owner", json!(""), "at least 1"),
+        ("/spec/exceptions/0/expiresAt", json!("2027-04-01"), "must be of type date-time"),
     ]
 }
 
@@ -404,6 +442,13 @@ fn accepted() -> Vec<Accepted> {
         ("/spec/segmentation/mode", Value::Null),
         (DNS, json!({"namespace": null, "podSelector": null, "ports": null, "cidrs": null})),
         (FLOWS, Value::Null),
+        (EXCEPTIONS, json!([])),
+        (EXCEPTIONS, list(100, |n| exception(&format!("Pod/vault/{n}")))),
+        ("/spec/exceptions/0/owner", Value::Null),
+        ("/spec/exceptions/0/finding", json!("CniEnforcementUnproven")),
+        ("/spec/exceptions/0/subject", json!("ClusterRoleBinding/kubeadm:cluster-admins")),
+        ("/spec/exceptions/0/subject", json!("Group/Domain Admins")),
+        ("/spec/exceptions/0/subject", json!(format!("Pod/{}", "n".repeat(327)))),
         (
             TO,
             json!({"namespace": "vault", "podSelector": null, "zone": null, "cidrs": null, "internet": null, "apiServer": null}),
@@ -456,6 +501,7 @@ fn largest(cidrs: &Value, selector: &Value) -> Value {
     let servers = list(8, |n| format!("169.254.20.{n}/32"));
     zone["spec"]["segmentation"]["dns"] = json!({"podSelector": selectors, "cidrs": servers});
     zone["spec"]["segmentation"]["flows"] = list(500, |n| largest_flow(n, cidrs, selector));
+    zone["spec"]["exceptions"] = list(100, |n| exception(&format!("Pod/vault/{n}")));
     zone
 }
 
@@ -478,7 +524,8 @@ fn shown(value: &Value) -> String {
 
 /// The table of what is refused, and every field of a flow left out.
 async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
-    let topics = [refused_scope(), refused_hosting(), refused_flows(), refused_peers(), refused_dns()];
+    let topics =
+        [refused_scope(), refused_hosting(), refused_flows(), refused_peers(), refused_dns(), refused_exceptions()];
     for (place, value, message) in topics.into_iter().flatten() {
         match send(client, &with(place, &value)).await {
             Ok(()) => wrong.push(format!("{place} = {}: accepted", shown(&value))),
@@ -486,12 +533,16 @@ async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
             Err(answer) => wrong.push(format!("{place} = {}: wanted «{message}», got {answer}", shown(&value))),
         }
     }
-    for field in ["name", "need", "owner", "approvedBy", "ticket", "reviewedAt", "expiresAt", "from", "to", "ports"] {
-        let mut zone = valid();
-        zone.pointer_mut(FLOW).unwrap().as_object_mut().unwrap().remove(field);
-        match send(client, &zone).await {
-            Err(answer) if answer.contains(&format!("{field}: Required value")) => {}
-            other => wrong.push(format!("a flow without {field}: {other:?}")),
+    let of_flow = ["name", "need", "owner", "approvedBy", "ticket", "reviewedAt", "expiresAt", "from", "to", "ports"];
+    let of_exception = ["finding", "subject", "need", "riskAnalysis", "approvedBy", "expiresAt"];
+    for (place, fields) in [(FLOW, &of_flow[..]), (EXCEPTION, &of_exception)] {
+        for field in fields {
+            let mut zone = valid();
+            zone.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(*field);
+            match send(client, &zone).await {
+                Err(answer) if answer.contains(&format!("{field}: Required value")) => {}
+                other => wrong.push(format!("{place} without {field}: {other:?}")),
+            }
         }
     }
 }
@@ -583,6 +634,7 @@ async fn users_can_read_what_they_write() {
         ("spec.segmentation.flows.ports", "Default: `TCP`"),
         ("spec.hosting", "Overrides `spec.mode` for this topic"),
         ("spec.hosting.nodes.selector.matchExpressions", "How the label is compared"),
+        ("spec.exceptions", "The targeted risk analysis that it rests on"),
     ] {
         let explained = kubectl.run(&["explain", &format!("pz.{field}")]).await.unwrap();
         assert!(explained.contains(doc), "{field}: {explained}");
@@ -701,6 +753,7 @@ fn every_field_has_a_doc_of_its_own() {
         schema_for!(api::Selector),
         schema_for!(api::Requirement),
         schema_for!(api::Operator),
+        schema_for!(api::Exception),
         schema_for!(api::Finding),
         schema_for!(api::FindingState),
         schema_for!(api::Severity),

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod crd;
+mod exception;
 mod finding;
 mod hosting;
 pub mod names;
@@ -15,6 +16,7 @@ mod zone;
 
 pub use conditions::{ConditionType, Reason};
 pub use crd::crd;
+pub use exception::Exception;
 pub use finding::{Finding, FindingId, FindingState, Severity};
 pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
 pub use segmentation::{Dns, Flow, Peer, Port, Protocol, Segmentation};

@@ -213,7 +213,7 @@ pub(super) fn date_time(_: &mut SchemaGenerator) -> Schema {
         "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
         "x-kubernetes-validations": [{
             "rule": "self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('9999-01-01T00:00:00Z')",
-            "message": "reviewedAt, expiresAt: give a date from the year 2000 to the year 9998, such as 2027-04-01T00:00:00Z"
+            "message": "give a date from the year 2000 to the year 9998, such as 2027-04-01T00:00:00Z"
         }]
     })
 }

@@ -86,7 +86,7 @@ pub struct ScopeStatus {
     pub digest: String,
 }
 
-/// Open findings by severity; unproven ones are counted apart.
+/// Open findings by severity; unproven and accepted ones are counted apart.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingCounts {
@@ -100,6 +100,9 @@ pub struct FindingCounts {
     pub low: i64,
     /// Unproven, of any severity.
     pub unproven: i64,
+    /// Violated and accepted by an exception of the zone, of any severity.
+    #[serde(default)]
+    pub accepted: i64,
 }
 
 /// Something that has to be done by a date.

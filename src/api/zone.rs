@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hosting, PciZoneStatus, Segmentation, Selector};
+use super::{Exception, Hosting, PciZoneStatus, Segmentation, Selector};
 
 /// A PCI DSS zone: which namespaces are in scope, who may talk to them, and on which nodes they run.
 ///
@@ -34,6 +34,7 @@ use super::{Hosting, PciZoneStatus, Segmentation, Selector};
     printcolumn(name = "Unproven", type_ = "integer", json_path = ".status.findings.unproven", description = "What could not be proven either way."),
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.scope.namespaceCount", description = "Member namespaces."),
     printcolumn(name = "Nodes", type_ = "integer", json_path = ".status.scope.nodeCount", description = "Nodes of the zone."),
+    printcolumn(name = "Accepted", type_ = "integer", json_path = ".status.findings.accepted", priority = 1, description = "Findings that exceptions of the zone accept."),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1, description = "Reason of Ready."),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Compliant\")].message", priority = 1, description = "Message of Compliant."),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -56,6 +57,13 @@ pub struct PciZoneSpec {
     /// On which nodes the zone's pods run (PCI DSS 2.2.3). Without it no node is touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosting: Option<Hosting>,
+
+    /// Findings that are accepted until a date (PCI DSS 12.3.2), at most 100. They stay in the list, are counted in
+    /// `status.findings.accepted`, and do not make the zone violated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["finding".to_string(), "subject".to_string()]))]
+    pub exceptions: Vec<Exception>,
 }
 
 /// What the operator does with a zone or a topic of it; what protects more is greater.

@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 use kube::core::{Selector as LabelMatcher, SelectorExt};
 
-use crate::api::{Admit, Dns, Flow, Mode, PciZone, PodSecurity, Selector, TaintEffect, names};
+use crate::api::{Admit, Dns, Exception, Flow, Mode, PciZone, PodSecurity, Selector, TaintEffect, names};
 
 /// A zone as declared.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub struct Declaration {
     pub dns: Dns,
     /// Declared flows.
     pub flows: Vec<Flow>,
+    /// What is accepted.
+    pub exceptions: Vec<Exception>,
 }
 
 /// Objects by name, by label, or both.
@@ -124,6 +126,7 @@ impl Declaration {
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
+            exceptions: spec.exceptions.clone(),
         }
     }
 

@@ -1,19 +1,20 @@
 //! Judges every zone of a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    checks::{self, Case, Found, INCIDENT_MEMORY, segmentation},
+    checks::{self, Case, Found, INCIDENT_MEMORY},
+    dates::{EXPIRY_WARNING, REVIEW_INTERVAL, earlier, later},
     declaration::Declaration,
     evictions::{self, Eviction},
-    misplaced,
+    exceptions, misplaced,
     resolve::Resolution,
     snapshot::{Incident, Snapshot, ZoneRecord},
     status,
 };
-use crate::api::{FindingId, PciZoneStatus, Reason};
+use crate::api::{PciZoneStatus, Reason};
 
 /// The judgement of one zone.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +41,10 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let case = Case::new(snapshot, resolution, zone, declaration, pods, record.status(), now);
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
-            let mut found = checks::findings(&case);
-            found.extend(checks::eviction_refused(&case).filter(|_| leaves));
-            remember(&mut found, record.status(), now);
+            let found = checks::findings(&case, record.status(), leaves);
             let next = next(declaration, &found, now);
             let status = status::status(&case, &found, record.status());
-            let again = leaves.then(|| segmentation::later(now, evictions::AGAIN));
+            let again = leaves.then(|| later(now, evictions::AGAIN));
             let next = next.into_iter().chain(again).min();
             Evaluation { status, findings: found, evictions: evictions.now, next }
         } else {
@@ -83,36 +82,21 @@ fn unreadable(record: &ZoneRecord, is_known: bool, now: Timestamp) -> Evaluation
     Evaluation { status, findings: Vec::new(), evictions: Vec::new(), next: None }
 }
 
-/// Keeps incidents that an earlier run of the operator reported for their full time.
-fn remember(found: &mut Vec<Found>, previous: Option<&PciZoneStatus>, now: Timestamp) {
-    let id = FindingId::ManagedObjectTampered;
-    let known: BTreeSet<String> = found.iter().filter(|f| f.id == id).map(|f| f.subject.clone()).collect();
-    let earlier = previous.into_iter().flat_map(|status| &status.top_findings);
-    let earlier = earlier.filter(|f| f.id == id.as_str() && !known.contains(&f.subject));
-    found.extend(earlier.filter(|f| segmentation::later(f.since.0, INCIDENT_MEMORY) > now).map(|f| Found {
-        id,
-        subject: f.subject.clone(),
-        message: f.message.clone(),
-        evidence: f.evidence.clone(),
-        since: Some(f.since.0),
-    }));
-    checks::sort(found);
-}
-
 /// Incidents that are still to be reported.
 pub fn recent(incidents: &[Incident], now: Timestamp) -> impl Iterator<Item = &Incident> {
-    incidents.iter().filter(move |incident| segmentation::later(incident.at, INCIDENT_MEMORY) > now)
+    incidents.iter().filter(move |incident| later(incident.at, INCIDENT_MEMORY) > now)
 }
 
 fn next(declaration: &Declaration, found: &[Found], now: Timestamp) -> Option<Timestamp> {
     let flows = declaration.flows.iter().flat_map(|flow| {
         let expires = flow.expires_at.0;
-        let review = segmentation::later(flow.reviewed_at.0, segmentation::REVIEW_INTERVAL);
-        [expires, segmentation::earlier(expires, segmentation::EXPIRY_WARNING), review]
+        let review = later(flow.reviewed_at.0, REVIEW_INTERVAL);
+        [expires, earlier(expires, EXPIRY_WARNING), review]
     });
     let admits = declaration.admits.iter().map(|admit| admit.expires_at.0);
-    let admits = admits.flat_map(|end| [end, segmentation::earlier(end, segmentation::EXPIRY_WARNING)]);
-    let incidents = found.iter().filter_map(|f| Some(segmentation::later(f.since?, INCIDENT_MEMORY)));
+    let admits = admits.flat_map(|end| [end, earlier(end, EXPIRY_WARNING)]);
+    let incidents = found.iter().filter_map(|f| Some(later(f.since?, INCIDENT_MEMORY)));
     let acknowledged = declaration.acknowledged;
-    flows.chain(acknowledged).chain(admits).chain(incidents).filter(|at| *at > now).min()
+    let exceptions = exceptions::instants(&declaration.exceptions);
+    flows.chain(acknowledged).chain(admits).chain(exceptions).chain(incidents).filter(|at| *at > now).min()
 }

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::{Timestamp, Unit},
+    jiff::Timestamp,
 };
 
 use super::{
     change::{self, count},
-    checks::{Case, Found, Topic, segmentation, topic},
+    checks::{Case, Found, Topic, topic},
+    dates::{self, REVIEW_INTERVAL, later},
     guards::GuardWrite,
     plan::{Write, namespace_subject, node_subject},
     resolve::Members,
@@ -70,7 +71,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
     let confirmed = case.zone.is_confirmed() && !case.zone.is_leaving();
     let mut judgements = vec![
         ready(case, previous),
-        compliant(case, found),
+        compliant(found, case.zone.has_no_namespace()),
         scope_resolved(case),
         network_segmented(case, found),
         nodes_dedicated(case, found),
@@ -197,10 +198,10 @@ fn progress(case: &Case, previous: Option<&PciZoneStatus>) -> Option<Judgement> 
     Some(Judgement::new(ConditionType::Reconciling, Verdict::True, reason, message))
 }
 
-fn compliant(case: &Case, found: &[Found]) -> Judgement {
+fn compliant(found: &[Found], has_no_namespace: bool) -> Judgement {
     let judge = |verdict, reason, message: String| Judgement::new(ConditionType::Compliant, verdict, reason, message);
     // Low is worth knowing, such as a flow that ends soon; nothing is missed yet.
-    let of = |state| found.iter().filter(move |f| f.id.state() == state && f.id.severity() != Severity::Low);
+    let of = |state| found.iter().filter(move |f| f.state == state && f.severity != Severity::Low);
     if let Some(used) = found.iter().find(|f| f.id == FindingId::BreakGlassUsed) {
         return judge(Verdict::False, Reason::BreakGlassUsed, used.message.clone());
     }
@@ -210,11 +211,20 @@ fn compliant(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Unproven).next().is_some() {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
-    if case.zone.has_no_namespace() {
+    if has_no_namespace {
         let message = "The zone has no namespace, so nothing was judged.";
         return judge(Verdict::Unknown, Reason::MatchesNothing, message.to_string());
     }
-    judge(Verdict::True, Reason::Proven, "Everything that is judged is proven.".to_string())
+    let (reason, note) = accepted(found.iter(), Reason::Proven);
+    judge(Verdict::True, reason, format!("Everything that is judged is proven{note}."))
+}
+
+/// The reason and the words for what is accepted, where something is: it is counted, never hidden.
+fn accepted<'a>(found: impl Iterator<Item = &'a Found>, otherwise: Reason) -> (Reason, String) {
+    match found.filter(|f| f.state == FindingState::Accepted).count() {
+        0 => (otherwise, String::new()),
+        n => (Reason::Accepted, format!(", but for {} that exceptions of the zone accept", count(n, "finding"))),
+    }
 }
 
 fn scope_resolved(case: &Case) -> Judgement {
@@ -268,7 +278,7 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
                     | FindingId::CniEnforcementUnproven
             )
         };
-        found.iter().filter(move |f| topic(f.id) == Topic::Segmentation && f.id.state() == state && !about_flows(f.id))
+        found.iter().filter(move |f| topic(f.id) == Topic::Segmentation && f.state == state && !about_flows(f.id))
     };
     if case.zone.has_no_namespace() {
         return judge(Verdict::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
@@ -282,8 +292,11 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Unproven).next().is_some() {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
-    let message = "Every member namespace denies by default and allows what is declared. Whether the network plug-in enforces it was not tested.";
-    judge(Verdict::True, Reason::InPlace, message.to_string())
+    let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Segmentation), Reason::InPlace);
+    let message = format!(
+        "Every member namespace denies by default and allows what is declared{note}. Whether the network plug-in enforces it was not tested."
+    );
+    judge(Verdict::True, reason, message)
 }
 
 fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
@@ -292,7 +305,7 @@ fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
     let violated = || {
         found.iter().filter(|f| {
             topic(f.id) == Topic::Hosting
-                && f.id.state() == FindingState::Violated
+                && f.state == FindingState::Violated
                 && f.id != FindingId::NodeLabelUnprotected
         })
     };
@@ -302,8 +315,11 @@ fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
     if case.declaration.nodes.is_none() {
         return judge(Verdict::Unknown, Reason::NotDeclared, "The zone declares no nodes (spec.hosting).".to_string());
     }
-    let message = "Every node of the zone carries its label and taint, and no other node does; the zone's pods run there, and nobody else's but what is admitted.";
-    judge(Verdict::True, Reason::InPlace, message.to_string())
+    let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Hosting), Reason::InPlace);
+    let message = format!(
+        "Every node of the zone carries its label and taint, and no other node does; the zone's pods run there, and nobody else's but what is admitted{note}."
+    );
+    judge(Verdict::True, reason, message)
 }
 
 fn conditions(
@@ -340,15 +356,16 @@ fn scope(case: &Case) -> ScopeStatus {
 }
 
 fn counts(found: &[Found]) -> FindingCounts {
-    let violated = |severity| {
-        number(found.iter().filter(|f| f.id.state() == FindingState::Violated && f.id.severity() == severity).count())
-    };
+    let of = |state| number(found.iter().filter(|f| f.state == state).count());
+    let violated =
+        |severity| number(found.iter().filter(|f| f.state == FindingState::Violated && f.severity == severity).count());
     FindingCounts {
         critical: violated(Severity::Critical),
         high: violated(Severity::High),
         medium: violated(Severity::Medium),
         low: violated(Severity::Low),
-        unproven: number(found.iter().filter(|f| f.id.state() == FindingState::Unproven).count()),
+        unproven: of(FindingState::Unproven),
+        accepted: of(FindingState::Accepted),
     }
 }
 
@@ -368,8 +385,9 @@ fn top_findings(found: &[Found], previous: Option<&PciZoneStatus>, now: Timestam
         Finding {
             id: f.id.as_str().to_string(),
             subject,
-            state: f.id.state(),
-            severity: f.id.severity(),
+            state: f.state,
+            accepted_until: f.accepted_until.map(seconds),
+            severity: f.severity,
             requirements: f.id.requirements().iter().map(ToString::to_string).collect(),
             message: bounded(&f.message, MESSAGE),
             evidence: bounded(&f.evidence, EVIDENCE),
@@ -385,7 +403,7 @@ fn obligations(case: &Case) -> Vec<Obligation> {
         .declaration
         .open_flows(case.now)
         .flat_map(|flow| {
-            let review = segmentation::later(flow.reviewed_at.0, segmentation::REVIEW_INTERVAL);
+            let review = later(flow.reviewed_at.0, REVIEW_INTERVAL);
             [
                 (review, format!("Review flow {}.", flow.name)),
                 (flow.expires_at.0, format!("Renew flow {} or let it close.", flow.name)),
@@ -398,6 +416,15 @@ fn obligations(case: &Case) -> Vec<Obligation> {
         requirement: "12.5.2".to_string(),
         action: format!("Review why {} of {} runs on the zone's nodes.", admit.workload, admit.namespace),
         due: seconds(admit.expires_at.0),
+    }));
+    let exceptions = case.declaration.exceptions.iter().filter(|exception| exception.expires_at.0 > case.now);
+    obligations.extend(exceptions.map(|exception| Obligation {
+        requirement: "12.3.2".to_string(),
+        action: bounded(
+            &format!("End the exception {} on {}.", exception.finding.as_str(), exception.subject),
+            MESSAGE,
+        ),
+        due: seconds(exception.expires_at.0),
     }));
     obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
     obligations.truncate(OBLIGATIONS);
@@ -459,13 +486,37 @@ fn bounded(text: &str, limit: usize) -> String {
     format!("{kept}{CUT}")
 }
 
-/// A time as it is stored: whole seconds.
+/// A time as it is stored.
 fn seconds(at: Timestamp) -> Time {
-    let whole =
-        k8s_openapi::jiff::TimestampRound::new().smallest(Unit::Second).mode(k8s_openapi::jiff::RoundMode::Trunc);
-    Time(at.round(whole).unwrap_or(at))
+    Time(dates::seconds(at))
 }
 
 fn number(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_accepted_is_counted_and_leaves_the_zone_compliant() {
+        let found = |id, state| Found { state, ..Found::new(id, "Pod/vault/vault-0", "It is so.") };
+        let violated = found(FindingId::HostNetworkPod, FindingState::Violated);
+        let unproven = found(FindingId::PodPredatesPolicy, FindingState::Unproven);
+        let accepted = found(FindingId::HostNetworkPod, FindingState::Accepted);
+        let low = found(FindingId::ExceptionUnused, FindingState::Violated);
+        let note = "Everything that is judged is proven, but for 1 finding that exceptions of the zone accept.";
+        for (name, found, verdict, reason, message) in [
+            ("nothing", vec![], Verdict::True, Reason::Proven, "Everything that is judged is proven."),
+            ("accepted", vec![accepted.clone()], Verdict::True, Reason::Accepted, note),
+            ("accepted and low", vec![low, accepted.clone()], Verdict::True, Reason::Accepted, note),
+            ("violated too", vec![violated, accepted.clone()], Verdict::False, Reason::Violated, "HostNetworkPod on"),
+            ("unproven too", vec![unproven, accepted], Verdict::Unknown, Reason::Unproven, "PodPredatesPolicy on"),
+        ] {
+            let judged = compliant(&found, false);
+            assert_eq!((judged.verdict, judged.reason), (verdict, reason), "{name}");
+            assert!(judged.message.starts_with(message), "{name}: {}", judged.message);
+        }
+    }
 }

@@ -4,7 +4,7 @@ mod access;
 mod hosting;
 mod pods;
 mod scope;
-pub mod segmentation;
+mod segmentation;
 mod services;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -13,15 +13,17 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     access::unacknowledged,
+    dates::later,
     declaration::Declaration,
     due::Due,
+    exceptions,
     guards::{self, Guarding},
     plan::{self, Stance, Write},
     pod::Pod,
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering, node_ranges},
 };
-use crate::api::{BreakGlassUse, FindingId, Mode, PciZoneStatus};
+use crate::api::{BreakGlassUse, FindingId, FindingState, Mode, PciZoneStatus, Severity};
 
 /// One zone and all that is needed to judge it.
 pub struct Case<'a> {
@@ -58,6 +60,12 @@ pub struct Found {
     pub id: FindingId,
     /// The object.
     pub subject: String,
+    /// Violated, unproven or accepted.
+    pub state: FindingState,
+    /// Until when it is accepted.
+    pub accepted_until: Option<Timestamp>,
+    /// How bad it is.
+    pub severity: Severity,
     /// What is wrong.
     pub message: String,
     /// What was seen.
@@ -68,7 +76,21 @@ pub struct Found {
 
 impl Found {
     pub(super) fn new(id: FindingId, subject: impl Into<String>, message: impl Into<String>) -> Self {
-        Found { id, subject: subject.into(), message: message.into(), evidence: String::new(), since: None }
+        Found {
+            id,
+            subject: subject.into(),
+            state: id.state(),
+            accepted_until: None,
+            severity: id.severity(),
+            message: message.into(),
+            evidence: String::new(),
+            since: None,
+        }
+    }
+
+    pub(super) fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
     }
 
     pub(super) fn with_evidence(mut self, evidence: impl Into<String>) -> Self {
@@ -77,7 +99,7 @@ impl Found {
     }
 }
 
-/// The four topics, and what concerns all of them.
+/// The topics, and what concerns all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// Which objects belong to the zone.
@@ -88,6 +110,8 @@ pub enum Topic {
     Hosting,
     /// Who may change what is sealed.
     Access,
+    /// What somebody decided to bear.
+    Exceptions,
     /// The operator itself.
     Operator,
 }
@@ -141,6 +165,9 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodSecurityTooWeak => Topic::Hosting,
         FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
             Topic::Access
+        }
+        FindingId::ExceptionExpired | FindingId::ExceptionExpiringSoon | FindingId::ExceptionUnused => {
+            Topic::Exceptions
         }
         FindingId::ManagedObjectTampered
         | FindingId::WriteRefused
@@ -274,8 +301,9 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Everything found about a zone, sorted by severity, then by id and subject.
-pub fn findings(case: &Case) -> Vec<Found> {
+/// Everything found about a zone: what is violated first, then what is unproven, then what is accepted; the worst of each
+/// first. `leaves` says that pods are to be evicted.
+pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> Vec<Found> {
     let mut found = Vec::new();
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
@@ -284,12 +312,17 @@ pub fn findings(case: &Case) -> Vec<Found> {
     pods::check(case, &mut found);
     access::check(case, &mut found);
     operator(case, &mut found);
+    found.extend(eviction_refused(case).filter(|_| leaves));
+    remember(&mut found, previous, case.now);
+    // Twice the same is one finding, before it is decided what is accepted.
+    sort(&mut found);
+    exceptions::accept(&case.declaration.exceptions, &mut found, case.now);
     sort(&mut found);
     found
 }
 
-/// Why pods that are to leave cannot be evicted, if so. It says nothing where nobody is to leave.
-pub fn eviction_refused(case: &Case) -> Option<Found> {
+/// Why pods that are to leave cannot be evicted, if so.
+fn eviction_refused(case: &Case) -> Option<Found> {
     let error = case.snapshot.failures.get(&plan::eviction_subject(case.name))?;
     let message =
         format!("Pods cannot be evicted. Where a right is missing: deploy/kustomize/components/evict. {error}");
@@ -297,8 +330,8 @@ pub fn eviction_refused(case: &Case) -> Option<Found> {
 }
 
 /// Worst first; one finding per id and subject.
-pub fn sort(found: &mut Vec<Found>) {
-    found.sort_by(|a, b| (a.id.state(), a.id.severity(), a).cmp(&(b.id.state(), b.id.severity(), b)));
+fn sort(found: &mut Vec<Found>) {
+    found.sort_by(|a, b| (a.state, a.severity, a).cmp(&(b.state, b.severity, b)));
     found.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
 }
 
@@ -315,6 +348,18 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
 
 /// How long a repaired incident stays a finding.
 pub const INCIDENT_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Keeps incidents that an earlier run of the operator reported for their full time.
+fn remember(found: &mut Vec<Found>, previous: Option<&PciZoneStatus>, now: Timestamp) {
+    let id = FindingId::ManagedObjectTampered;
+    let known: BTreeSet<String> = found.iter().filter(|f| f.id == id).map(|f| f.subject.clone()).collect();
+    let earlier = previous.into_iter().flat_map(|status| &status.top_findings);
+    let earlier = earlier.filter(|f| f.id == id.as_str() && !known.contains(&f.subject));
+    found.extend(earlier.filter(|f| later(f.since.0, INCIDENT_MEMORY) > now).map(|f| {
+        let found = Found::new(id, &f.subject, &f.message).with_evidence(&f.evidence);
+        Found { since: Some(f.since.0), ..found }
+    }));
+}
 
 fn incident(incident: &Incident) -> Found {
     let (done, manager) = match incident.tampering {

@@ -2,26 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::{
-    api::networking::v1::NetworkPolicyPeer,
-    jiff::{SignedDuration, Timestamp},
-};
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 
 use super::{Case, Found, scope::rival};
 use crate::{
     api::{FindingId, Flow, Peer, names},
     engine::{
+        dates::{EXPIRY_WARNING, REVIEW_INTERVAL, earlier, later},
         desired::policies::{self, Unresolvable},
         ownership,
         plan::{Write, policy_subject},
         policy::Policy,
     },
 };
-
-/// A review is due every six months (PCI DSS 1.2.7).
-pub const REVIEW_INTERVAL: SignedDuration = SignedDuration::from_hours(183 * 24);
-/// How long before its end a flow is reported.
-pub const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     for write in &case.namespace_writes {
@@ -158,16 +151,6 @@ fn dates(case: &Case, flow: &Flow, found: &mut Vec<Found>) {
         let message = format!("It was last reviewed at {reviewed}; a review is due every six months.");
         found.push(Found::new(FindingId::FlowReviewOverdue, subject(case, flow), message));
     }
-}
-
-/// An instant earlier by a duration; the first instant there is when that lies before it.
-pub fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_sub(by).unwrap_or(Timestamp::MIN)
-}
-
-/// An instant later by a duration; the last instant there is when that lies after it.
-pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn resolves(case: &Case, flow: &Flow, members: &BTreeSet<String>, found: &mut Vec<Found>) {

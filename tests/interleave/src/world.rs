@@ -165,6 +165,7 @@ pub fn spec(rng: &mut fastrand::Rng, zone: &str) -> PciZoneSpec {
         scope: Scope { namespaces: NamespaceScope { names: named(rng, &NAMESPACES), selector } },
         segmentation: Segmentation { mode: other_mode(rng), flows, ..Segmentation::default() },
         hosting,
+        exceptions: Vec::new(),
     }
 }
 
