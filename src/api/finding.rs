@@ -86,7 +86,7 @@ impl Severity {
 macro_rules! catalogue {
     ($($(#[doc = $doc:literal])+ $id:ident: $severity:ident, $state:ident, [$($requirement:literal),+], $remediation:literal;)+) => {
         /// What can be found. Ids are stable: once shipped, an id keeps its meaning.
-        #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum FindingId {
             $($(#[doc = $doc])+ $id,)+
         }
@@ -137,6 +137,7 @@ impl FindingId {
                 | FindingId::ExceptionExpired
                 | FindingId::ExceptionExpiringSoon
                 | FindingId::ExceptionUnused
+                | FindingId::AttestationExpired
                 | FindingId::OperatorPermissionMissing
         )
     }
@@ -239,6 +240,26 @@ catalogue! {
     FlowBetweenZonesUndeclaredOneSide: High, Violated, ["1.2.5"], "Declare the flow in the other zone too; until then its policies deny it.";
     /// Whether the network plug-in matches the API server by address was not tested.
     FlowToApiServerUnproven: Medium, Unproven, ["1.2.5"], "Some plug-ins do not match nodes by address; test the connection.";
+    /// A flow connects zones of different environments.
+    FlowCrossesEnvironment: High, Violated, ["6.5.3"], "Take the flow away, and move data through a zone that both may talk to.";
+    /// A flow opens a port of a service that sends in plain text, and nobody says what protects it.
+    InsecureProtocolFlow: High, Violated, ["1.2.6", "2.2.5"], "Use the encrypted form of the service, or say in mitigation what protects it.";
+    /// The need of a flow says nothing.
+    FlowUnjustified: High, Violated, ["1.2.5"], "Say in need who needs what from whom, so that a reviewer can tell when it is needed no more.";
+    /// A flow opens very many pods to very many pods.
+    FlowTooBroad: Medium, Violated, ["1.2.5"], "Split it into flows between the workloads that need it, by namespace and podSelector.";
+    /// A flow opens just what another one opens.
+    FlowDuplicate: Low, Violated, ["1.2.7"], "Remove one of the two.";
+    /// A flow opens nothing that another one does not open.
+    FlowShadowed: Low, Violated, ["1.2.7"], "Remove it, or narrow the other one.";
+    /// The scope was not confirmed in time, or never.
+    ScopeConfirmationOverdue: High, Violated, ["12.5.2", "12.5.2.1"], "Compare the scope with the system, and set spec.scope.confirmation with the digest from status.scope.";
+    /// The scope is not the one that was confirmed.
+    ScopeChangedSinceConfirmation: Medium, Violated, ["12.5.2", "6.5.2"], "Look at what changed, and confirm the scope anew with the digest from status.scope.";
+    /// What somebody attested holds no longer.
+    AttestationExpired: High, Violated, ["6.2.2", "6.2.3", "6.2.4", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
+    /// What somebody attested holds for less than 30 days.
+    AttestationExpiringSoon: Low, Violated, ["6.2.2", "6.2.3", "6.2.4", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
     /// The time of an exception is over, and what it accepted is violated again.
     ExceptionExpired: High, Violated, ["12.3.2"], "Correct what it accepted, or analyse the risk anew and set a new end.";
     /// An exception ends within 30 days.

@@ -82,7 +82,8 @@ pub struct ScopeStatus {
     /// Some of the nodes, at most 10, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample_nodes: Vec<String>,
-    /// SHA-256 over the names of all namespaces and nodes of the zone; it changes when the scope does (PCI DSS 12.5.2).
+    /// SHA-256 over all namespaces and nodes of the zone, the admitted workloads, and the ends and ports of its flows. It changes when the
+    /// scope does (PCI DSS 12.5.2), and is what `spec.scope.confirmation` names.
     pub digest: String,
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    checks::{self, Case, Found, INCIDENT_MEMORY},
-    dates::{EXPIRY_WARNING, REVIEW_INTERVAL, earlier, later},
+    checks::{self, Case, Found, INCIDENT_MEMORY, flows, people},
+    dates::{EXPIRY_WARNING, earlier, later},
     declaration::Declaration,
     evictions::{self, Eviction},
     exceptions, misplaced,
     resolve::Resolution,
+    since,
     snapshot::{Incident, Snapshot, ZoneRecord},
     status,
 };
@@ -21,7 +22,7 @@ use crate::api::{PciZoneStatus, Reason};
 pub struct Evaluation {
     /// What its status must be.
     pub status: PciZoneStatus,
-    /// Everything that was found, worst first.
+    /// Everything that was found, worst first, each with its date.
     pub findings: Vec<Found>,
     /// Pods to evict.
     pub evictions: Vec<Eviction>,
@@ -41,8 +42,10 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let case = Case::new(snapshot, resolution, zone, declaration, pods, record.status(), now);
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
-            let found = checks::findings(&case, record.status(), leaves);
+            let mut found = checks::findings(&case, record.status(), leaves);
             let next = next(declaration, &found, now);
+            let judged = snapshot.judged.get(name).map(AsRef::as_ref).unwrap_or_default();
+            since::date(&mut found, judged, record.status(), now);
             let status = status::status(&case, &found, record.status());
             let again = leaves.then(|| later(now, evictions::AGAIN));
             let next = next.into_iter().chain(again).min();
@@ -88,15 +91,13 @@ pub fn recent(incidents: &[Incident], now: Timestamp) -> impl Iterator<Item = &I
 }
 
 fn next(declaration: &Declaration, found: &[Found], now: Timestamp) -> Option<Timestamp> {
-    let flows = declaration.flows.iter().flat_map(|flow| {
-        let expires = flow.expires_at.0;
-        let review = later(flow.reviewed_at.0, REVIEW_INTERVAL);
-        [expires, earlier(expires, EXPIRY_WARNING), review]
-    });
+    let flows = flows::instants(&declaration.flows);
     let admits = declaration.admits.iter().map(|admit| admit.expires_at.0);
     let admits = admits.flat_map(|end| [end, earlier(end, EXPIRY_WARNING)]);
     let incidents = found.iter().filter_map(|f| Some(later(f.since?, INCIDENT_MEMORY)));
     let acknowledged = declaration.acknowledged;
     let exceptions = exceptions::instants(&declaration.exceptions);
-    flows.chain(acknowledged).chain(admits).chain(exceptions).chain(incidents).filter(|at| *at > now).min()
+    let people = people::instants(declaration);
+    let all = flows.chain(acknowledged).chain(admits).chain(exceptions).chain(people).chain(incidents);
+    all.filter(|at| *at > now).min()
 }

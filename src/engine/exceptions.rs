@@ -42,7 +42,9 @@ fn judge(uses: &mut [Use], one: &mut Found, now: Timestamp) {
         .filter(|used| used.exception.finding == one.id && matches(&used.exception.subject, &one.subject))
         .collect();
     if one.state == FindingState::Unproven {
-        meant.iter_mut().for_each(|used| used.unproven = true);
+        for used in meant {
+            used.unproven = true;
+        }
         return;
     }
     let live = meant.iter_mut().filter(|used| is_live(used.exception, now));

@@ -11,7 +11,7 @@ use k8s_openapi::{
 
 use super::{
     change::{self, count},
-    checks::{Case, Found, Topic, topic},
+    checks::{Case, Found, Topic, people, topic},
     dates::{self, REVIEW_INTERVAL, later},
     guards::GuardWrite,
     plan::{Write, namespace_subject, node_subject},
@@ -31,8 +31,7 @@ const PLAN_SAMPLE: usize = 10;
 const NAMES_IN_MESSAGE: usize = 3;
 const MESSAGE: usize = 256;
 const EVIDENCE: usize = 128;
-/// The longest subject there is, `NetworkPolicy/<63>/<253>`: a cut one could be the same as another, and the
-/// list is keyed by it.
+/// `NetworkPolicy/<63>/<253>`. Longer ones, of exceptions and of users, are cut.
 const SUBJECT: usize = 331;
 
 /// Status of a condition.
@@ -82,7 +81,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         conditions: conditions(judgements, case.declaration.generation, previous, case.now),
         scope: Some(scope(case)),
         findings: Some(counts(found)),
-        top_findings: top_findings(found, previous, case.now),
+        top_findings: found.iter().take(TOP_FINDINGS).map(shown).collect(),
         obligations: obligations(case),
         change: change::pending(case.zone),
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
@@ -265,20 +264,9 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
     let judge =
         |verdict, reason, message: String| Judgement::new(ConditionType::NetworkSegmented, verdict, reason, message);
     let of = |state| {
-        let about_flows = |id| {
-            // The date and the ends of a flow say nothing about what is open.
-            matches!(
-                id,
-                FindingId::FlowExpired
-                    | FindingId::FlowExpiringSoon
-                    | FindingId::FlowReviewOverdue
-                    | FindingId::FlowUnresolvable
-                    | FindingId::FlowBetweenZonesUndeclaredOneSide
-                    | FindingId::FlowToApiServerUnproven
-                    | FindingId::CniEnforcementUnproven
-            )
-        };
-        found.iter().filter(move |f| topic(f.id) == Topic::Segmentation && f.state == state && !about_flows(f.id))
+        // What was not tested is told by the message.
+        let about = |f: &&Found| topic(f.id) == Topic::Segmentation && f.id != FindingId::CniEnforcementUnproven;
+        found.iter().filter(move |f| f.state == state && about(f))
     };
     if case.zone.has_no_namespace() {
         return judge(Verdict::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
@@ -351,7 +339,7 @@ fn scope(case: &Case) -> ScopeStatus {
         node_count: number(case.zone.nodes.declared.len()),
         sample_namespaces: sample(&case.zone.namespaces, SAMPLE_NAMESPACES),
         sample_nodes: sample(&case.zone.nodes, SAMPLE_NODES),
-        digest: change::scope_digest(case.zone),
+        digest: case.scope_digest.clone(),
     }
 }
 
@@ -369,33 +357,40 @@ fn counts(found: &[Found]) -> FindingCounts {
     }
 }
 
-fn top_findings(found: &[Found], previous: Option<&PciZoneStatus>, now: Timestamp) -> Vec<Finding> {
-    let before: BTreeMap<(&str, &str), &Finding> = previous
-        .into_iter()
-        .flat_map(|status| &status.top_findings)
-        .map(|f| ((f.id.as_str(), f.subject.as_str()), f))
-        .collect();
-    let finding = |f: &Found| {
-        let subject = bounded(&f.subject, SUBJECT);
-        let since = match (f.since, before.get(&(f.id.as_str(), subject.as_str()))) {
-            (Some(since), _) => seconds(since),
-            (None, Some(before)) => before.since.clone(),
-            (None, None) => seconds(now),
-        };
-        Finding {
-            id: f.id.as_str().to_string(),
-            subject,
-            state: f.state,
-            accepted_until: f.accepted_until.map(seconds),
-            severity: f.severity,
-            requirements: f.id.requirements().iter().map(ToString::to_string).collect(),
-            message: bounded(&f.message, MESSAGE),
-            evidence: bounded(&f.evidence, EVIDENCE),
-            remediation: f.id.remediation().to_string(),
-            since,
-        }
-    };
-    found.iter().take(TOP_FINDINGS).map(finding).collect()
+/// A finding as the status shows it: bounded.
+pub(super) fn shown(found: &Found) -> Finding {
+    Finding {
+        subject: shown_subject(&found.subject),
+        message: bounded(&found.message, MESSAGE),
+        evidence: bounded(&found.evidence, EVIDENCE),
+        ..whole(found)
+    }
+}
+
+/// A finding with everything that is known of it.
+pub(super) fn whole(found: &Found) -> Finding {
+    let Found { id, subject, state, accepted_until, severity, requirements, message, evidence, since } = found;
+    Finding {
+        id: id.as_str().to_string(),
+        subject: subject.clone(),
+        state: *state,
+        accepted_until: accepted_until.map(seconds),
+        severity: *severity,
+        requirements: requirements.iter().map(ToString::to_string).collect(),
+        message: message.clone(),
+        evidence: evidence.clone(),
+        remediation: id.remediation().to_string(),
+        since: seconds(since.unwrap_or_default()),
+    }
+}
+
+/// The list of findings is keyed by subjects, so two that are cut must not become the same.
+pub(super) fn shown_subject(subject: &str) -> String {
+    if size(subject) <= SUBJECT {
+        return subject.to_string();
+    }
+    let digest = change::short_digest(subject);
+    format!("{}~{digest}", bounded(subject, SUBJECT - digest.len() - 1))
 }
 
 fn obligations(case: &Case) -> Vec<Obligation> {
@@ -417,14 +412,26 @@ fn obligations(case: &Case) -> Vec<Obligation> {
         action: format!("Review why {} of {} runs on the zone's nodes.", admit.workload, admit.namespace),
         due: seconds(admit.expires_at.0),
     }));
-    let exceptions = case.declaration.exceptions.iter().filter(|exception| exception.expires_at.0 > case.now);
-    obligations.extend(exceptions.map(|exception| Obligation {
+    // What is overdue is still to be done.
+    obligations.extend(case.declaration.exceptions.iter().map(|exception| Obligation {
         requirement: "12.3.2".to_string(),
         action: bounded(
             &format!("End the exception {} on {}.", exception.finding.as_str(), exception.subject),
             MESSAGE,
         ),
         due: seconds(exception.expires_at.0),
+    }));
+    obligations.extend(case.declaration.attestations.iter().filter_map(|one| {
+        let requirement = one.control.requirements(case.declaration.entity_type).last()?;
+        let action = format!("Carry out and attest {} again.", one.control.as_str());
+        Some(Obligation { requirement: (*requirement).to_string(), action, due: seconds(one.valid_until.0) })
+    }));
+    let entity = case.declaration.entity_type;
+    let confirmation = case.declaration.scope_confirmation.as_ref().map(|one| people::due(entity, one));
+    obligations.extend(confirmation.map(|due| Obligation {
+        requirement: people::requirement(entity).to_string(),
+        action: "Confirm the scope.".to_string(),
+        due: seconds(due),
     }));
     obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
     obligations.truncate(OBLIGATIONS);
@@ -475,15 +482,29 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// At most so many bytes of a text.
+/// As much of a text as takes so many bytes as JSON. Characters that JSON writes by their numbers are spaces here.
 fn bounded(text: &str, limit: usize) -> String {
     const CUT: &str = "…";
-    if text.len() <= limit {
-        return text.to_string();
+    let text = text.replace(char::is_control, " ");
+    if size(&text) <= limit {
+        return text;
     }
     let most = limit.saturating_sub(CUT.len());
-    let kept = (0..=most).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    let sizes = text.chars().scan(0, |sum, c| {
+        *sum += size_of(c);
+        Some((c, *sum))
+    });
+    let kept: String = sizes.take_while(|(_, sum)| *sum <= most).map(|(c, _)| c).collect();
     format!("{kept}{CUT}")
+}
+
+/// Bytes of a text within JSON.
+fn size(text: &str) -> usize {
+    text.chars().map(size_of).sum()
+}
+
+fn size_of(c: char) -> usize {
+    if matches!(c, '"' | '\\') { 2 } else { c.len_utf8() }
 }
 
 /// A time as it is stored.
@@ -498,6 +519,32 @@ fn number(n: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_what_it_takes_as_json() {
+        for (text, limit, wanted) in [
+            ("vault", 5, "vault"),
+            ("vaults", 5, "va…"),
+            ("öööö", 8, "öööö"),
+            ("öööö", 7, "öö…"),
+            ("\"\"\"\"", 8, "\"\"\"\""),
+            ("\"\"\"\"", 7, "\"\"…"),
+            ("a\nb\u{1}", 4, "a b "),
+        ] {
+            let cut = bounded(text, limit);
+            assert_eq!(cut, wanted, "{text} in {limit}");
+            assert!(serde_json::to_string(&cut).unwrap().len() <= limit + 2);
+        }
+    }
+
+    #[test]
+    fn long_subjects_stay_apart() {
+        let long = |end: &str| format!("User/{}{end}", "n".repeat(1000));
+        let (one, other) = (shown_subject(&long("1")), shown_subject(&long("2")));
+        assert_ne!(one, other);
+        assert!(one.len() <= SUBJECT && one.starts_with("User/nnn"));
+        assert_eq!(shown_subject("Pod/vault/vault-0"), "Pod/vault/vault-0");
+    }
 
     #[test]
     fn what_is_accepted_is_counted_and_leaves_the_zone_compliant() {

@@ -391,6 +391,7 @@ impl Hub {
             incidents,
             failures,
             memory: world.resolution.memory().clone(),
+            judged: BTreeMap::new(),
         }
     }
 

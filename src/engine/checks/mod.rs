@@ -1,7 +1,10 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+pub(super) mod flows;
 mod hosting;
+mod overlap;
+pub(super) mod people;
 mod pods;
 mod scope;
 mod segmentation;
@@ -13,6 +16,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     access::unacknowledged,
+    change,
     dates::later,
     declaration::Declaration,
     due::Due,
@@ -47,13 +51,15 @@ pub struct Case<'a> {
     pub guarding: Guarding,
     /// The admission policies that a zone which only observes would have in Enforce.
     pub observed_guards: Vec<Write>,
+    /// The digest of its scope.
+    pub scope_digest: String,
     /// The use of break-glass that nobody acknowledged yet.
     pub break_glass: Option<BreakGlassUse>,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
 
-/// A finding before it gets its date.
+/// Something that was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
     /// What was found.
@@ -66,11 +72,13 @@ pub struct Found {
     pub accepted_until: Option<Timestamp>,
     /// How bad it is.
     pub severity: Severity,
+    /// Requirements of PCI DSS v4.0.1.
+    pub requirements: &'static [&'static str],
     /// What is wrong.
     pub message: String,
     /// What was seen.
     pub evidence: String,
-    /// When it happened, if that is known better than from the first judgement that saw it.
+    /// When it happened, if that is known better than from the first judgement that saw it; in an evaluation always.
     pub since: Option<Timestamp>,
 }
 
@@ -82,6 +90,7 @@ impl Found {
             state: id.state(),
             accepted_until: None,
             severity: id.severity(),
+            requirements: id.requirements(),
             message: message.into(),
             evidence: String::new(),
             since: None,
@@ -90,6 +99,11 @@ impl Found {
 
     pub(super) fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    pub(super) fn with_requirements(mut self, requirements: &'static [&'static str]) -> Self {
+        self.requirements = requirements;
         self
     }
 
@@ -106,12 +120,14 @@ pub enum Topic {
     Scope,
     /// Network.
     Segmentation,
+    /// What is declared to be open: not whether it is, but whether it should be.
+    Flows,
     /// Nodes.
     Hosting,
     /// Who may change what is sealed.
     Access,
-    /// What somebody decided to bear.
-    Exceptions,
+    /// What somebody decided to bear, or says of what no API shows.
+    People,
     /// The operator itself.
     Operator,
 }
@@ -124,6 +140,8 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::NamespaceNotDeclared
         | FindingId::NodeSharedByZones
         | FindingId::ScopeChangeNotAllowed
+        | FindingId::ScopeChangedSinceConfirmation
+        | FindingId::ScopeConfirmationOverdue
         | FindingId::ZoneLabelSpoofed => Topic::Scope,
         FindingId::DefaultDenyMissing
         | FindingId::ManagedPolicyTampered
@@ -131,12 +149,6 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PolicyUnmanagedWidens
         | FindingId::NamespaceUnlabelled
         | FindingId::CniEnforcementUnproven
-        | FindingId::FlowExpired
-        | FindingId::FlowExpiringSoon
-        | FindingId::FlowReviewOverdue
-        | FindingId::FlowUnresolvable
-        | FindingId::FlowBetweenZonesUndeclaredOneSide
-        | FindingId::FlowToApiServerUnproven
         | FindingId::PodPredatesPolicy
         | FindingId::HostNetworkPod
         | FindingId::HostPortExposed
@@ -146,6 +158,18 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::ExternalNameFromZone
         | FindingId::ExternalNameIntoZone
         | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
+        FindingId::FlowExpired
+        | FindingId::FlowExpiringSoon
+        | FindingId::FlowReviewOverdue
+        | FindingId::FlowUnresolvable
+        | FindingId::FlowBetweenZonesUndeclaredOneSide
+        | FindingId::FlowToApiServerUnproven
+        | FindingId::FlowCrossesEnvironment
+        | FindingId::InsecureProtocolFlow
+        | FindingId::FlowUnjustified
+        | FindingId::FlowTooBroad
+        | FindingId::FlowDuplicate
+        | FindingId::FlowShadowed => Topic::Flows,
         FindingId::NodeMissing
         | FindingId::NodeTaintMissing
         | FindingId::NodeLabelMissing
@@ -166,9 +190,11 @@ pub fn topic(id: FindingId) -> Topic {
         FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
             Topic::Access
         }
-        FindingId::ExceptionExpired | FindingId::ExceptionExpiringSoon | FindingId::ExceptionUnused => {
-            Topic::Exceptions
-        }
+        FindingId::ExceptionExpired
+        | FindingId::ExceptionExpiringSoon
+        | FindingId::ExceptionUnused
+        | FindingId::AttestationExpired
+        | FindingId::AttestationExpiringSoon => Topic::People,
         FindingId::ManagedObjectTampered
         | FindingId::WriteRefused
         | FindingId::EvictionRefused
@@ -229,6 +255,7 @@ impl<'a> Case<'a> {
             node_writes,
             guarding,
             observed_guards,
+            scope_digest: change::scope_digest(zone),
             break_glass,
             now,
         }
@@ -307,10 +334,12 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     let mut found = Vec::new();
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
+    flows::check(case, &mut found);
     services::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);
+    people::check(case, &mut found);
     operator(case, &mut found);
     found.extend(eviction_refused(case).filter(|_| leaves));
     remember(&mut found, previous, case.now);
