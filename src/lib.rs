@@ -12,3 +12,4 @@ pub mod cli;
 #[cfg(feature = "operator")]
 pub mod controllers;
 pub mod engine;
+pub mod reference;

@@ -31,6 +31,8 @@ enum Command {
     Reach(reach::Arguments),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
+    /// Print which finding speaks to which requirement of PCI DSS v4.0.1, as Markdown.
+    PciDss,
     /// Run the operator until it is told to stop (SIGTERM or Ctrl-C).
     #[cfg(feature = "operator")]
     Operator(operator::Arguments),
@@ -48,6 +50,10 @@ fn main() -> ExitCode {
     let (result, otherwise) = match command {
         Command::Check(arguments) => (check::run(&arguments), Outcome::Unjudged.into()),
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
+        Command::PciDss => {
+            print!("{}", pcizone::reference::pci_dss());
+            (Ok(Outcome::Clean), ExitCode::FAILURE)
+        }
         Command::Crd => (print_crd(), ExitCode::FAILURE),
         #[cfg(feature = "operator")]
         Command::Operator(arguments) => (operator::run(arguments), ExitCode::FAILURE),

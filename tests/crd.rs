@@ -17,7 +17,7 @@ use std::{
 
 use kube::Client;
 use pcizone::{
-    api::{self, PciZone},
+    api::{self, Control, PciZone},
     cli::manifests::{Reader, Settings},
     engine::Snapshot,
 };
@@ -35,6 +35,12 @@ const FROM: &str = "/spec/segmentation/flows/0/from";
 const TO: &str = "/spec/segmentation/flows/0/to";
 const REVIEWED: &str = "/spec/segmentation/flows/0/reviewedAt";
 const EXPIRES: &str = "/spec/segmentation/flows/0/expiresAt";
+const EXCEPTIONS: &str = "/spec/exceptions";
+const EXCEPTION: &str = "/spec/exceptions/0";
+const ATTESTATIONS: &str = "/spec/attestations";
+const ATTESTATION: &str = "/spec/attestations/0";
+const SCOPE: &str = "/spec/scope";
+const CONFIRMATION: &str = "/spec/scope/confirmation";
 
 /// A place in the valid zone, another value for it, and what the refusal says.
 type Refused = (&'static str, Value, &'static str);
@@ -47,10 +53,44 @@ fn valid() -> Value {
         "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone", "metadata": {"name": "cde"},
         "spec": {
             "mode": "Enforce",
-            "scope": {"namespaces": {"names": ["checkout", "vault"]}},
+            "scope": {"namespaces": {"names": ["checkout", "vault"]}, "confirmation": confirmation()},
             "segmentation": {"flows": [flow("checkout-to-vault")]},
             "hosting": {"nodes": {"names": ["pci-1"]}},
+            "exceptions": [exception("Pod/vault/*")],
+            "attestations": [attestation("SecureCodingTraining")],
         },
+    })
+}
+
+/// A confirmation that is accepted.
+fn confirmation() -> Value {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    json!({"confirmedAt": "2026-10-01T00:00:00Z", "confirmedBy": "scope-owner", "digest": digest})
+}
+
+/// An attestation that is accepted.
+fn attestation(control: &str) -> Value {
+    json!({
+        "control": control, "statement": "All teams were trained in October.", "by": "qa-lead",
+        "at": "2026-10-01T00:00:00Z", "validUntil": "2027-10-01T00:00:00Z", "link": "https://wiki.example.com/pci",
+    })
+}
+
+/// A scope of this category, with a flow that carries account data or not.
+fn of_category(category: &str, account_data: Option<bool>) -> Value {
+    let mut flow = flow("checkout-to-vault");
+    if let Some(account_data) = account_data {
+        flow["accountData"] = json!(account_data);
+    }
+    let scope = json!({"namespaces": {"names": ["vault"]}, "category": category});
+    json!({"scope": scope, "segmentation": {"flows": [flow]}})
+}
+
+/// An exception that is accepted.
+fn exception(subject: &str) -> Value {
+    json!({
+        "finding": "PodPlacementNotEnforced", "subject": subject, "need": "The vendor ships the template in spring.",
+        "riskAnalysis": "RA-17", "owner": "payments", "approvedBy": "ciso", "expiresAt": "2027-04-01T00:00:00Z",
     })
 }
 
@@ -134,6 +174,37 @@ fn refused_scope() -> Vec<Refused> {
     ]
 }
 
+fn refused_people() -> Vec<Refused> {
+    let digest = "/spec/scope/confirmation/digest";
+    let link = "/spec/attestations/0/link";
+    let address = "link is an address such as";
+    vec![
+        ("/spec/scope/category", json!("Connected"), "Unsupported value"),
+        ("/spec/scope/environment", json!("Prod"), "Unsupported value"),
+        ("/spec/scope/entityType", json!("Bank"), "Unsupported value"),
+        ("/spec", of_category("ConnectedTo", Some(true)), "a ConnectedTo zone holds no account data"),
+        ("/spec/scope/confirmation/confirmedAt", json!("2026-10-01"), "must be of type date-time"),
+        ("/spec/scope/confirmation/confirmedBy", json!(""), "at least 1"),
+        ("/spec/scope/confirmation/confirmedBy", text(254), "may not be more than 253"),
+        (digest, json!("sha256:0"), "at least 71"),
+        (digest, json!(format!("sha256:{}", "G".repeat(64))), "should match"),
+        (digest, json!(format!("sha256:{}", "0".repeat(65))), "may not be more than 71"),
+        (ATTESTATIONS, json!([attestation("CodeReview"), attestation("CodeReview")]), "Duplicate value"),
+        ("/spec/attestations/0/control", json!("Yoga"), "Unsupported value"),
+        ("/spec/attestations/0/statement", text(19), "at least 20"),
+        ("/spec/attestations/0/statement", text(1025), "may not be more than 1024"),
+        ("/spec/attestations/0/by", json!(""), "at least 1"),
+        ("/spec/attestations/0/by", text(254), "may not be more than 253"),
+        ("/spec/attestations/0/validUntil", json!("2026-10-01T00:00:00Z"), "validUntil must be later than at"),
+        (link, json!("http://wiki.example.com/pci"), address),
+        (link, json!("wiki.example.com"), address),
+        (link, json!("https://"), address),
+        (link, json!("javascript:alert(1)"), address),
+        (link, json!(""), "at least 1"),
+        (link, json!(format!("https://wiki.example.com/{}", "n".repeat(1000))), "may not be more than 1024"),
+    ]
+}
+
 fn refused_hosting() -> Vec<Refused> {
     let none = "declare at least one node, by names or by selector";
     let all = "an empty selector would take every node";
@@ -206,6 +277,9 @@ fn refused_flows() -> Vec<Refused> {
         (REVIEWED, json!("1999-12-31T23:59:59Z"), "from the year 2000"),
         (REVIEWED, json!("0000-01-01T00:00:00Z"), "from the year 2000"),
         (REVIEWED, json!("2026-10-01"), date),
+        ("/spec/segmentation/flows/0/mitigation", text(19), "at least 20"),
+        ("/spec/segmentation/flows/0/mitigation", text(1025), "may not be more than 1024"),
+        ("/spec/segmentation/flows/0/accountData", json!("yes"), "must be of type boolean"),
         ("/spec/segmentation/flows/0/ports", json!([]), "at least 1"),
         ("/spec/segmentation/flows/0/ports", list(21, |n| json!({"port": n + 1})), "must have at most 20"),
         ("/spec/segmentation/flows/0/ports/0", json!({"protocol": "TCP"}), "port: Required value"),
@@ -213,6 +287,33 @@ fn refused_flows() -> Vec<Refused> {
         ("/spec/segmentation/flows/0/ports/0/port", json!(65536), "less than or equal to 65535"),
         ("/spec/segmentation/flows/0/ports/0/port", json!("https"), "must be of type integer"),
         ("/spec/segmentation/flows/0/ports/0/protocol", json!("ICMP"), "Unsupported value"),
+    ]
+}
+
+fn refused_exceptions() -> Vec<Refused> {
+    let never = "can never be accepted";
+    vec![
+        (EXCEPTIONS, json!([exception("Pod/a/b"), exception("Pod/a/b")]), "Duplicate value"),
+        (EXCEPTIONS, list(101, |n| exception(&format!("Pod/vault/{n}"))), "must have at most 100"),
+        ("/spec/exceptions/0/finding", json!("NoSuchFinding"), "Unsupported value"),
+        ("/spec/exceptions/0/finding", json!("BreakGlassUsed"), never),
+        ("/spec/exceptions/0/finding", json!("ExceptionExpired"), never),
+        ("/spec/exceptions/0/finding", json!("OperatorPermissionMissing"), never),
+        ("/spec/exceptions/0/subject", json!("*"), "should match"),
+        ("/spec/exceptions/0/subject", json!("pod/vault/x"), "should match"),
+        ("/spec/exceptions/0/subject", json!("Pod"), "should match"),
+        ("/spec/exceptions/0/subject", json!("*/vault/x"), "should match"),
+        ("/spec/exceptions/0/subject", json!(""), "at least 1"),
+        ("/spec/exceptions/0/subject", json!(format!("Pod/{}", "n".repeat(328))), "may not be more than 331"),
+        ("/spec/exceptions/0/need", text(19), "at least 20"),
+        ("/spec/exceptions/0/need", text(1025), "may not be more than 1024"),
+        ("/spec/exceptions/0/riskAnalysis", json!(""), "at least 1"),
+        ("/spec/exceptions/0/riskAnalysis", text(254), "may not be more than 253"),
+        ("/spec/exceptions/0/approvedBy", json!(""), "at least 1"),
+        ("/spec/exceptions/0/approvedBy", text(254), "may not be more than 253"),
+        ("/spec/exceptions/0/approvedBy", json!("payments"), "nobody accepts their own risk"),
+        ("/spec/exceptions/0/owner", json!(""), "at least 1"),
+        ("/spec/exceptions/0/expiresAt", json!("2027-04-01"), "must be of type date-time"),
     ]
 }
 
@@ -408,6 +509,29 @@ fn accepted() -> Vec<Accepted> {
         ("/spec/segmentation/mode", Value::Null),
         (DNS, json!({"namespace": null, "podSelector": null, "ports": null, "cidrs": null})),
         (FLOWS, Value::Null),
+        ("/spec/segmentation/flows/0/mitigation", text(20)),
+        ("/spec/segmentation/flows/0/accountData", json!(true)),
+        ("/spec/scope/environment", json!("Production")),
+        ("/spec/scope/environment", Value::Null),
+        ("/spec/scope/entityType", json!("ServiceProvider")),
+        (SCOPE, json!({"namespaces": {"names": ["vault"]}})),
+        (CONFIRMATION, Value::Null),
+        ("/spec", of_category("CardholderData", Some(true))),
+        ("/spec", of_category("SecurityImpacting", Some(true))),
+        ("/spec", of_category("ConnectedTo", Some(false))),
+        ("/spec", of_category("ConnectedTo", None)),
+        ("/spec", json!({"scope": {"namespaces": {"names": ["vault"]}, "category": "ConnectedTo"}})),
+        (ATTESTATIONS, json!([])),
+        (ATTESTATIONS, Value::Array(Control::ALL.map(|control| attestation(control.as_str())).to_vec())),
+        ("/spec/attestations/0/link", Value::Null),
+        ("/spec/attestations/0/link", json!("https://wiki.example.com:8443/pci?page=1#top")),
+        (EXCEPTIONS, json!([])),
+        (EXCEPTIONS, list(100, |n| exception(&format!("Pod/vault/{n}")))),
+        ("/spec/exceptions/0/owner", Value::Null),
+        ("/spec/exceptions/0/finding", json!("CniEnforcementUnproven")),
+        ("/spec/exceptions/0/subject", json!("ClusterRoleBinding/kubeadm:cluster-admins")),
+        ("/spec/exceptions/0/subject", json!("Group/Domain Admins")),
+        ("/spec/exceptions/0/subject", json!(format!("Pod/{}", "n".repeat(327)))),
         (
             TO,
             json!({"namespace": "vault", "podSelector": null, "zone": null, "cidrs": null, "internet": null, "apiServer": null}),
@@ -460,6 +584,7 @@ fn largest(cidrs: &Value, selector: &Value) -> Value {
     let servers = list(8, |n| format!("169.254.20.{n}/32"));
     zone["spec"]["segmentation"]["dns"] = json!({"podSelector": selectors, "cidrs": servers});
     zone["spec"]["segmentation"]["flows"] = list(500, |n| largest_flow(n, cidrs, selector));
+    zone["spec"]["exceptions"] = list(100, |n| exception(&format!("Pod/vault/{n}")));
     zone
 }
 
@@ -482,7 +607,15 @@ fn shown(value: &Value) -> String {
 
 /// The table of what is refused, and every field of a flow left out.
 async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
-    let topics = [refused_scope(), refused_hosting(), refused_flows(), refused_peers(), refused_dns()];
+    let topics = [
+        refused_scope(),
+        refused_people(),
+        refused_hosting(),
+        refused_flows(),
+        refused_peers(),
+        refused_dns(),
+        refused_exceptions(),
+    ];
     for (place, value, message) in topics.into_iter().flatten() {
         match send(client, &with(place, &value)).await {
             Ok(()) => wrong.push(format!("{place} = {}: accepted", shown(&value))),
@@ -490,12 +623,23 @@ async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
             Err(answer) => wrong.push(format!("{place} = {}: wanted «{message}», got {answer}", shown(&value))),
         }
     }
-    for field in ["name", "need", "owner", "approvedBy", "ticket", "reviewedAt", "expiresAt", "from", "to", "ports"] {
-        let mut zone = valid();
-        zone.pointer_mut(FLOW).unwrap().as_object_mut().unwrap().remove(field);
-        match send(client, &zone).await {
-            Err(answer) if answer.contains(&format!("{field}: Required value")) => {}
-            other => wrong.push(format!("a flow without {field}: {other:?}")),
+    let of_flow = ["name", "need", "owner", "approvedBy", "ticket", "reviewedAt", "expiresAt", "from", "to", "ports"];
+    let of_exception = ["finding", "subject", "need", "riskAnalysis", "approvedBy", "expiresAt"];
+    let of_attestation = ["control", "statement", "by", "at", "validUntil"];
+    let of_confirmation = ["confirmedAt", "confirmedBy", "digest"];
+    for (place, fields) in [
+        (FLOW, &of_flow[..]),
+        (EXCEPTION, &of_exception),
+        (ATTESTATION, &of_attestation),
+        (CONFIRMATION, &of_confirmation),
+    ] {
+        for field in fields {
+            let mut zone = valid();
+            zone.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(*field);
+            match send(client, &zone).await {
+                Err(answer) if answer.contains(&format!("{field}: Required value")) => {}
+                other => wrong.push(format!("{place} without {field}: {other:?}")),
+            }
         }
     }
 }
@@ -587,6 +731,10 @@ async fn users_can_read_what_they_write() {
         ("spec.segmentation.flows.ports", "Default: `TCP`"),
         ("spec.hosting", "Overrides `spec.mode` for this topic"),
         ("spec.hosting.nodes.selector.matchExpressions", "How the label is compared"),
+        ("spec.scope", "How the zone is in scope of PCI DSS"),
+        ("spec.scope.confirmation", "as it was then"),
+        ("spec.exceptions", "The targeted risk analysis that it rests on"),
+        ("spec.attestations", "Until when it holds"),
     ] {
         let explained = kubectl.run(&["explain", &format!("pz.{field}")]).await.unwrap();
         assert!(explained.contains(doc), "{field}: {explained}");
@@ -697,7 +845,11 @@ fn everything_that_is_declared_is_bounded() {
 fn what_is_judged_at_one_place_holds_at_the_others() {
     // The tables above judge selectors, ends and dates at one place of each.
     let parts = parts_of("spec");
-    for names in [&[".selector", ".podSelector"][..], &[".from", ".to"], &[".reviewedAt", ".expiresAt"]] {
+    for names in [
+        &[".selector", ".podSelector"][..],
+        &[".from", ".to"],
+        &[".reviewedAt", ".expiresAt", ".confirmedAt", ".validUntil", ".at"],
+    ] {
         let mut schemas: Vec<Value> = parts
             .iter()
             .filter(|(path, _)| names.iter().any(|name| path.ends_with(name)))
@@ -731,6 +883,13 @@ fn every_field_has_a_doc_of_its_own() {
         schema_for!(api::Selector),
         schema_for!(api::Requirement),
         schema_for!(api::Operator),
+        schema_for!(api::Category),
+        schema_for!(api::Environment),
+        schema_for!(api::EntityType),
+        schema_for!(api::Confirmation),
+        schema_for!(api::Exception),
+        schema_for!(api::Attestation),
+        schema_for!(api::Control),
         schema_for!(api::Finding),
         schema_for!(api::FindingState),
         schema_for!(api::Severity),

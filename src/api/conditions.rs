@@ -8,7 +8,7 @@
 pub enum ConditionType {
     /// This generation is in place. `False` or `Unknown` while it is not.
     Ready,
-    /// `True`: all that is judged is proven. `False`: something is violated. `Unknown`: something is unproven.
+    /// `True`: all that is judged is proven, but for what was accepted. `False`: something is violated. `Unknown`: something is unproven.
     Compliant,
     /// The declared namespaces and nodes were found, and nobody else claims them.
     ScopeResolved,
@@ -90,6 +90,8 @@ pub enum Reason {
     Violated,
     /// Nothing is violated, but something could not be proven.
     Unproven,
+    /// What is violated is accepted by exceptions of the zone, and everything else is proven or in place.
+    Accepted,
     /// Everything judged is proven.
     Proven,
 }
@@ -115,6 +117,7 @@ impl Reason {
             Reason::BreakGlassUsed => "BreakGlassUsed",
             Reason::Violated => "Violated",
             Reason::Unproven => "Unproven",
+            Reason::Accepted => "Accepted",
             Reason::Proven => "Proven",
         }
     }

@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Something that is violated or unproven.
+/// Something that is violated, unproven or accepted.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
@@ -15,8 +15,11 @@ pub struct Finding {
     pub id: String,
     /// The object, as `Kind/name` or `Kind/namespace/name`.
     pub subject: String,
-    /// Violated or Unproven.
+    /// Violated, Unproven or Accepted.
     pub state: FindingState,
+    /// Until when it is accepted, by the exception of the zone that ends last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_until: Option<Time>,
     /// How bad it is.
     pub severity: Severity,
     /// Requirements of PCI DSS v4.0.1 that it speaks to.
@@ -33,13 +36,26 @@ pub struct Finding {
     pub since: Time,
 }
 
-/// Whether something is shown to be wrong, or could not be shown to be right.
+/// Whether something is shown to be wrong, could not be shown to be right, or is wrong and accepted for now. The order is that of lists.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FindingState {
     /// Shown to be wrong.
     Violated,
     /// Not shown to be right.
     Unproven,
+    /// Shown to be wrong, and accepted by an exception of the zone until that ends.
+    Accepted,
+}
+
+impl FindingState {
+    /// The spelling in metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            FindingState::Violated => "violated",
+            FindingState::Unproven => "unproven",
+            FindingState::Accepted => "accepted",
+        }
+    }
 }
 
 /// Severity, worst first.
@@ -55,12 +71,24 @@ pub enum Severity {
     Low,
 }
 
+impl Severity {
+    /// The spelling in metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Severity::Critical => "critical",
+            Severity::High => "high",
+            Severity::Medium => "medium",
+            Severity::Low => "low",
+        }
+    }
+}
+
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident: $severity:ident, $state:ident, [$($requirement:literal),+], $remediation:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $id:ident: $severity:ident, $state:ident, [$($requirement:literal),+], $remediation:literal;)+) => {
         /// What can be found. Ids are stable: once shipped, an id keeps its meaning.
-        #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum FindingId {
-            $($(#[$doc])* $id,)+
+            $($(#[doc = $doc])+ $id,)+
         }
 
         impl FindingId {
@@ -72,17 +100,22 @@ macro_rules! catalogue {
                 match self { $(FindingId::$id => stringify!($id),)+ }
             }
 
-            /// How bad it is.
+            /// What was found, in a sentence.
+            pub fn description(self) -> &'static str {
+                match self { $(FindingId::$id => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
+            /// How bad it is, unless the finding itself says otherwise.
             pub fn severity(self) -> Severity {
                 match self { $(FindingId::$id => Severity::$severity,)+ }
             }
 
-            /// Violated or unproven.
+            /// Violated or unproven, unless the finding itself says otherwise.
             pub fn state(self) -> FindingState {
                 match self { $(FindingId::$id => FindingState::$state,)+ }
             }
 
-            /// Requirements of PCI DSS v4.0.1.
+            /// Requirements of PCI DSS v4.0.1, unless the finding itself names fewer of them.
             pub fn requirements(self) -> &'static [&'static str] {
                 match self { $(FindingId::$id => &[$($requirement),+],)+ }
             }
@@ -93,6 +126,21 @@ macro_rules! catalogue {
             }
         }
     };
+}
+
+impl FindingId {
+    /// Whether an exception can accept it. What others did, what ends by a date and what blinds the operator is to be dealt with.
+    pub fn is_acceptable(self) -> bool {
+        !matches!(
+            self,
+            FindingId::BreakGlassUsed
+                | FindingId::ExceptionExpired
+                | FindingId::ExceptionExpiringSoon
+                | FindingId::ExceptionUnused
+                | FindingId::AttestationExpired
+                | FindingId::OperatorPermissionMissing
+        )
+    }
 }
 
 catalogue! {
@@ -212,6 +260,32 @@ catalogue! {
     FlowBetweenZonesUndeclaredOneSide: High, Violated, ["1.2.5"], "Declare the flow in the other zone too; until then its policies deny it.";
     /// Whether the network plug-in matches the API server by address was not tested.
     FlowToApiServerUnproven: Medium, Unproven, ["1.2.5"], "Some plug-ins do not match nodes by address; test the connection.";
+    /// A flow connects zones of different environments.
+    FlowCrossesEnvironment: High, Violated, ["6.5.3"], "Take the flow away, and move data through a zone that both may talk to.";
+    /// A flow opens a port of a service that sends in plain text, and nobody says what protects it.
+    InsecureProtocolFlow: High, Violated, ["1.2.6", "2.2.5"], "Use the encrypted form of the service, or say in mitigation what protects it.";
+    /// The need of a flow says nothing.
+    FlowUnjustified: High, Violated, ["1.2.5"], "Say in need who needs what from whom, so that a reviewer can tell when it is needed no more.";
+    /// A flow opens very many pods to very many pods.
+    FlowTooBroad: Medium, Violated, ["1.2.5"], "Split it into flows between the workloads that need it, by namespace and podSelector.";
+    /// A flow opens just what another one opens.
+    FlowDuplicate: Low, Violated, ["1.2.7"], "Remove one of the two.";
+    /// A flow opens nothing that another one does not open.
+    FlowShadowed: Low, Violated, ["1.2.7"], "Remove it, or narrow the other one.";
+    /// The scope was not confirmed in time, or never.
+    ScopeConfirmationOverdue: High, Violated, ["12.5.2", "12.5.2.1"], "Compare the scope with the system, and set spec.scope.confirmation with the digest from status.scope.";
+    /// The scope is not the one that was confirmed.
+    ScopeChangedSinceConfirmation: Medium, Violated, ["12.5.2", "6.5.2"], "Look at what changed, and confirm the scope anew with the digest from status.scope.";
+    /// What somebody attested holds no longer.
+    AttestationExpired: High, Violated, ["6.2.2", "6.2.3", "6.2.4", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
+    /// What somebody attested holds for less than 30 days.
+    AttestationExpiringSoon: Low, Violated, ["6.2.2", "6.2.3", "6.2.4", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
+    /// The time of an exception is over, and what it accepted is violated again.
+    ExceptionExpired: High, Violated, ["12.3.2"], "Correct what it accepted, or analyse the risk anew and set a new end.";
+    /// An exception ends within 30 days.
+    ExceptionExpiringSoon: Low, Violated, ["12.3.2"], "Correct what it accepts, or analyse the risk anew and set a new end.";
+    /// An exception accepts nothing that is violated.
+    ExceptionUnused: Low, Violated, ["12.3.2"], "Remove the exception, so that it accepts nothing that comes later.";
     /// The API server does not take a write that the zone needs.
     WriteRefused: High, Violated, ["10.7.2"], "The message says why: a quota, an admission policy or webhook, or a declaration that makes no valid object.";
     /// Pods that run where they may not cannot be evicted, although the zone asks for it.

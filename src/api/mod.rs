@@ -3,21 +3,28 @@
 //! Shapes, limits and rules only: nothing here decides, and nothing here talks to a cluster.
 //! The field docs are user documentation: they become `kubectl explain pz`.
 
+mod attestation;
 mod conditions;
 mod crd;
+mod exception;
 mod finding;
 mod hosting;
 pub mod names;
+pub mod requirements;
+mod scope;
 mod segmentation;
 mod selector;
 mod status;
 mod zone;
 
+pub use attestation::{Attestation, Control};
 pub use conditions::{ConditionType, Reason};
 pub use crd::crd;
+pub use exception::Exception;
 pub use finding::{Finding, FindingId, FindingState, Severity};
 pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
+pub use scope::{Category, Confirmation, EntityType, Environment, NamespaceScope, Scope};
 pub use segmentation::{Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};
 pub use status::{BreakGlassUse, Change, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus};
-pub use zone::{Mode, NamespaceScope, PciZone, PciZoneSpec, Scope};
+pub use zone::{Mode, PciZone, PciZoneSpec};

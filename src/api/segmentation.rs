@@ -110,6 +110,15 @@ pub struct Flow {
     /// When it ends, RFC 3339 with time zone. At this instant the flow closes. Example: `2027-04-01T00:00:00Z`.
     #[schemars(schema_with = "date_time")]
     pub expires_at: Time,
+    /// Account data goes through it, such as card numbers: part of the data flows that are documented (PCI DSS 1.2.4). `false` is the
+    /// default. Example: `true`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub account_data: bool,
+    /// Why a service that sends in plain text, such as FTP or LDAP, is acceptable here: what protects it; at least a sentence of 20
+    /// characters (PCI DSS 1.2.6, 2.2.5). Without it a port of such a service is a finding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 20, max = 1024))]
+    pub mitigation: Option<String>,
     /// Who opens the connection.
     pub from: Peer,
     /// Who accepts it.
@@ -213,7 +222,7 @@ pub(super) fn date_time(_: &mut SchemaGenerator) -> Schema {
         "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
         "x-kubernetes-validations": [{
             "rule": "self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('9999-01-01T00:00:00Z')",
-            "message": "reviewedAt, expiresAt: give a date from the year 2000 to the year 9998, such as 2027-04-01T00:00:00Z"
+            "message": "give a date from the year 2000 to the year 9998, such as 2027-04-01T00:00:00Z"
         }]
     })
 }

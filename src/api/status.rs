@@ -82,11 +82,12 @@ pub struct ScopeStatus {
     /// Some of the nodes, at most 10, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample_nodes: Vec<String>,
-    /// SHA-256 over the names of all namespaces and nodes of the zone; it changes when the scope does (PCI DSS 12.5.2).
+    /// SHA-256 over all namespaces and nodes of the zone, the admitted workloads, and the ends and ports of its flows. It changes when the
+    /// scope does (PCI DSS 12.5.2), and is what `spec.scope.confirmation` names.
     pub digest: String,
 }
 
-/// Open findings by severity; unproven ones are counted apart.
+/// Open findings by severity; unproven and accepted ones are counted apart.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingCounts {
@@ -100,6 +101,9 @@ pub struct FindingCounts {
     pub low: i64,
     /// Unproven, of any severity.
     pub unproven: i64,
+    /// Violated and accepted by an exception of the zone, of any severity.
+    #[serde(default)]
+    pub accepted: i64,
 }
 
 /// Something that has to be done by a date.

@@ -1,10 +1,10 @@
-//! The PciZone itself: mode and scope.
+//! The PciZone itself: its topics and its mode.
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hosting, PciZoneStatus, Segmentation, Selector};
+use super::{Attestation, Exception, Hosting, PciZoneStatus, Scope, Segmentation};
 
 /// A PCI DSS zone: which namespaces are in scope, who may talk to them, and on which nodes they run.
 ///
@@ -12,6 +12,11 @@ use super::{Hosting, PciZoneStatus, Segmentation, Selector};
 /// the status what is proven, violated or unproven.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.scope.category) || self.scope.category != 'ConnectedTo' || !has(self.segmentation) || !has(self.segmentation.flows) || self.segmentation.flows.all(f, !has(f.accountData) || !f.accountData)")
+        .message("spec.segmentation.flows: a ConnectedTo zone holds no account data; take accountData off its flows, or set spec.scope.category to CardholderData")
+        .reason(Reason::FieldValueForbidden),
+)]
 #[kube(
     group = "pcizone.dev",
     version = "v1alpha1",
@@ -34,6 +39,7 @@ use super::{Hosting, PciZoneStatus, Segmentation, Selector};
     printcolumn(name = "Unproven", type_ = "integer", json_path = ".status.findings.unproven", description = "What could not be proven either way."),
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.scope.namespaceCount", description = "Member namespaces."),
     printcolumn(name = "Nodes", type_ = "integer", json_path = ".status.scope.nodeCount", description = "Nodes of the zone."),
+    printcolumn(name = "Accepted", type_ = "integer", json_path = ".status.findings.accepted", priority = 1, description = "Findings that exceptions of the zone accept."),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1, description = "Reason of Ready."),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Compliant\")].message", priority = 1, description = "Message of Compliant."),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -56,6 +62,20 @@ pub struct PciZoneSpec {
     /// On which nodes the zone's pods run (PCI DSS 2.2.3). Without it no node is touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosting: Option<Hosting>,
+
+    /// Findings that are accepted until a date (PCI DSS 12.3.2), at most 100. They stay in the list, are counted in
+    /// `status.findings.accepted`, and do not make the zone violated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["finding".to_string(), "subject".to_string()]))]
+    pub exceptions: Vec<Exception>,
+
+    /// What no API shows and somebody says: training, reviews of code, tests by people; one for each control. When its time is
+    /// over, that is a finding.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["control".to_string()]))]
+    pub attestations: Vec<Attestation>,
 }
 
 /// What the operator does with a zone or a topic of it; what protects more is greater.
@@ -75,42 +95,4 @@ impl Mode {
     pub fn protects(self) -> bool {
         self != Mode::Observe
     }
-}
-
-/// What belongs to the zone.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Scope {
-    /// The namespaces of the zone: those named, and those the selector matches.
-    pub namespaces: NamespaceScope,
-}
-
-/// Namespaces by name, by label, or both (union).
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("has(self.names) && size(self.names) > 0 || has(self.selector)")
-        .message("spec.scope.namespaces: declare at least one namespace, by names or by selector")
-        .reason(Reason::FieldValueRequired),
-    validation = Rule::new("!has(self.names) || self.names.all(n, !(n in ['kube-system', 'kube-public', 'kube-node-lease', 'pcizone-system']))")
-        .message("spec.scope.namespaces.names: kube-system, kube-public, kube-node-lease and pcizone-system are never members of a zone")
-        .reason(Reason::FieldValueForbidden),
-    validation = Rule::new("!has(self.selector) || (has(self.selector.matchLabels) && size(self.selector.matchLabels) > 0) || (has(self.selector.matchExpressions) && size(self.selector.matchExpressions) > 0)")
-        .message("spec.scope.namespaces.selector: an empty selector would take in every namespace of the cluster; name a label")
-        .reason(Reason::FieldValueInvalid),
-)]
-pub struct NamespaceScope {
-    /// Names of namespaces, at most 5,000. A namespace that does not exist yet is protected when it appears.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 5000),
-        inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
-    )]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub names: Vec<String>,
-
-    /// Labels of namespaces. Example: `matchLabels: {team: payments}`. A namespace that stops to match keeps
-    /// its protection until the change is confirmed. Whoever may label namespaces decides who is in scope.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selector: Option<Selector>,
 }

@@ -87,7 +87,7 @@ fn zones(snapshot: &Snapshot, now: Timestamp) -> Vec<Zone> {
             name: record.name().to_string(),
             mode,
             conditions: evaluation.status.conditions.clone(),
-            findings: status::findings(&evaluation.findings, record.status(), now, usize::MAX),
+            findings: evaluation.findings.iter().map(status::whole).collect(),
             counts: evaluation.status.findings.clone().unwrap_or_default(),
         })
     };
@@ -160,7 +160,7 @@ fn colour(finding: &Finding) -> Option<&'static str> {
     match (finding.state, finding.severity) {
         (FindingState::Violated, Severity::Critical | Severity::High) => Some(RED),
         (FindingState::Violated, Severity::Medium | Severity::Low) => Some(YELLOW),
-        (FindingState::Unproven, _) => None,
+        (FindingState::Unproven | FindingState::Accepted, _) => None,
     }
 }
 

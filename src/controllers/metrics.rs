@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{api::FindingState, engine::Evaluation};
+use crate::engine::Evaluation;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -48,7 +48,7 @@ struct ZoneLabels {
 struct FindingLabels {
     zone: String,
     id: &'static str,
-    severity: String,
+    severity: &'static str,
     state: &'static str,
 }
 
@@ -193,11 +193,8 @@ impl Metrics {
                 let labels = FindingLabels {
                     zone: zone.clone(),
                     id: found.id.as_str(),
-                    severity: format!("{:?}", found.id.severity()).to_lowercase(),
-                    state: match found.id.state() {
-                        FindingState::Violated => "violated",
-                        FindingState::Unproven => "unproven",
-                    },
+                    severity: found.severity.as_label(),
+                    state: found.state.as_label(),
                 };
                 *findings.entry(labels).or_default() += 1;
             }

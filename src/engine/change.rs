@@ -5,10 +5,13 @@
 //! half done when the operator stopped is still confirmed when it starts again. It holds the generation and
 //! the number of changes already confirmed, so an old confirmation never fits a new change.
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{declaration::Declaration, resolve::Zone};
-use crate::api::Change;
+use crate::api::{Change, Flow, Peer};
 
 /// How many names a pending change shows.
 const SAMPLE: usize = 10;
@@ -36,7 +39,9 @@ pub fn digest(declaration: &Declaration, zone: &Zone) -> String {
     format_digest(hash)
 }
 
-/// Digest of the zone's scope, for people who confirm it (PCI DSS 12.5.2).
+/// Digest of the zone's scope, for people who confirm it (PCI DSS 12.5.2): its namespaces and nodes, the workloads of others on
+/// these, the ends and ports of its flows, and which of them carry account data. No names and no dates of flows: to review one
+/// changes no scope.
 pub fn scope_digest(zone: &Zone) -> String {
     let mut hash = Sha256::new();
     for (topic, names) in [("namespace", &zone.namespaces.declared), ("node", &zone.nodes.declared)] {
@@ -44,7 +49,25 @@ pub fn scope_digest(zone: &Zone) -> String {
             hash.update(format!("{topic}/{name}\n").as_bytes());
         }
     }
+    let admits = zone.answer().into_iter().flat_map(|declaration| &declaration.admits);
+    let admits: BTreeSet<String> =
+        admits.map(|admit| format!("admit/{}/{}\n", admit.namespace, admit.workload)).collect();
+    let flows = zone.answer().into_iter().flat_map(|declaration| &declaration.flows);
+    let flows: BTreeSet<String> = flows.map(flow_line).collect();
+    for line in admits.iter().chain(&flows) {
+        hash.update(line.as_bytes());
+    }
     format_digest(hash)
+}
+
+/// What a flow opens, in one spelling. JSON has no line breaks of its own, so no two lists of lines read the same.
+fn flow_line(flow: &Flow) -> String {
+    let end = |peer: &Peer| {
+        let cidrs: BTreeSet<&String> = peer.cidrs.iter().collect();
+        json!([peer.namespace, peer.pod_selector, peer.zone, cidrs, peer.internet, peer.api_server])
+    };
+    let ports: BTreeSet<(&str, i32)> = flow.ports.iter().map(|port| (port.protocol.as_str(), port.port)).collect();
+    format!("flow/{}\n", json!([end(&flow.from), end(&flow.to), ports, flow.account_data]))
 }
 
 /// Some digits that tell one text from another.

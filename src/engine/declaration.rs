@@ -12,7 +12,10 @@ use k8s_openapi::{
 };
 use kube::core::{Selector as LabelMatcher, SelectorExt};
 
-use crate::api::{Admit, Dns, Flow, Mode, PciZone, PodSecurity, Selector, TaintEffect, names};
+use crate::api::{
+    Admit, Attestation, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone, PodSecurity,
+    Selector, TaintEffect, names,
+};
 
 /// A zone as declared.
 #[derive(Clone, Debug)]
@@ -59,6 +62,16 @@ pub struct Declaration {
     pub dns: Dns,
     /// Declared flows.
     pub flows: Vec<Flow>,
+    /// To which environment it belongs.
+    pub environment: Option<Environment>,
+    /// Whose it is.
+    pub entity_type: EntityType,
+    /// The last confirmation of its scope.
+    pub scope_confirmation: Option<Confirmation>,
+    /// What is accepted.
+    pub exceptions: Vec<Exception>,
+    /// What somebody says of what no API shows.
+    pub attestations: Vec<Attestation>,
 }
 
 /// Objects by name, by label, or both.
@@ -124,6 +137,11 @@ impl Declaration {
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
+            environment: spec.scope.environment,
+            entity_type: spec.scope.entity_type,
+            scope_confirmation: spec.scope.confirmation.clone(),
+            exceptions: spec.exceptions.clone(),
+            attestations: spec.attestations.clone(),
         }
     }
 

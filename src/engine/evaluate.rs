@@ -1,27 +1,29 @@
 //! Judges every zone of a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    checks::{self, Case, Found, INCIDENT_MEMORY, View, segmentation},
+    checks::{self, Case, Found, INCIDENT_MEMORY, View, flows, people},
+    dates::{EXPIRY_WARNING, earlier, later},
     declaration::Declaration,
     evictions::{self, Eviction},
-    misplaced,
+    exceptions, misplaced,
     reach::Reach,
     resolve::Resolution,
+    since,
     snapshot::{Incident, Snapshot, ZoneRecord},
     status,
 };
-use crate::api::{FindingId, PciZoneStatus, Reason};
+use crate::api::{PciZoneStatus, Reason};
 
 /// The judgement of one zone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// What its status must be.
     pub status: PciZoneStatus,
-    /// Everything that was found, worst first.
+    /// Everything that was found, worst first, each with its date.
     pub findings: Vec<Found>,
     /// Pods to evict.
     pub evictions: Vec<Eviction>,
@@ -43,12 +45,12 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let case = Case::new(view, zone, declaration, pods, record.status());
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
-            let mut found = checks::findings(&case);
-            found.extend(checks::eviction_refused(&case).filter(|_| leaves));
-            remember(&mut found, record.status(), now);
+            let mut found = checks::findings(&case, record.status(), leaves);
             let next = next(declaration, &found, now);
+            let judged = snapshot.judged.get(name).map(AsRef::as_ref).unwrap_or_default();
+            since::date(&mut found, judged, record.status(), now);
             let status = status::status(&case, &found, record.status());
-            let again = leaves.then(|| segmentation::later(now, evictions::AGAIN));
+            let again = leaves.then(|| later(now, evictions::AGAIN));
             let next = next.into_iter().chain(again).min();
             Evaluation { status, findings: found, evictions: evictions.now, next }
         } else {
@@ -86,36 +88,19 @@ fn unreadable(record: &ZoneRecord, is_known: bool, now: Timestamp) -> Evaluation
     Evaluation { status, findings: Vec::new(), evictions: Vec::new(), next: None }
 }
 
-/// Keeps incidents that an earlier run of the operator reported for their full time.
-fn remember(found: &mut Vec<Found>, previous: Option<&PciZoneStatus>, now: Timestamp) {
-    let id = FindingId::ManagedObjectTampered;
-    let known: BTreeSet<String> = found.iter().filter(|f| f.id == id).map(|f| f.subject.clone()).collect();
-    let earlier = previous.into_iter().flat_map(|status| &status.top_findings);
-    let earlier = earlier.filter(|f| f.id == id.as_str() && !known.contains(&f.subject));
-    found.extend(earlier.filter(|f| segmentation::later(f.since.0, INCIDENT_MEMORY) > now).map(|f| Found {
-        id,
-        subject: f.subject.clone(),
-        message: f.message.clone(),
-        evidence: f.evidence.clone(),
-        since: Some(f.since.0),
-    }));
-    checks::sort(found);
-}
-
 /// Incidents that are still to be reported.
 pub fn recent(incidents: &[Incident], now: Timestamp) -> impl Iterator<Item = &Incident> {
-    incidents.iter().filter(move |incident| segmentation::later(incident.at, INCIDENT_MEMORY) > now)
+    incidents.iter().filter(move |incident| later(incident.at, INCIDENT_MEMORY) > now)
 }
 
 fn next(declaration: &Declaration, found: &[Found], now: Timestamp) -> Option<Timestamp> {
-    let flows = declaration.flows.iter().flat_map(|flow| {
-        let expires = flow.expires_at.0;
-        let review = segmentation::later(flow.reviewed_at.0, segmentation::REVIEW_INTERVAL);
-        [expires, segmentation::earlier(expires, segmentation::EXPIRY_WARNING), review]
-    });
+    let flows = flows::instants(&declaration.flows);
     let admits = declaration.admits.iter().map(|admit| admit.expires_at.0);
-    let admits = admits.flat_map(|end| [end, segmentation::earlier(end, segmentation::EXPIRY_WARNING)]);
-    let incidents = found.iter().filter_map(|f| Some(segmentation::later(f.since?, INCIDENT_MEMORY)));
+    let admits = admits.flat_map(|end| [end, earlier(end, EXPIRY_WARNING)]);
+    let incidents = found.iter().filter_map(|f| Some(later(f.since?, INCIDENT_MEMORY)));
     let acknowledged = declaration.acknowledged;
-    flows.chain(acknowledged).chain(admits).chain(incidents).filter(|at| *at > now).min()
+    let exceptions = exceptions::instants(&declaration.exceptions);
+    let people = people::instants(declaration);
+    let all = flows.chain(acknowledged).chain(admits).chain(exceptions).chain(people).chain(incidents);
+    all.filter(|at| *at > now).min()
 }

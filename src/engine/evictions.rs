@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
-    checks::{Case, segmentation::later},
+    checks::Case,
+    dates::later,
     misplaced::{Misplaced, is_to_leave},
     snapshot::Snapshot,
 };

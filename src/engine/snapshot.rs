@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     access::{Binding, Role},
+    checks::Found,
     desired::admission::Guard,
     guards::Memo,
     memory::Memory,
@@ -62,6 +63,8 @@ pub struct Snapshot {
     pub failures: BTreeMap<String, String>,
     /// What earlier looks showed.
     pub memory: Memory,
+    /// What the last judgement found in each zone: what is still there keeps its date.
+    pub judged: BTreeMap<String, Arc<[Found]>>,
 }
 
 /// What objects outside a cluster do not show, where they are silent of it. In a cluster everything is seen.

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::{Timestamp, Unit},
+    jiff::Timestamp,
 };
 
 use super::{
     change::{self, count},
-    checks::{Case, Found, Topic, segmentation, topic},
+    checks::{Case, Found, Topic, people, topic},
+    dates::{self, REVIEW_INTERVAL, later},
     guards::GuardWrite,
     plan::{Write, namespace_subject, node_subject},
     resolve::Members,
@@ -30,8 +31,7 @@ const PLAN_SAMPLE: usize = 10;
 const NAMES_IN_MESSAGE: usize = 3;
 const MESSAGE: usize = 256;
 const EVIDENCE: usize = 128;
-/// The longest subject there is, `NetworkPolicy/<63>/<253>`: a cut one could be the same as another, and the
-/// list is keyed by it.
+/// `NetworkPolicy/<63>/<253>`. Longer ones, of exceptions and of users, are cut.
 const SUBJECT: usize = 331;
 
 /// Status of a condition.
@@ -70,7 +70,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
     let confirmed = case.zone.is_confirmed() && !case.zone.is_leaving();
     let mut judgements = vec![
         ready(case, previous),
-        compliant(case, found),
+        compliant(found, case.zone.has_no_namespace()),
         scope_resolved(case),
         network_segmented(case, found),
         nodes_dedicated(case, found),
@@ -81,7 +81,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         conditions: conditions(judgements, case.declaration.generation, previous, case.now),
         scope: Some(scope(case)),
         findings: Some(counts(found)),
-        top_findings: findings(found, previous, case.now, TOP_FINDINGS),
+        top_findings: found.iter().take(TOP_FINDINGS).map(shown).collect(),
         obligations: obligations(case),
         change: change::pending(case.zone),
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
@@ -197,10 +197,10 @@ fn progress(case: &Case, previous: Option<&PciZoneStatus>) -> Option<Judgement> 
     Some(Judgement::new(ConditionType::Reconciling, Verdict::True, reason, message))
 }
 
-fn compliant(case: &Case, found: &[Found]) -> Judgement {
+fn compliant(found: &[Found], has_no_namespace: bool) -> Judgement {
     let judge = |verdict, reason, message: String| Judgement::new(ConditionType::Compliant, verdict, reason, message);
     // Low is worth knowing, such as a flow that ends soon; nothing is missed yet.
-    let of = |state| found.iter().filter(move |f| f.id.state() == state && f.id.severity() != Severity::Low);
+    let of = |state| found.iter().filter(move |f| f.state == state && f.severity != Severity::Low);
     if let Some(used) = found.iter().find(|f| f.id == FindingId::BreakGlassUsed) {
         return judge(Verdict::False, Reason::BreakGlassUsed, used.message.clone());
     }
@@ -210,11 +210,20 @@ fn compliant(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Unproven).next().is_some() {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
-    if case.zone.has_no_namespace() {
+    if has_no_namespace {
         let message = "The zone has no namespace, so nothing was judged.";
         return judge(Verdict::Unknown, Reason::MatchesNothing, message.to_string());
     }
-    judge(Verdict::True, Reason::Proven, "Everything that is judged is proven.".to_string())
+    let (reason, note) = accepted(found.iter(), Reason::Proven);
+    judge(Verdict::True, reason, format!("Everything that is judged is proven{note}."))
+}
+
+/// The reason and the words for what is accepted, where something is: it is counted, never hidden.
+fn accepted<'a>(found: impl Iterator<Item = &'a Found>, otherwise: Reason) -> (Reason, String) {
+    match found.filter(|f| f.state == FindingState::Accepted).count() {
+        0 => (otherwise, String::new()),
+        n => (Reason::Accepted, format!(", but for {} that exceptions of the zone accept", count(n, "finding"))),
+    }
 }
 
 fn scope_resolved(case: &Case) -> Judgement {
@@ -255,20 +264,9 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
     let judge =
         |verdict, reason, message: String| Judgement::new(ConditionType::NetworkSegmented, verdict, reason, message);
     let of = |state| {
-        let about_flows = |id| {
-            // The date and the ends of a flow say nothing about what is open.
-            matches!(
-                id,
-                FindingId::FlowExpired
-                    | FindingId::FlowExpiringSoon
-                    | FindingId::FlowReviewOverdue
-                    | FindingId::FlowUnresolvable
-                    | FindingId::FlowBetweenZonesUndeclaredOneSide
-                    | FindingId::FlowToApiServerUnproven
-                    | FindingId::CniEnforcementUnproven
-            )
-        };
-        found.iter().filter(move |f| topic(f.id) == Topic::Segmentation && f.id.state() == state && !about_flows(f.id))
+        // What was not tested is told by the message.
+        let about = |f: &&Found| topic(f.id) == Topic::Segmentation && f.id != FindingId::CniEnforcementUnproven;
+        found.iter().filter(move |f| f.state == state && about(f))
     };
     if case.zone.has_no_namespace() {
         return judge(Verdict::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
@@ -282,8 +280,11 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Unproven).next().is_some() {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
-    let message = "Every member namespace denies by default and allows what is declared. Whether the network plug-in enforces it was not tested.";
-    judge(Verdict::True, Reason::InPlace, message.to_string())
+    let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Segmentation), Reason::InPlace);
+    let message = format!(
+        "Every member namespace denies by default and allows what is declared{note}. Whether the network plug-in enforces it was not tested."
+    );
+    judge(Verdict::True, reason, message)
 }
 
 fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
@@ -292,7 +293,7 @@ fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
     let violated = || {
         found.iter().filter(|f| {
             topic(f.id) == Topic::Hosting
-                && f.id.state() == FindingState::Violated
+                && f.state == FindingState::Violated
                 && f.id != FindingId::NodeLabelUnprotected
         })
     };
@@ -306,8 +307,11 @@ fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {
         let message = "No node was given, so hosting was not judged.";
         return judge(Verdict::Unknown, Reason::Unproven, message.to_string());
     }
-    let message = "Every node of the zone carries its label and taint, and no other node does; the zone's pods run there, and nobody else's but what is admitted.";
-    judge(Verdict::True, Reason::InPlace, message.to_string())
+    let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Hosting), Reason::InPlace);
+    let message = format!(
+        "Every node of the zone carries its label and taint, and no other node does; the zone's pods run there, and nobody else's but what is admitted{note}."
+    );
+    judge(Verdict::True, reason, message)
 }
 
 fn conditions(
@@ -339,50 +343,58 @@ fn scope(case: &Case) -> ScopeStatus {
         node_count: number(case.zone.nodes.declared.len()),
         sample_namespaces: sample(&case.zone.namespaces, SAMPLE_NAMESPACES),
         sample_nodes: sample(&case.zone.nodes, SAMPLE_NODES),
-        digest: change::scope_digest(case.zone),
+        digest: case.scope_digest.clone(),
     }
 }
 
 fn counts(found: &[Found]) -> FindingCounts {
-    let violated = |severity| {
-        number(found.iter().filter(|f| f.id.state() == FindingState::Violated && f.id.severity() == severity).count())
-    };
+    let of = |state| number(found.iter().filter(|f| f.state == state).count());
+    let violated =
+        |severity| number(found.iter().filter(|f| f.state == FindingState::Violated && f.severity == severity).count());
     FindingCounts {
         critical: violated(Severity::Critical),
         high: violated(Severity::High),
         medium: violated(Severity::Medium),
         low: violated(Severity::Low),
-        unproven: number(found.iter().filter(|f| f.id.state() == FindingState::Unproven).count()),
+        unproven: of(FindingState::Unproven),
+        accepted: of(FindingState::Accepted),
     }
 }
 
-/// Findings with their dates, as many as asked for.
-pub fn findings(found: &[Found], previous: Option<&PciZoneStatus>, now: Timestamp, most: usize) -> Vec<Finding> {
-    let before: BTreeMap<(&str, &str), &Finding> = previous
-        .into_iter()
-        .flat_map(|status| &status.top_findings)
-        .map(|f| ((f.id.as_str(), f.subject.as_str()), f))
-        .collect();
-    let finding = |f: &Found| {
-        let subject = bounded(&f.subject, SUBJECT);
-        let since = match (f.since, before.get(&(f.id.as_str(), subject.as_str()))) {
-            (Some(since), _) => seconds(since),
-            (None, Some(before)) => before.since.clone(),
-            (None, None) => seconds(now),
-        };
-        Finding {
-            id: f.id.as_str().to_string(),
-            subject,
-            state: f.id.state(),
-            severity: f.id.severity(),
-            requirements: f.id.requirements().iter().map(ToString::to_string).collect(),
-            message: bounded(&f.message, MESSAGE),
-            evidence: bounded(&f.evidence, EVIDENCE),
-            remediation: f.id.remediation().to_string(),
-            since,
-        }
-    };
-    found.iter().take(most).map(finding).collect()
+/// A finding as the status shows it: bounded.
+pub(super) fn shown(found: &Found) -> Finding {
+    Finding {
+        subject: shown_subject(&found.subject),
+        message: bounded(&found.message, MESSAGE),
+        evidence: bounded(&found.evidence, EVIDENCE),
+        ..whole(found)
+    }
+}
+
+/// A finding with everything that is known of it.
+pub fn whole(found: &Found) -> Finding {
+    let Found { id, subject, state, accepted_until, severity, requirements, message, evidence, since } = found;
+    Finding {
+        id: id.as_str().to_string(),
+        subject: subject.clone(),
+        state: *state,
+        accepted_until: accepted_until.map(seconds),
+        severity: *severity,
+        requirements: requirements.iter().map(ToString::to_string).collect(),
+        message: message.clone(),
+        evidence: evidence.clone(),
+        remediation: id.remediation().to_string(),
+        since: seconds(since.unwrap_or_default()),
+    }
+}
+
+/// The list of findings is keyed by subjects, so two that are cut must not become the same.
+pub(super) fn shown_subject(subject: &str) -> String {
+    if size(subject) <= SUBJECT {
+        return subject.to_string();
+    }
+    let digest = change::short_digest(subject);
+    format!("{}~{digest}", bounded(subject, SUBJECT - digest.len() - 1))
 }
 
 fn obligations(case: &Case) -> Vec<Obligation> {
@@ -390,7 +402,7 @@ fn obligations(case: &Case) -> Vec<Obligation> {
         .declaration
         .open_flows(case.now)
         .flat_map(|flow| {
-            let review = segmentation::later(flow.reviewed_at.0, segmentation::REVIEW_INTERVAL);
+            let review = later(flow.reviewed_at.0, REVIEW_INTERVAL);
             [
                 (review, format!("Review flow {}.", flow.name)),
                 (flow.expires_at.0, format!("Renew flow {} or let it close.", flow.name)),
@@ -403,6 +415,27 @@ fn obligations(case: &Case) -> Vec<Obligation> {
         requirement: "12.5.2".to_string(),
         action: format!("Review why {} of {} runs on the zone's nodes.", admit.workload, admit.namespace),
         due: seconds(admit.expires_at.0),
+    }));
+    // What is overdue is still to be done.
+    obligations.extend(case.declaration.exceptions.iter().map(|exception| Obligation {
+        requirement: "12.3.2".to_string(),
+        action: bounded(
+            &format!("End the exception {} on {}.", exception.finding.as_str(), exception.subject),
+            MESSAGE,
+        ),
+        due: seconds(exception.expires_at.0),
+    }));
+    obligations.extend(case.declaration.attestations.iter().filter_map(|one| {
+        let requirement = one.control.requirements(case.declaration.entity_type).last()?;
+        let action = format!("Carry out and attest {} again.", one.control.as_str());
+        Some(Obligation { requirement: (*requirement).to_string(), action, due: seconds(one.valid_until.0) })
+    }));
+    let entity = case.declaration.entity_type;
+    let confirmation = case.declaration.scope_confirmation.as_ref().map(|one| people::due(entity, one));
+    obligations.extend(confirmation.map(|due| Obligation {
+        requirement: people::requirement(entity).to_string(),
+        action: "Confirm the scope.".to_string(),
+        due: seconds(due),
     }));
     obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
     obligations.truncate(OBLIGATIONS);
@@ -453,24 +486,88 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// At most so many bytes of a text.
+/// As much of a text as takes so many bytes as JSON. Characters that JSON writes by their numbers are spaces here.
 fn bounded(text: &str, limit: usize) -> String {
     const CUT: &str = "…";
-    if text.len() <= limit {
-        return text.to_string();
+    let text = text.replace(char::is_control, " ");
+    if size(&text) <= limit {
+        return text;
     }
     let most = limit.saturating_sub(CUT.len());
-    let kept = (0..=most).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    let sizes = text.chars().scan(0, |sum, c| {
+        *sum += size_of(c);
+        Some((c, *sum))
+    });
+    let kept: String = sizes.take_while(|(_, sum)| *sum <= most).map(|(c, _)| c).collect();
     format!("{kept}{CUT}")
 }
 
-/// A time as it is stored: whole seconds.
+/// Bytes of a text within JSON.
+fn size(text: &str) -> usize {
+    text.chars().map(size_of).sum()
+}
+
+fn size_of(c: char) -> usize {
+    if matches!(c, '"' | '\\') { 2 } else { c.len_utf8() }
+}
+
+/// A time as it is stored.
 fn seconds(at: Timestamp) -> Time {
-    let whole =
-        k8s_openapi::jiff::TimestampRound::new().smallest(Unit::Second).mode(k8s_openapi::jiff::RoundMode::Trunc);
-    Time(at.round(whole).unwrap_or(at))
+    Time(dates::seconds(at))
 }
 
 fn number(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_what_it_takes_as_json() {
+        for (text, limit, wanted) in [
+            ("vault", 5, "vault"),
+            ("vaults", 5, "va…"),
+            ("öööö", 8, "öööö"),
+            ("öööö", 7, "öö…"),
+            ("\"\"\"\"", 8, "\"\"\"\""),
+            ("\"\"\"\"", 7, "\"\"…"),
+            ("a\nb\u{1}", 4, "a b "),
+        ] {
+            let cut = bounded(text, limit);
+            assert_eq!(cut, wanted, "{text} in {limit}");
+            assert!(serde_json::to_string(&cut).unwrap().len() <= limit + 2);
+        }
+    }
+
+    #[test]
+    fn long_subjects_stay_apart() {
+        let long = |end: &str| format!("User/{}{end}", "n".repeat(1000));
+        let (one, other) = (shown_subject(&long("1")), shown_subject(&long("2")));
+        assert_ne!(one, other);
+        assert!(one.len() <= SUBJECT && one.starts_with("User/nnn"));
+        assert_eq!(shown_subject("Pod/vault/vault-0"), "Pod/vault/vault-0");
+    }
+
+    #[test]
+    fn what_is_accepted_is_counted_and_leaves_the_zone_compliant() {
+        let found = |id, state| Found { state, ..Found::new(id, "Pod/vault/vault-0", "It is so.") };
+        let violated = found(FindingId::HostNetworkPod, FindingState::Violated);
+        let unproven = found(FindingId::PodPredatesPolicy, FindingState::Unproven);
+        let accepted = found(FindingId::HostNetworkPod, FindingState::Accepted);
+        let low = found(FindingId::ExceptionUnused, FindingState::Violated);
+        let note = "Everything that is judged is proven, but for 1 finding that exceptions of the zone accept.";
+        for (name, found, verdict, reason, message) in [
+            ("nothing", vec![], Verdict::True, Reason::Proven, "Everything that is judged is proven."),
+            ("accepted", vec![accepted.clone()], Verdict::True, Reason::Accepted, note),
+            ("accepted and low", vec![low, accepted.clone()], Verdict::True, Reason::Accepted, note),
+            ("violated too", vec![violated, accepted.clone()], Verdict::False, Reason::Violated, "HostNetworkPod on"),
+            ("unproven too", vec![unproven, accepted], Verdict::Unknown, Reason::Unproven, "PodPredatesPolicy on"),
+        ] {
+            let judged = compliant(&found, false);
+            assert_eq!((judged.verdict, judged.reason), (verdict, reason), "{name}");
+            assert!(judged.message.starts_with(message), "{name}: {}", judged.message);
+        }
+    }
 }

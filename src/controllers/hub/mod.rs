@@ -392,6 +392,7 @@ impl Hub {
             incidents,
             failures,
             memory: world.resolution.memory().clone(),
+            judged: BTreeMap::new(),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Hosting: do the zone's nodes carry its label and taint, and do only they. Pods are another file.
 
-use super::{
-    Case, Found,
-    scope::rival,
-    segmentation::{EXPIRY_WARNING, earlier},
-};
+use super::{Case, Found, scope::rival};
 use crate::{
     api::{FindingId, names},
-    engine::{declaration::Matcher, desired::node, ownership},
+    engine::{
+        dates::{EXPIRY_WARNING, earlier},
+        declaration::Matcher,
+        desired::node,
+        ownership,
+    },
 };
 
 /// Labels below these prefixes cannot be set by a kubelet on its own node (admission plugin `NodeRestriction`).

@@ -1,11 +1,14 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+pub(super) mod flows;
 mod hosting;
 pub mod network;
+mod overlap;
+pub(super) mod people;
 mod pods;
 mod scope;
-pub mod segmentation;
+mod segmentation;
 mod services;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -14,8 +17,11 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     access::unacknowledged,
+    change,
+    dates::later,
     declaration::Declaration,
     due::Due,
+    exceptions,
     guards::{self, Guarding},
     plan::{self, Stance, Write},
     pod::Pod,
@@ -23,7 +29,7 @@ use super::{
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering, node_ranges},
 };
-use crate::api::{BreakGlassUse, FindingId, Mode, PciZoneStatus};
+use crate::api::{BreakGlassUse, FindingId, FindingState, Mode, PciZoneStatus, Severity};
 
 /// The cluster at one moment.
 #[derive(Clone, Copy)]
@@ -60,6 +66,8 @@ pub struct Case<'a> {
     pub guarding: Guarding,
     /// The admission policies that a zone which only observes would have in Enforce.
     pub observed_guards: Vec<Write>,
+    /// The digest of its scope.
+    pub scope_digest: String,
     /// The use of break-glass that nobody acknowledged yet.
     pub break_glass: Option<BreakGlassUse>,
     /// Who can reach whom.
@@ -68,24 +76,52 @@ pub struct Case<'a> {
     pub now: Timestamp,
 }
 
-/// A finding before it gets its date.
+/// Something that was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
     /// What was found.
     pub id: FindingId,
     /// The object.
     pub subject: String,
+    /// Violated, unproven or accepted.
+    pub state: FindingState,
+    /// Until when it is accepted.
+    pub accepted_until: Option<Timestamp>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Requirements of PCI DSS v4.0.1.
+    pub requirements: &'static [&'static str],
     /// What is wrong.
     pub message: String,
     /// What was seen.
     pub evidence: String,
-    /// When it happened, if that is known better than from the first judgement that saw it.
+    /// When it happened, if that is known better than from the first judgement that saw it; in an evaluation always.
     pub since: Option<Timestamp>,
 }
 
 impl Found {
     pub(super) fn new(id: FindingId, subject: impl Into<String>, message: impl Into<String>) -> Self {
-        Found { id, subject: subject.into(), message: message.into(), evidence: String::new(), since: None }
+        Found {
+            id,
+            subject: subject.into(),
+            state: id.state(),
+            accepted_until: None,
+            severity: id.severity(),
+            requirements: id.requirements(),
+            message: message.into(),
+            evidence: String::new(),
+            since: None,
+        }
+    }
+
+    pub(super) fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    pub(super) fn with_requirements(mut self, requirements: &'static [&'static str]) -> Self {
+        self.requirements = requirements;
+        self
     }
 
     pub(super) fn with_evidence(mut self, evidence: impl Into<String>) -> Self {
@@ -94,17 +130,21 @@ impl Found {
     }
 }
 
-/// The four topics, and what concerns all of them.
+/// The topics, and what concerns all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// Which objects belong to the zone.
     Scope,
     /// Network.
     Segmentation,
+    /// What is declared to be open: not whether it is, but whether it should be.
+    Flows,
     /// Nodes.
     Hosting,
     /// Who may change what is sealed.
     Access,
+    /// What somebody decided to bear, or says of what no API shows.
+    People,
     /// The operator itself.
     Operator,
 }
@@ -117,6 +157,8 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::NamespaceNotDeclared
         | FindingId::NodeSharedByZones
         | FindingId::ScopeChangeNotAllowed
+        | FindingId::ScopeChangedSinceConfirmation
+        | FindingId::ScopeConfirmationOverdue
         | FindingId::ZoneLabelSpoofed => Topic::Scope,
         FindingId::DefaultDenyMissing
         | FindingId::ManagedPolicyTampered
@@ -133,12 +175,6 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodNotIsolatedEgress
         | FindingId::NamespaceUnlabelled
         | FindingId::CniEnforcementUnproven
-        | FindingId::FlowExpired
-        | FindingId::FlowExpiringSoon
-        | FindingId::FlowReviewOverdue
-        | FindingId::FlowUnresolvable
-        | FindingId::FlowBetweenZonesUndeclaredOneSide
-        | FindingId::FlowToApiServerUnproven
         | FindingId::PodPredatesPolicy
         | FindingId::HostNetworkPod
         | FindingId::HostPortExposed
@@ -148,6 +184,18 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::ExternalNameFromZone
         | FindingId::ExternalNameIntoZone
         | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
+        FindingId::FlowExpired
+        | FindingId::FlowExpiringSoon
+        | FindingId::FlowReviewOverdue
+        | FindingId::FlowUnresolvable
+        | FindingId::FlowBetweenZonesUndeclaredOneSide
+        | FindingId::FlowToApiServerUnproven
+        | FindingId::FlowCrossesEnvironment
+        | FindingId::InsecureProtocolFlow
+        | FindingId::FlowUnjustified
+        | FindingId::FlowTooBroad
+        | FindingId::FlowDuplicate
+        | FindingId::FlowShadowed => Topic::Flows,
         FindingId::NodeMissing
         | FindingId::NodesUnseen
         | FindingId::NodeTaintMissing
@@ -169,6 +217,11 @@ pub fn topic(id: FindingId) -> Topic {
         FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
             Topic::Access
         }
+        FindingId::ExceptionExpired
+        | FindingId::ExceptionExpiringSoon
+        | FindingId::ExceptionUnused
+        | FindingId::AttestationExpired
+        | FindingId::AttestationExpiringSoon => Topic::People,
         FindingId::ManagedObjectTampered
         | FindingId::WriteRefused
         | FindingId::EvictionRefused
@@ -228,6 +281,7 @@ impl<'a> Case<'a> {
             node_writes,
             guarding,
             observed_guards,
+            scope_digest: change::scope_digest(zone),
             break_glass,
             reach,
             now,
@@ -306,23 +360,31 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Everything found about a zone, sorted by severity, then by id and subject.
-pub fn findings(case: &Case) -> Vec<Found> {
+/// Everything found about a zone: what is violated first, then what is unproven, then what is accepted; the worst of each
+/// first. `leaves` says that pods are to be evicted.
+pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> Vec<Found> {
     let mut found = Vec::new();
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
     network::check(case, &mut found);
+    flows::check(case, &mut found);
     services::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);
+    people::check(case, &mut found);
     operator(case, &mut found);
+    found.extend(eviction_refused(case).filter(|_| leaves));
+    remember(&mut found, previous, case.now);
+    // Twice the same is one finding, before it is decided what is accepted.
+    sort(&mut found);
+    exceptions::accept(&case.declaration.exceptions, &mut found, case.now);
     sort(&mut found);
     found
 }
 
-/// Why pods that are to leave cannot be evicted, if so. It says nothing where nobody is to leave.
-pub fn eviction_refused(case: &Case) -> Option<Found> {
+/// Why pods that are to leave cannot be evicted, if so.
+fn eviction_refused(case: &Case) -> Option<Found> {
     let error = case.snapshot.failures.get(&plan::eviction_subject(case.name))?;
     let message =
         format!("Pods cannot be evicted. Where a right is missing: deploy/kustomize/components/evict. {error}");
@@ -330,8 +392,8 @@ pub fn eviction_refused(case: &Case) -> Option<Found> {
 }
 
 /// Worst first; one finding per id and subject.
-pub fn sort(found: &mut Vec<Found>) {
-    found.sort_by(|a, b| (a.id.state(), a.id.severity(), a).cmp(&(b.id.state(), b.id.severity(), b)));
+fn sort(found: &mut Vec<Found>) {
+    found.sort_by(|a, b| (a.state, a.severity, a).cmp(&(b.state, b.severity, b)));
     found.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
 }
 
@@ -348,6 +410,18 @@ fn operator(case: &Case, found: &mut Vec<Found>) {
 
 /// How long a repaired incident stays a finding.
 pub const INCIDENT_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Keeps incidents that an earlier run of the operator reported for their full time.
+fn remember(found: &mut Vec<Found>, previous: Option<&PciZoneStatus>, now: Timestamp) {
+    let id = FindingId::ManagedObjectTampered;
+    let known: BTreeSet<String> = found.iter().filter(|f| f.id == id).map(|f| f.subject.clone()).collect();
+    let earlier = previous.into_iter().flat_map(|status| &status.top_findings);
+    let earlier = earlier.filter(|f| f.id == id.as_str() && !known.contains(&f.subject));
+    found.extend(earlier.filter(|f| later(f.since.0, INCIDENT_MEMORY) > now).map(|f| {
+        let found = Found::new(id, &f.subject, &f.message).with_evidence(&f.evidence);
+        Found { since: Some(f.since.0), ..found }
+    }));
+}
 
 fn incident(incident: &Incident) -> Found {
     let (done, manager) = match incident.tampering {

@@ -124,6 +124,8 @@ fn flow(zone: &str, index: usize, variant: bool) -> Flow {
         ticket: "PAY-1423".to_string(),
         reviewed_at: Time("2026-10-01T00:00:00Z".parse().expect("a time")),
         expires_at: Time(end.parse().expect("a time")),
+        account_data: false,
+        mitigation: None,
         from,
         to,
         ports: vec![Port { protocol: Protocol::TCP, port: if variant { 9443 } else { 8443 } }],
@@ -162,9 +164,11 @@ pub fn spec(rng: &mut fastrand::Rng, zone: &str) -> PciZoneSpec {
     let selector = (rng.u8(..8) > 0).then(|| select("team", zone));
     PciZoneSpec {
         mode: mode(rng, 6),
-        scope: Scope { namespaces: NamespaceScope { names: named(rng, &NAMESPACES), selector } },
+        scope: Scope { namespaces: NamespaceScope { names: named(rng, &NAMESPACES), selector }, ..Scope::default() },
         segmentation: Segmentation { mode: other_mode(rng), flows, ..Segmentation::default() },
         hosting,
+        exceptions: Vec::new(),
+        attestations: Vec::new(),
     }
 }
 
