@@ -29,6 +29,7 @@ pub mod pod;
 pub mod policy;
 pub mod reach;
 pub mod resolve;
+pub mod rights;
 pub mod service;
 pub mod snapshot;
 pub mod status;
