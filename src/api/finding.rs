@@ -150,7 +150,7 @@ catalogue! {
     PodOffZoneNode: Critical, Violated, ["2.2.3", "12.5.2"], "Delete or evict the pod; its node was in scope as long as it ran there.";
     /// A pod of the zone does not ask for the zone's nodes.
     PodPlacementNotEnforced: Medium, Violated, ["2.2.3"], "Put the zone's node selector and toleration into the template, or delete the pod so that a placed one is made.";
-    /// A pod names its node itself.
+    /// A pod gets to its node past the scheduler, as one that names it itself.
     PodBypassesScheduler: High, Violated, ["2.2.3", "6.5.1"], "Remove nodeName from the template.";
     /// A pod of others runs on a node of the zone.
     ForeignPodOnZoneNode: High, Violated, ["2.2.3", "1.4.1"], "Evict it, or name the workload in spec.hosting.admits with need, owner and end.";
@@ -168,10 +168,26 @@ catalogue! {
     PodPredatesPolicy: Medium, Unproven, ["1.3.1"], "Restart the pod: connections that it opened before may live on.";
     /// A pod of the zone uses the network of its node.
     HostNetworkPod: Critical, Violated, ["1.3.1", "1.4.1"], "Remove hostNetwork; NetworkPolicies do not hold for it.";
-    /// A pod of the zone shares processes or memory with its node.
+    /// A pod of others uses the network of a node of the zone: it reaches every pod there, whatever the policies say.
+    HostNetworkPodOnZoneNode: Critical, Violated, ["1.3.1", "2.2.3"], "Evict it, or name the workload in spec.hosting.admits with need, owner and end.";
+    /// A pod of the zone, or of others on its nodes, shares processes or memory with its node.
     HostNamespacesShared: High, Violated, ["2.2.3"], "Remove hostPID and hostIPC.";
     /// A pod of the zone opens a port of its node.
     HostPortExposed: High, Violated, ["1.4.2"], "Remove hostPort and use a Service.";
+    /// A container of the zone, or of others on its nodes, is privileged: its node is its own, and all that runs there.
+    PrivilegedPodOnZoneNode: Critical, Violated, ["2.2.3", "2.2.6"], "Remove privileged; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// A container of the zone, or of others on its nodes, is a process of its Windows node.
+    WindowsHostProcess: Critical, Violated, ["2.2.3"], "Remove hostProcess; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// A container of the zone asks for a capability that reaches past it.
+    DangerousCapability: High, Violated, ["2.2.6", "1.4.3"], "Drop ALL capabilities, and add none of these.";
+    /// A pod of the zone, or of others on its nodes, mounts files of its node.
+    HostPathMounted: High, Violated, ["2.2.3", "10.3.2"], "Use a volume of a CSI driver; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// A pod of the zone, or of others on its nodes, can ask the container runtime for anything.
+    RuntimeSocketMounted: Critical, Violated, ["2.2.3"], "Take the mount away; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// Somebody added a container to a pod of the zone while it ran; it shares the pod's network and flows.
+    EphemeralContainerPresent: High, Violated, ["6.5.1", "8.6.1", "10.2.1.2"], "Find out who added it and why, and delete the pod: the container stays as long as the pod.";
+    /// A pod of the zone asks for network interfaces that NetworkPolicies do not hold for.
+    SecondaryNetworkUnfiltered: Critical, Unproven, ["1.3.1", "1.4.1"], "Remove the interface, or show that a policy of that network filters it; this version does not read such policies.";
     /// A namespace of the zone holds its pods to a weaker standard than the zone declares.
     PodSecurityTooWeak: Medium, Violated, ["2.2.1"], "The operator raises the label; find out who lowered it.";
     /// Somebody else sets the label of a zone on a namespace.

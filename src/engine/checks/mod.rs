@@ -1,6 +1,7 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+mod hardening;
 mod hosting;
 pub mod network;
 mod pods;
@@ -142,6 +143,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodPredatesPolicy
         | FindingId::HostNetworkPod
         | FindingId::HostPortExposed
+        | FindingId::SecondaryNetworkUnfiltered
         | FindingId::NodePortExposed
         | FindingId::LoadBalancerExposed
         | FindingId::ExternalIpsUsed
@@ -164,6 +166,13 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodToleratesEverything
         | FindingId::StaticPodOnZoneNode
         | FindingId::HostNamespacesShared
+        | FindingId::HostNetworkPodOnZoneNode
+        | FindingId::PrivilegedPodOnZoneNode
+        | FindingId::WindowsHostProcess
+        | FindingId::DangerousCapability
+        | FindingId::HostPathMounted
+        | FindingId::RuntimeSocketMounted
+        | FindingId::EphemeralContainerPresent
         | FindingId::PodSecurityTooWeak => Topic::Hosting,
         FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
             Topic::Access
