@@ -198,6 +198,30 @@ catalogue! {
     BreakGlassByWildcard: High, Violated, ["7.2.1", "7.2.5"], "Name verbs in the role (docs/operations.md has one), or acknowledge them as the evidence says.";
     /// Somebody may break the glass by a role that grants every verb, and this was acknowledged.
     BreakGlassAcknowledged: Low, Violated, ["7.2.1"], "Name verbs in the role as soon as you can.";
+    /// Somebody may run commands in pods of the zone.
+    ExecGranted: High, Violated, ["7.2.2", "8.6.1", "1.3.1"], "Take the right away, or bind it for a time to those who are on call.";
+    /// Somebody may open connections into pods of the zone through the API server, past every policy.
+    PortForwardGranted: High, Violated, ["1.3.1", "7.2.2"], "Take the right away.";
+    /// Somebody may reach pods or Services of the zone through the API server, past every policy.
+    PodOrServiceProxyGranted: High, Violated, ["1.3.1"], "Take the right away.";
+    /// Somebody may ask kubelets for anything: commands in every pod, and no audit log of the API server tells.
+    NodesProxyGranted: Critical, Violated, ["7.2.5", "10.2.1.2"], "Take the right away; who only measures needs nodes/metrics, nodes/stats or nodes/healthz.";
+    /// Somebody may add containers to pods of the zone that run.
+    DebugGranted: High, Violated, ["7.2.2", "6.5.1"], "Take the right away, or bind it for a time to those who are on call.";
+    /// Somebody may say where Services of the zone lead.
+    EndpointsWriteGranted: High, Violated, ["1.2.8"], "Take the right away; the controllers of the cluster have their own.";
+    /// Somebody may change the policies of the zone, or the zone.
+    PolicyWriteGranted: High, Violated, ["1.2.8", "1.2.2"], "Leave it to the operator, and to the pipeline that applies zones.";
+    /// Somebody may change the labels by which namespaces and nodes belong to the zone.
+    NamespaceLabelWriteGranted: High, Violated, ["1.2.8", "2.2.3"], "Take the right away, or grant it by the names of other objects.";
+    /// Somebody may read Secrets of the zone.
+    SecretReadGranted: High, Violated, ["7.2.2"], "Take the right away, or grant get by the names of single Secrets to those who need them.";
+    /// Somebody may be somebody else, or grant what he does not have.
+    ImpersonateOrEscalateGranted: Critical, Violated, ["7.2.5"], "Take the right away.";
+    /// Somebody may do everything.
+    BlanketAdminBinding: High, Violated, ["7.2.1", "8.2.2"], "Grant what is needed by a role that names it.";
+    /// A pod on a node outside the zone holds a token that can change the zone: who has that node has the zone.
+    PrivilegedTokenOffZone: High, Violated, ["7.2.5", "2.2.3"], "Run it on nodes that are trusted as much as the zone's, or take the right away.";
     /// Somebody without the right to do so changes what belongs to the zone.
     ScopeChangeNotAllowed: High, Violated, ["12.5.2", "1.2.2"], "Grant the verb change-scope on the PciZone to those who decide about its scope.";
     /// A Service of the zone opens a port of every node and no flow declares it.
@@ -230,6 +254,12 @@ catalogue! {
     WriteRefused: High, Violated, ["10.7.2"], "The message says why: a quota, an admission policy or webhook, or a declaration that makes no valid object.";
     /// Pods that run where they may not cannot be evicted, although the zone asks for it.
     EvictionRefused: High, Violated, ["2.2.3"], "Grant the right to evict, or evict the pods yourself.";
+    /// An admission policy of the zone that is to refuse does not.
+    AdmissionGateWeak: High, Violated, ["10.7.2", "1.2.8"], "The operator restores it; if it stays so, look for what refuses that, and who changed it.";
+    /// The operator may do more in the cluster than it is shipped with.
+    OperatorPermissionExcess: Medium, Violated, ["7.2.5"], "Apply the RBAC objects from deploy/ and remove other bindings of its ServiceAccount.";
+    /// A pod of the operator takes connections from everybody.
+    OperatorOffTrustedNode: Medium, Violated, ["2.2.3", "1.3.1"], "Apply deploy/kustomize/base/networkpolicy.yaml.";
     /// The operator lacks a right.
     OperatorPermissionMissing: High, Violated, ["10.7.2"], "Apply the RBAC objects from deploy/.";
 }

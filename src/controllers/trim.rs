@@ -5,7 +5,10 @@ use k8s_openapi::{
         core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
         discovery::v1::EndpointSlice,
         networking::v1::NetworkPolicy,
-        rbac::v1::{ClusterRole, ClusterRoleBinding},
+        rbac::{
+            self,
+            v1::{ClusterRole, ClusterRoleBinding, RoleBinding},
+        },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -14,7 +17,7 @@ use kube::core::DynamicObject;
 use crate::{
     api::names,
     engine::{
-        access::{Binding, Role},
+        access::{self, Binding, Role},
         desired::admission::{Guard, Kind},
         ownership,
         pod::{Common, Pod},
@@ -64,12 +67,20 @@ pub(super) fn slice(slice: EndpointSlice) -> Slice {
     slice.into()
 }
 
-pub(super) fn role(role: ClusterRole) -> Role {
+pub(super) fn cluster_role(role: ClusterRole) -> Role {
     role.into()
 }
 
-pub(super) fn binding(binding: ClusterRoleBinding) -> Binding {
+pub(super) fn role(role: rbac::v1::Role, common: &mut access::Common) -> Role {
+    common.share_role(role.into())
+}
+
+pub(super) fn cluster_binding(binding: ClusterRoleBinding) -> Binding {
     binding.into()
+}
+
+pub(super) fn binding(binding: RoleBinding, common: &mut access::Common) -> Binding {
+    common.share_binding(binding.into())
 }
 
 pub(super) fn pod(pod: v1::Pod, common: &mut Common) -> Pod {

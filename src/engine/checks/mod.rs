@@ -1,9 +1,11 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+mod doors;
 mod hardening;
 mod hosting;
 pub mod network;
+mod operator;
 mod pods;
 mod scope;
 pub mod segmentation;
@@ -11,10 +13,13 @@ mod services;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::Condition,
+    jiff::{SignedDuration, Timestamp},
+};
 
 use super::{
-    access::unacknowledged,
+    access::{Access, unacknowledged},
     declaration::Declaration,
     due::Due,
     guards::{self, Guarding},
@@ -22,9 +27,9 @@ use super::{
     pod::Pod,
     reach::Reach,
     resolve::{Claim, Members, Resolution, Zone},
-    snapshot::{Incident, Snapshot, Tampering, node_ranges},
+    snapshot::{Snapshot, node_ranges},
 };
-use crate::api::{BreakGlassUse, FindingId, Mode, PciZoneStatus};
+use crate::api::{BreakGlassUse, ConditionType, FindingId, Mode, PciZoneStatus, Reason};
 
 /// The cluster at one moment.
 #[derive(Clone, Copy)]
@@ -35,6 +40,8 @@ pub struct View<'a> {
     pub resolution: &'a Resolution,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
+    /// Who holds what that opens a zone.
+    pub access: &'a Access<'a>,
     /// The moment.
     pub now: Timestamp,
 }
@@ -65,6 +72,10 @@ pub struct Case<'a> {
     pub break_glass: Option<BreakGlassUse>,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
+    /// Who holds what that opens a zone.
+    pub access: &'a Access<'a>,
+    /// Everything that this generation declares was in place when it was judged last.
+    pub was_in_place: bool,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -104,7 +115,7 @@ pub enum Topic {
     Segmentation,
     /// Nodes.
     Hosting,
-    /// Who may change what is sealed.
+    /// Who may get in past every policy, and change what is sealed.
     Access,
     /// The operator itself.
     Operator,
@@ -174,10 +185,25 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::RuntimeSocketMounted
         | FindingId::EphemeralContainerPresent
         | FindingId::PodSecurityTooWeak => Topic::Hosting,
-        FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
-            Topic::Access
-        }
-        FindingId::ManagedObjectTampered
+        FindingId::BreakGlassUsed
+        | FindingId::BreakGlassByWildcard
+        | FindingId::BreakGlassAcknowledged
+        | FindingId::ExecGranted
+        | FindingId::PortForwardGranted
+        | FindingId::PodOrServiceProxyGranted
+        | FindingId::NodesProxyGranted
+        | FindingId::DebugGranted
+        | FindingId::EndpointsWriteGranted
+        | FindingId::PolicyWriteGranted
+        | FindingId::NamespaceLabelWriteGranted
+        | FindingId::SecretReadGranted
+        | FindingId::ImpersonateOrEscalateGranted
+        | FindingId::BlanketAdminBinding
+        | FindingId::PrivilegedTokenOffZone => Topic::Access,
+        FindingId::AdmissionGateWeak
+        | FindingId::OperatorPermissionExcess
+        | FindingId::OperatorOffTrustedNode
+        | FindingId::ManagedObjectTampered
         | FindingId::WriteRefused
         | FindingId::EvictionRefused
         | FindingId::OperatorPermissionMissing => Topic::Operator,
@@ -193,7 +219,7 @@ impl<'a> Case<'a> {
         pods: Vec<&'a Pod>,
         previous: Option<&PciZoneStatus>,
     ) -> Self {
-        let View { snapshot, resolution, reach, now } = view;
+        let View { snapshot, resolution, reach, access, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
         };
@@ -225,6 +251,12 @@ impl<'a> Case<'a> {
         let observed_guards = guards::in_enforce(zone, &snapshot.cluster, ranges, &guards, memo, now);
         let before = previous.and_then(|status| status.break_glass.as_ref());
         let break_glass = unacknowledged(declaration, before, &snapshot.incidents, now);
+        let was_in_place = |condition: &Condition| {
+            condition.type_ == ConditionType::Ready.as_str()
+                && condition.reason == Reason::InPlace.as_str()
+                && condition.observed_generation == Some(declaration.generation)
+        };
+        let was_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
         Case {
             snapshot,
             resolution,
@@ -238,6 +270,8 @@ impl<'a> Case<'a> {
             observed_guards,
             break_glass,
             reach,
+            access,
+            was_in_place,
             now,
         }
     }
@@ -324,7 +358,8 @@ pub fn findings(case: &Case) -> Vec<Found> {
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);
-    operator(case, &mut found);
+    doors::check(case, &mut found);
+    operator::check(case, &mut found);
     sort(&mut found);
     found
 }
@@ -343,29 +378,5 @@ pub fn sort(found: &mut Vec<Found>) {
     found.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
 }
 
-fn operator(case: &Case, found: &mut Vec<Found>) {
-    for right in &case.snapshot.missing_rights {
-        let message = format!("The operator may not {right}.");
-        found.push(Found::new(FindingId::OperatorPermissionMissing, "Operator/pcizone", message));
-    }
-    for (subject, error) in case.failures() {
-        found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
-    }
-    found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
-}
-
 /// How long a repaired incident stays a finding.
 pub const INCIDENT_MEMORY: SignedDuration = SignedDuration::from_hours(1);
-
-fn incident(incident: &Incident) -> Found {
-    let (done, manager) = match incident.tampering {
-        Tampering::Removed => {
-            ("deleted", "the object is gone and with it its field managers; the audit log names the user")
-        }
-        Tampering::Changed => ("changed", "the object names no field manager; the audit log names the user"),
-    };
-    let evidence = incident.manager.as_ref().map_or_else(|| manager.to_string(), |m| format!("field manager: {m}"));
-    let message = format!("Somebody {done} it; it was put back.");
-    let found = Found::new(FindingId::ManagedObjectTampered, &incident.subject, message).with_evidence(evidence);
-    Found { since: Some(incident.at), ..found }
-}
