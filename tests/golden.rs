@@ -49,6 +49,9 @@ struct Case {
     /// Why the last try to write failed, by namespace or node.
     #[serde(default)]
     failures: BTreeMap<String, String>,
+    /// What somebody made of guards, by subject: a merge patch of the spec, or nothing where it was deleted.
+    #[serde(default)]
+    meddled: BTreeMap<String, Value>,
     /// Namespaces that are made rather than listed.
     #[serde(default)]
     generate: Option<Generate>,
@@ -272,6 +275,7 @@ fn run(name: &str, input: &str) -> (BTreeMap<String, String>, Option<(String, St
     }
     model.around.missing_rights = case.missing_rights;
     model.around.failures = case.failures;
+    model.meddled = case.meddled;
     let planned = model.plan();
     let shown = planned.iter().filter(|planned| {
         let (Planned::Due(write) | Planned::Observed(write)) = planned;

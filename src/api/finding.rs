@@ -198,7 +198,7 @@ catalogue! {
     PodOffZoneNode: Critical, Violated, ["2.2.3", "12.5.2"], "Delete or evict the pod; its node was in scope as long as it ran there.";
     /// A pod of the zone does not ask for the zone's nodes.
     PodPlacementNotEnforced: Medium, Violated, ["2.2.3"], "Put the zone's node selector and toleration into the template, or delete the pod so that a placed one is made.";
-    /// A pod names its node itself.
+    /// A pod gets to its node past the scheduler, as one that names it itself.
     PodBypassesScheduler: High, Violated, ["2.2.3", "6.5.1"], "Remove nodeName from the template.";
     /// A pod of others runs on a node of the zone.
     ForeignPodOnZoneNode: High, Violated, ["2.2.3", "1.4.1"], "Evict it, or name the workload in spec.hosting.admits with need, owner and end.";
@@ -216,10 +216,26 @@ catalogue! {
     PodPredatesPolicy: Medium, Unproven, ["1.3.1"], "Restart the pod: connections that it opened before may live on.";
     /// A pod of the zone uses the network of its node.
     HostNetworkPod: Critical, Violated, ["1.3.1", "1.4.1"], "Remove hostNetwork; NetworkPolicies do not hold for it.";
-    /// A pod of the zone shares processes or memory with its node.
+    /// A pod of others uses the network of a node of the zone: it reaches every pod there, whatever the policies say.
+    HostNetworkPodOnZoneNode: Critical, Violated, ["1.3.1", "2.2.3"], "Evict it, or name the workload in spec.hosting.admits with need, owner and end.";
+    /// A pod of the zone, or of others on its nodes, shares processes or memory with its node.
     HostNamespacesShared: High, Violated, ["2.2.3"], "Remove hostPID and hostIPC.";
     /// A pod of the zone opens a port of its node.
     HostPortExposed: High, Violated, ["1.4.2"], "Remove hostPort and use a Service.";
+    /// A container of the zone, or of others on its nodes, is privileged: its node is its own, and all that runs there.
+    PrivilegedPodOnZoneNode: Critical, Violated, ["2.2.3", "2.2.6"], "Remove privileged; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// A container of the zone, or of others on its nodes, is a process of its Windows node.
+    WindowsHostProcess: Critical, Violated, ["2.2.3"], "Remove hostProcess; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// A container of the zone asks for a capability that reaches past it.
+    DangerousCapability: High, Violated, ["2.2.6", "1.4.3"], "Drop ALL capabilities, and add none of these.";
+    /// A pod of the zone, or of others on its nodes, mounts files of its node.
+    HostPathMounted: High, Violated, ["2.2.3", "10.3.2"], "Use a volume of a CSI driver; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// A pod of the zone, or of others on its nodes, can ask the container runtime for anything.
+    RuntimeSocketMounted: Critical, Violated, ["2.2.3"], "Take the mount away; for a pod of others, evict it or name its workload in spec.hosting.admits.";
+    /// Somebody added a container to a pod of the zone while it ran; it shares the pod's network and flows.
+    EphemeralContainerPresent: High, Violated, ["6.5.1", "8.6.1", "10.2.1.2"], "Find out who added it and why, and delete the pod: the container stays as long as the pod.";
+    /// A pod of the zone asks for network interfaces that NetworkPolicies do not hold for.
+    SecondaryNetworkUnfiltered: Critical, Unproven, ["1.3.1", "1.4.1"], "Remove the interface, or show that a policy of that network filters it; this version does not read such policies.";
     /// A namespace of the zone holds its pods to a weaker standard than the zone declares.
     PodSecurityTooWeak: Medium, Violated, ["2.2.1"], "The operator raises the label; find out who lowered it.";
     /// Somebody else sets the label of a zone on a namespace.
@@ -230,6 +246,30 @@ catalogue! {
     BreakGlassByWildcard: High, Violated, ["7.2.1", "7.2.5"], "Name verbs in the role (docs/operations.md has one), or acknowledge them as the evidence says.";
     /// Somebody may break the glass by a role that grants every verb, and this was acknowledged.
     BreakGlassAcknowledged: Low, Violated, ["7.2.1"], "Name verbs in the role as soon as you can.";
+    /// Somebody may run commands in pods of the zone.
+    ExecGranted: High, Violated, ["7.2.2", "8.6.1", "1.3.1"], "Take the right away, or bind it for a time to those who are on call.";
+    /// Somebody may open connections into pods of the zone through the API server, past every policy.
+    PortForwardGranted: High, Violated, ["1.3.1", "7.2.2"], "Take the right away.";
+    /// Somebody may reach pods or Services of the zone through the API server, past every policy.
+    PodOrServiceProxyGranted: High, Violated, ["1.3.1"], "Take the right away.";
+    /// Somebody may ask kubelets for anything: commands in every pod, and no audit log of the API server tells.
+    NodesProxyGranted: Critical, Violated, ["7.2.5", "10.2.1.2"], "Take the right away; who only measures needs nodes/metrics, nodes/stats or nodes/healthz.";
+    /// Somebody may add containers to pods of the zone that run.
+    DebugGranted: High, Violated, ["7.2.2", "6.5.1"], "Take the right away, or bind it for a time to those who are on call.";
+    /// Somebody may say where Services of the zone lead.
+    EndpointsWriteGranted: High, Violated, ["1.2.8"], "Take the right away; the controllers of the cluster have their own.";
+    /// Somebody may change the policies of the zone, or the zone.
+    PolicyWriteGranted: High, Violated, ["1.2.8", "1.2.2"], "Leave it to the operator, and to the pipeline that applies zones.";
+    /// Somebody may change the labels by which namespaces and nodes belong to the zone.
+    NamespaceLabelWriteGranted: High, Violated, ["1.2.8", "2.2.3"], "Take the right away, or grant it by the names of other objects.";
+    /// Somebody may read Secrets of the zone.
+    SecretReadGranted: High, Violated, ["7.2.2"], "Take the right away, or grant get by the names of single Secrets to those who need them.";
+    /// Somebody may be somebody else, or grant what he does not have.
+    ImpersonateOrEscalateGranted: Critical, Violated, ["7.2.5"], "Take the right away.";
+    /// Somebody may do everything.
+    BlanketAdminBinding: High, Violated, ["7.2.1", "8.2.2"], "Grant what is needed by a role that names it.";
+    /// A pod on a node outside the zone holds a token that can change the zone: who has that node has the zone.
+    PrivilegedTokenOffZone: High, Violated, ["7.2.5", "2.2.3"], "Run it on nodes that are trusted as much as the zone's, or take the right away.";
     /// Somebody without the right to do so changes what belongs to the zone.
     ScopeChangeNotAllowed: High, Violated, ["12.5.2", "1.2.2"], "Grant the verb change-scope on the PciZone to those who decide about its scope.";
     /// A Service of the zone opens a port of every node and no flow declares it.
@@ -290,6 +330,12 @@ catalogue! {
     WriteRefused: High, Violated, ["10.7.2"], "The message says why: a quota, an admission policy or webhook, or a declaration that makes no valid object.";
     /// Pods that run where they may not cannot be evicted, although the zone asks for it.
     EvictionRefused: High, Violated, ["2.2.3"], "Grant the right to evict, or evict the pods yourself.";
+    /// An admission policy of the zone that is to refuse does not.
+    AdmissionGateWeak: High, Violated, ["10.7.2", "1.2.8"], "The operator restores it; if it stays so, look for what refuses that, and who changed it.";
+    /// The operator may do more in the cluster than it is shipped with.
+    OperatorPermissionExcess: Medium, Violated, ["7.2.5"], "Apply the RBAC objects from deploy/ and remove other bindings of its ServiceAccount.";
+    /// A pod of the operator takes connections from everybody.
+    OperatorOffTrustedNode: Medium, Violated, ["2.2.3", "1.3.1"], "Apply deploy/kustomize/base/networkpolicy.yaml.";
     /// The operator lacks a right.
     OperatorPermissionMissing: High, Violated, ["10.7.2"], "Apply the RBAC objects from deploy/.";
 }

@@ -59,6 +59,8 @@ pub const SYSTEM_NAMESPACE: &str = "kube-system";
 pub const OPERATOR_NAMESPACE: &str = "pcizone-system";
 /// Name of the operator's Lease, ServiceAccount and Deployment.
 pub const OPERATOR: &str = "pcizone";
+/// Name of the Secret, of the configuration and of the Service of the operator's webhook.
+pub const WEBHOOK: &str = "pcizone-webhook";
 
 /// Namespaces that are never members of a zone, besides the operator's own.
 pub const RESERVED_NAMESPACES: [&str; 3] = ["kube-node-lease", "kube-public", "kube-system"];

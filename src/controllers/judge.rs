@@ -132,7 +132,7 @@ impl Judge {
         let judged = tokio::task::spawn_blocking(move || {
             let mut snapshot = hub.snapshot(missing, incidents);
             let zones = snapshot.zones.clone();
-            let found = |zone| Some((zone.name().to_string(), Arc::clone(judged.get(&identity(zone))?)));
+            let found = |zone: &ZoneRecord| Some((zone.name().to_string(), Arc::clone(judged.get(&identity(zone))?)));
             snapshot.judged = zones.iter().filter_map(found).collect();
             snapshot.zones = snapshot.zones.into_iter().map(|zone| as_published(zone, &published)).collect();
             let evaluations = evaluate(&snapshot, hub.is_complete(), now);

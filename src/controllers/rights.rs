@@ -1,76 +1,14 @@
-//! The rights that the operator needs, and whether it has them. The RBAC objects in `deploy/` grant exactly these.
+//! Whether the operator has the rights that it needs.
 
 use std::time::Duration;
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, Client, api::PostParams};
 
-use super::{error::Error, webhook};
-use crate::{api::names, engine::desired::admission::Kind};
+use super::error::Error;
+use crate::engine::rights::{self, NEEDED, Place, Right};
 
 const CALL: Duration = Duration::from_secs(10);
-
-/// Where a right is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the whole cluster.
-    Cluster,
-    /// In the namespace `default`, where the `kubernetes` Service and events about cluster-scoped objects are.
-    Default,
-    /// In the operator's own namespace.
-    Own,
-}
-
-/// Rights on one kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Right {
-    /// API group.
-    pub group: &'static str,
-    /// Plural, with the subresource behind a slash.
-    pub resource: &'static str,
-    /// Verbs.
-    pub verbs: &'static [&'static str],
-    /// Where.
-    pub place: Place,
-    /// Only on the object of this name. A creation cannot be granted so narrowly.
-    pub name: Option<&'static str>,
-}
-
-const fn right(group: &'static str, resource: &'static str, verbs: &'static [&'static str], place: Place) -> Right {
-    Right { group, resource, verbs, place, name: None }
-}
-
-impl Right {
-    const fn on(self, name: &'static str) -> Self {
-        Right { name: Some(name), ..self }
-    }
-}
-
-/// For objects that are wholly ours.
-const KEEP: &[&str] = &["get", "list", "watch", "create", "update", "delete"];
-
-/// Every right that the operator needs.
-pub const NEEDED: &[Right] = &[
-    right(names::GROUP, "pcizones", &["get", "list", "watch", "patch"], Place::Cluster),
-    right(names::GROUP, "pcizones/status", &["patch"], Place::Cluster),
-    right("", "namespaces", &["get", "list", "watch", "patch"], Place::Cluster),
-    right("", "nodes", &["get", "list", "watch", "patch"], Place::Cluster),
-    right("networking.k8s.io", "networkpolicies", KEEP, Place::Cluster),
-    right(Kind::GROUP, "validatingadmissionpolicies", KEEP, Place::Cluster),
-    right(Kind::GROUP, "validatingadmissionpolicybindings", KEEP, Place::Cluster),
-    right(Kind::GROUP, "mutatingadmissionpolicies", KEEP, Place::Cluster),
-    right(Kind::GROUP, "mutatingadmissionpolicybindings", KEEP, Place::Cluster),
-    right("rbac.authorization.k8s.io", "clusterroles", &["list", "watch"], Place::Cluster),
-    right("rbac.authorization.k8s.io", "clusterrolebindings", &["list", "watch"], Place::Cluster),
-    right("", "pods", &["list", "watch"], Place::Cluster),
-    right("networking.k8s.io", "servicecidrs", &["list", "watch"], Place::Cluster),
-    right("", "services", &["list", "watch"], Place::Cluster),
-    right("discovery.k8s.io", "endpointslices", &["list", "watch"], Place::Cluster),
-    right("events.k8s.io", "events", &["create", "patch"], Place::Default),
-    right("coordination.k8s.io", "leases", &["get", "create", "patch"], Place::Own).on(names::OPERATOR),
-    right("", "secrets", &["get", "list", "watch", "create", "update"], Place::Own).on(webhook::NAME),
-    right(Kind::GROUP, "mutatingwebhookconfigurations", KEEP, Place::Cluster).on(webhook::NAME),
-];
 
 /// The rights that are missing, in words such as `patch nodes`.
 pub async fn missing(client: &Client, own_namespace: &str) -> Result<Vec<String>, Error> {
@@ -105,9 +43,8 @@ fn namespace(right: &Right, own: &str) -> Option<String> {
 }
 
 fn words(right: &Right, verb: &str, own: &str) -> String {
-    let group = if right.group.is_empty() { String::new() } else { format!(".{}", right.group) };
     let place = namespace(right, own).map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
-    format!("{verb} {}{group}{place}", right.resource)
+    format!("{}{place}", rights::words(right.group, right.resource, verb))
 }
 
 fn review(right: &Right, verb: &str, own: &str) -> SelfSubjectAccessReview {

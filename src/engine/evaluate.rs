@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
+    access::Access,
     checks::{self, Case, Found, INCIDENT_MEMORY, View, flows, people},
     dates::{EXPIRY_WARNING, earlier, later},
     declaration::Declaration,
@@ -35,7 +36,8 @@ pub struct Evaluation {
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
     let pods = misplaced::by_zone(snapshot, resolution);
     let reach = Reach::with_declared(snapshot, checks::network::declared(snapshot, resolution, now));
-    let view = View { snapshot, resolution, reach: &reach, now };
+    let access = Access::new(snapshot);
+    let view = View { snapshot, resolution, reach: &reach, access: &access, now };
     let waiting = evictions::Waiting::new(snapshot, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();

@@ -13,7 +13,7 @@ use k8s_openapi::{
         core::v1::{self, Namespace, Node, ReplicationController, Service},
         discovery::v1::EndpointSlice,
         networking::v1::{NetworkPolicy, ServiceCIDR},
-        rbac::v1::{ClusterRole, ClusterRoleBinding},
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
@@ -22,6 +22,7 @@ use kube::core::DynamicObject;
 use serde::{Deserialize, Deserializer};
 
 use super::{
+    access,
     desired::admission::Kind as Guards,
     facts, ownership,
     pod::Common,
@@ -138,9 +139,14 @@ kinds! {
     Service(Service) of "" "v1", "services", Namespaced => Intake::service;
     EndpointSlice(EndpointSlice) of "discovery.k8s.io" "v1", "endpointslices", Namespaced => Intake::slice;
     ServiceCIDR(ServiceCIDR) of "networking.k8s.io" "v1", "servicecidrs", Cluster => Intake::service_range;
-    ClusterRole(ClusterRole) of "rbac.authorization.k8s.io" "v1", "clusterroles", Cluster => Intake::role;
+    ClusterRole(ClusterRole) of "rbac.authorization.k8s.io" "v1", "clusterroles", Cluster
+        => |to, role| to.snapshot.roles.push(Arc::new(trim::cluster_role(role)));
     ClusterRoleBinding(ClusterRoleBinding) of "rbac.authorization.k8s.io" "v1", "clusterrolebindings", Cluster
-        => Intake::binding;
+        => |to, binding| to.snapshot.bindings.push(Arc::new(trim::cluster_binding(binding)));
+    Role(Role) of "rbac.authorization.k8s.io" "v1", "roles", Namespaced
+        => |to, role| { let role = trim::role(role, &mut to.access); to.snapshot.roles.push(Arc::new(role)) };
+    RoleBinding(RoleBinding) of "rbac.authorization.k8s.io" "v1", "rolebindings", Namespaced
+        => |to, binding| { let binding = trim::binding(binding, &mut to.access); to.snapshot.bindings.push(Arc::new(binding)) };
     ValidatingAdmissionPolicy(DynamicObject) of "admissionregistration.k8s.io" "v1", "validatingadmissionpolicies", Cluster
         => |to, guard| to.guard(Guards::Validating, guard);
     ValidatingAdmissionPolicyBinding(DynamicObject)
@@ -207,6 +213,7 @@ pub struct Intake {
     workloads: Workloads,
     specs: Specs,
     common: Common,
+    access: access::Common,
 }
 
 impl Intake {
@@ -229,7 +236,9 @@ impl Intake {
         self.snapshot.nodes.insert(node.metadata.name.clone().unwrap_or_default(), Arc::new(trim::node(node)));
     }
 
-    fn policy(&mut self, policy: NetworkPolicy) {
+    /// One without a spec isolates its namespace for ingress, as the API server completes it.
+    fn policy(&mut self, mut policy: NetworkPolicy) {
+        policy.spec.get_or_insert_default();
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         let policy = trim::policy(policy, &mut self.specs);
         self.snapshot.policies.entry(namespace).or_default().push(Arc::new(policy));
@@ -256,14 +265,6 @@ impl Intake {
         self.service_ranges.push(Arc::new(range));
     }
 
-    fn role(&mut self, role: ClusterRole) {
-        self.snapshot.roles.push(Arc::new(trim::role(role)));
-    }
-
-    fn binding(&mut self, binding: ClusterRoleBinding) {
-        self.snapshot.bindings.push(Arc::new(trim::binding(binding)));
-    }
-
     fn guard(&mut self, kind: Guards, guard: DynamicObject) {
         if ownership::is_managed(&guard.metadata) {
             self.snapshot.guards.push(Arc::new(trim::guard(kind, guard)));
@@ -286,8 +287,8 @@ impl Intake {
         snapshot.pods.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.services.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.slices.sort_by(|a, b| a.key.cmp(&b.key));
-        snapshot.roles.sort_by(|a, b| a.name.cmp(&b.name));
-        snapshot.bindings.sort_by(|a, b| a.name.cmp(&b.name));
+        snapshot.roles.sort_by(|a, b| a.key.cmp(&b.key));
+        snapshot.bindings.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.guards.sort_by_cached_key(|guard| (guard.kind, guard.name().to_string()));
         let cluster = &mut snapshot.cluster;
         cluster.nodes = facts::all_ranges(self.node_ranges.iter().chain([&cluster.nodes]));

@@ -59,7 +59,7 @@ pub fn misplaced(
     let [own, here] = concerned(resolution, pod).map(|found| found == Some(zone.name.as_str()));
     let has_nodes = || zone.nodes.is_some() || resolution.zone(&zone.name).is_some_and(has_nodes);
     let system = [names::SYSTEM_NAMESPACE, operator_namespace];
-    let is_admitted = || strangers::admit_of(zone, pod).is_some_and(|admit| admit.expires_at.0 > now);
+    let is_admitted = || is_admitted(zone, pod, now);
     match (own, here) {
         (true, false) => (pod.node.is_some() && has_nodes()).then_some(Misplaced::Off),
         (_, true) if pod.is_static => (!is_admitted()).then_some(Misplaced::Static),
@@ -68,6 +68,11 @@ pub fn misplaced(
         (false, true) => Some(Misplaced::Foreign),
         (_, _) => None,
     }
+}
+
+/// The zone admits the workload of the pod to its nodes.
+pub fn is_admitted(zone: &Declaration, pod: &Pod, now: Timestamp) -> bool {
+    strangers::admit_of(zone, pod).is_some_and(|admit| admit.expires_at.0 > now)
 }
 
 fn has_nodes(zone: &Zone) -> bool {

@@ -117,6 +117,11 @@ pub fn last_rival(metadata: &ObjectMeta) -> Option<&str> {
     if later { rival.manager.as_deref() } else { None }
 }
 
+/// When the object itself was written last, as far as its managers tell; a status does not count.
+pub fn last_write(metadata: &ObjectMeta) -> Option<Timestamp> {
+    metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.is_none()).filter_map(time).max()
+}
+
 /// The zone that a namespace says it belongs to.
 pub fn zone_label(namespace: &Namespace) -> Option<&str> {
     label(&namespace.metadata, names::ZONE_LABEL)

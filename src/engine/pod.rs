@@ -1,12 +1,7 @@
 //! A pod, as far as it decides: where it runs, whose it is, and what it shares with its node. Small, because a cluster has
 //! many; names that pods have in common are held once.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    hash::Hash,
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use k8s_openapi::{
     api::core::v1::{self, Container, Pod as Manifest, PodSpec},
@@ -14,7 +9,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::key;
+use super::{held::Held, key, powers::Powers};
 use crate::api::{Protocol, names};
 
 /// On the pod that shows a static one.
@@ -41,6 +36,8 @@ pub struct Pod {
     pub ips: Box<[IpAddr]>,
     /// What it shares with its node.
     pub shares: Shares,
+    /// What it may do to its node, and by its token. Copies of one template share it.
+    pub powers: Arc<Powers>,
     /// A file on its node declares it, and no API server was asked.
     pub is_static: bool,
     /// It has ended, well or not: nothing of it runs any more.
@@ -107,6 +104,7 @@ impl From<Manifest> for Pod {
             ports: ports(&spec),
             created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
             shares: shares(&spec),
+            powers: Powers::read(&spec, metadata.annotations.as_ref()).into(),
             is_static,
             ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
             ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
@@ -151,15 +149,13 @@ fn shares(spec: &PodSpec) -> Shares {
     Shares { network, port, processes: spec.host_pid == Some(true) || spec.host_ipc == Some(true) }
 }
 
-/// What many have from which on that which nobody holds is swept out, at first.
-const MANY: usize = 1024;
-
 /// What pods have in common, held once.
 #[derive(Default)]
 pub struct Common {
     names: Held<str>,
     labels: Held<BTreeMap<String, String>>,
     ports: Held<[ContainerPort]>,
+    powers: Held<Powers>,
 }
 
 impl Common {
@@ -170,33 +166,8 @@ impl Common {
         }
         self.labels.share(&mut pod.labels);
         self.ports.share(&mut pod.ports);
+        self.powers.share(&mut pod.powers);
         pod
-    }
-}
-
-/// Equal values, held once.
-struct Held<T: ?Sized> {
-    held: HashSet<Arc<T>>,
-    many: usize,
-}
-
-impl<T: ?Sized> Default for Held<T> {
-    fn default() -> Self {
-        Held { held: HashSet::new(), many: MANY }
-    }
-}
-
-impl<T: ?Sized + Hash + Eq> Held<T> {
-    fn share(&mut self, value: &mut Arc<T>) {
-        if let Some(held) = self.held.get(value) {
-            *value = Arc::clone(held);
-            return;
-        }
-        if self.held.len() >= self.many {
-            self.held.retain(|held| Arc::strong_count(held) > 1);
-            self.many = MANY.max(2 * self.held.len());
-        }
-        self.held.insert(Arc::clone(value));
     }
 }
 
@@ -264,17 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn names_in_common_are_held_once_and_let_go() {
-        let mut names = Common::default();
-        let on = |node: &str| Pod { node: Some(node.into()), ..Pod::default() };
-        let first = names.share(on("a"));
-        let second = names.share(on("a"));
+    fn copies_of_a_template_hold_once_what_they_have_in_common() {
+        let mut common = Common::default();
+        let mut on = |node: &str| {
+            let spec = json!({ "nodeName": node, "serviceAccountName": "web", "containers": [{ "name": "a" }] });
+            common.share(of_spec(&spec))
+        };
+        let (first, second) = (on("a"), on("a"));
         assert!(Arc::ptr_eq(&first.labels, &second.labels) && Arc::ptr_eq(&first.ports, &second.ports));
         assert!(Arc::ptr_eq(first.node.as_ref().unwrap(), second.node.as_ref().unwrap()));
-        for number in 0..3 * MANY {
-            names.share(on(&number.to_string()));
-        }
-        assert!(names.names.held.len() <= MANY + 1, "{}", names.names.held.len());
-        assert!(Arc::ptr_eq(names.share(on("a")).node.as_ref().unwrap(), first.node.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(&first.powers, &on("b").powers));
     }
 }

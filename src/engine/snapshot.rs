@@ -41,9 +41,9 @@ pub struct Snapshot {
     pub services: Vec<Arc<Service>>,
     /// EndpointSlices that their controller did not write, by namespace and name.
     pub slices: Vec<Arc<Slice>>,
-    /// Every ClusterRole.
+    /// Every ClusterRole, and every `Role` of all namespaces.
     pub roles: Vec<Arc<Role>>,
-    /// Every ClusterRoleBinding.
+    /// Every ClusterRoleBinding, and every `RoleBinding` of all namespaces.
     pub bindings: Vec<Arc<Binding>>,
     /// Admission policies and bindings of ours.
     pub guards: Vec<Arc<Guard>>,

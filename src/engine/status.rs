@@ -69,13 +69,13 @@ impl Judgement {
 pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) -> PciZoneStatus {
     let confirmed = case.zone.is_confirmed() && !case.zone.is_leaving();
     let mut judgements = vec![
-        ready(case, previous),
+        ready(case),
         compliant(found, case.zone.has_no_namespace()),
         scope_resolved(case),
         network_segmented(case, found),
         nodes_dedicated(case, found),
     ];
-    judgements.extend(progress(case, previous));
+    judgements.extend(progress(case));
     PciZoneStatus {
         observed_generation: Some(case.declaration.generation),
         conditions: conditions(judgements, case.declaration.generation, previous, case.now),
@@ -142,7 +142,7 @@ fn stalled(case: &Case) -> Option<(Reason, String)> {
     (!contested.is_empty()).then(|| (Reason::ClaimedTwice, format!("Another zone has {} already.", some(&contested))))
 }
 
-fn ready(case: &Case, previous: Option<&PciZoneStatus>) -> Judgement {
+fn ready(case: &Case) -> Judgement {
     let judge = |verdict, reason, message: String| Judgement::new(ConditionType::Ready, verdict, reason, message);
     if let Some((reason, message)) = stalled(case) {
         return judge(Verdict::False, reason, message);
@@ -150,7 +150,7 @@ fn ready(case: &Case, previous: Option<&PciZoneStatus>) -> Judgement {
     if case.declaration.deleting {
         return judge(Verdict::False, Reason::Releasing, "The protection is being removed.".to_string());
     }
-    if let Some((reason, message)) = applying(case, previous) {
+    if let Some((reason, message)) = applying(case) {
         return judge(Verdict::False, reason, message);
     }
     if case.zone.only_observes() {
@@ -165,16 +165,9 @@ fn ready(case: &Case, previous: Option<&PciZoneStatus>) -> Judgement {
 
 /// What is still to be written for this generation. Once it was in place, drift shows in the topics and not
 /// here: a finding never blocks a GitOps sync.
-fn applying(case: &Case, previous: Option<&PciZoneStatus>) -> Option<(Reason, String)> {
-    let generation = Some(case.declaration.generation);
-    let was_in_place = |condition: &Condition| {
-        condition.type_ == ConditionType::Ready.as_str()
-            && condition.reason == Reason::InPlace.as_str()
-            && condition.observed_generation == generation
-    };
-    let is_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
-    let is_drift = |write: &&Write| is_in_place && !case.zone.is_leaving() && case.is_repair(write);
-    let guards_are_late = case.is_guarding_late() && !is_in_place;
+fn applying(case: &Case) -> Option<(Reason, String)> {
+    let is_drift = |write: &&Write| case.was_in_place && !case.zone.is_leaving() && case.is_repair(write);
+    let guards_are_late = case.is_guarding_late() && !case.was_in_place;
     if case.due_writes().all(|write| is_drift(&write)) && !case.is_handing_over() && !guards_are_late {
         return None;
     }
@@ -185,14 +178,14 @@ fn applying(case: &Case, previous: Option<&PciZoneStatus>) -> Option<(Reason, St
 }
 
 /// The abnormal conditions that kstatus reads; present only while true.
-fn progress(case: &Case, previous: Option<&PciZoneStatus>) -> Option<Judgement> {
+fn progress(case: &Case) -> Option<Judgement> {
     if let Some((reason, message)) = stalled(case) {
         return Some(Judgement::new(ConditionType::Stalled, Verdict::True, reason, message));
     }
     let (reason, message) = if case.declaration.deleting {
         (Reason::Releasing, "The protection is being removed.".to_string())
     } else {
-        applying(case, previous)?
+        applying(case)?
     };
     Some(Judgement::new(ConditionType::Reconciling, Verdict::True, reason, message))
 }

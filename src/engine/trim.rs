@@ -5,14 +5,17 @@ use k8s_openapi::{
         core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
         discovery::v1::EndpointSlice,
         networking::v1::NetworkPolicy,
-        rbac::v1::{ClusterRole, ClusterRoleBinding},
+        rbac::{
+            self,
+            v1::{ClusterRole, ClusterRoleBinding, RoleBinding},
+        },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::core::DynamicObject;
 
 use super::{
-    access::{Binding, Role},
+    access::{self, Binding, Role},
     desired::admission::{Guard, Kind},
     ownership,
     pod::{Common, Pod},
@@ -66,13 +69,23 @@ pub fn slice(slice: EndpointSlice) -> Slice {
 }
 
 /// A ClusterRole.
-pub fn role(role: ClusterRole) -> Role {
+pub fn cluster_role(role: ClusterRole) -> Role {
     role.into()
 }
 
+/// A Role.
+pub fn role(role: rbac::v1::Role, common: &mut access::Common) -> Role {
+    common.share_role(role.into())
+}
+
 /// A ClusterRoleBinding.
-pub fn binding(binding: ClusterRoleBinding) -> Binding {
+pub fn cluster_binding(binding: ClusterRoleBinding) -> Binding {
     binding.into()
+}
+
+/// A RoleBinding.
+pub fn binding(binding: RoleBinding, common: &mut access::Common) -> Binding {
+    common.share_binding(binding.into())
 }
 
 /// A pod.

@@ -36,6 +36,8 @@ pub struct Model {
     pub objects: BTreeMap<String, Value>,
     /// What is no object: addresses, rights, incidents.
     pub around: Snapshot,
+    /// What somebody made of guards, by subject: a merge patch of the spec, or nothing where it was deleted.
+    pub meddled: BTreeMap<String, Value>,
     pub now: Timestamp,
     pub version: u64,
 }
@@ -232,7 +234,7 @@ impl Model {
     pub fn judge(&mut self) -> BTreeMap<String, Evaluation> {
         let mut snapshot = self.snapshot();
         let resolution = self.observe();
-        guard(&mut snapshot, &resolution, self.now);
+        guard(&mut snapshot, &resolution, &self.meddled, self.now);
         let evaluations = engine::evaluate(&snapshot, &resolution, self.now);
         for (zone, evaluation) in &evaluations {
             self.set_status(zone, &evaluation.status);
@@ -330,8 +332,8 @@ impl Model {
     }
 }
 
-/// The admission policies of armed zones are in place and in force: nobody touches them here.
-fn guard(snapshot: &mut Snapshot, resolution: &Resolution, now: Timestamp) {
+/// The admission policies of armed zones are in place and in force, but for what somebody did to them.
+fn guard(snapshot: &mut Snapshot, resolution: &Resolution, meddled: &BTreeMap<String, Value>, now: Timestamp) {
     for (name, zone) in resolution.zones() {
         let ranges = |node: &str| snapshot.nodes.get(node).map(|node| node_ranges(node)).unwrap_or_default();
         let memo = &mut guards::Memo::default();
@@ -342,6 +344,11 @@ fn guard(snapshot: &mut Snapshot, resolution: &Resolution, now: Timestamp) {
         for mut guard in guarding.desired.iter().cloned() {
             let manager = json!([{ "manager": names::MANAGER_GUARDS, "operation": "Update" }]);
             guard.metadata.managed_fields = Some(read(&manager));
+            match meddled.get(&guard.subject()) {
+                Some(Value::Null) => continue,
+                Some(patch) => merge(&mut guard.spec, patch),
+                None => {}
+            }
             snapshot.guards.push(Arc::new(guard));
         }
         snapshot.in_force.insert(name.to_string(), guarding.digest);

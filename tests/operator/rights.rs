@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use pcizone::controllers::rights::{NEEDED, Place};
+use pcizone::engine::rights::{NEEDED, Place};
 use serde_json::Value;
 
 use crate::support::{Bed, is, message, zone};

@@ -32,10 +32,11 @@ pub(super) fn check(object: &Object, report: &mut dyn FnMut(&Field, String)) {
     let spec = Field::of("spec");
     match object {
         Object::PciZone(zone) => schema::check(zone, report),
-        Object::NetworkPolicy(policy) => match &policy.spec {
-            Some(policy) => network_policy(policy, &spec, report),
-            None => report(&spec, "it is missing".to_string()),
-        },
+        Object::NetworkPolicy(policy) => {
+            if let Some(policy) = &policy.spec {
+                network_policy(policy, &spec, report);
+            }
+        }
         Object::Pod(pod) => pods(pod.spec.as_ref(), &spec, report),
         Object::EndpointSlice(slice) => endpoint_slice(slice, report),
         Object::ServiceCIDR(range) => service_range(range, report),
@@ -58,6 +59,8 @@ pub(super) fn check(object: &Object, report: &mut dyn FnMut(&Field, String)) {
         | Object::Service(_)
         | Object::ClusterRole(_)
         | Object::ClusterRoleBinding(_)
+        | Object::Role(_)
+        | Object::RoleBinding(_)
         | Object::ValidatingAdmissionPolicy(_)
         | Object::ValidatingAdmissionPolicyBinding(_)
         | Object::MutatingAdmissionPolicy(_)

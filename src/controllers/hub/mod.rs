@@ -66,7 +66,7 @@ pub const WATCH_SECONDS: u32 = 40;
 const STALE: Duration = Duration::from_secs(60);
 
 /// The kinds that are watched, by their plural names.
-const RESOURCES: [&str; 10] = [
+const RESOURCES: [&str; 12] = [
     "pcizones",
     "namespaces",
     "nodes",
@@ -74,6 +74,8 @@ const RESOURCES: [&str; 10] = [
     "pods",
     "clusterroles",
     "clusterrolebindings",
+    "roles",
+    "rolebindings",
     "services",
     "endpointslices",
     "servicecidrs",
@@ -88,6 +90,8 @@ pub struct Hub {
     pods: Arc<Store<Pod>>,
     services: Store<Service>,
     slices: Store<Slice>,
+    cluster_roles: Store<Role>,
+    cluster_bindings: Store<Binding>,
     roles: Store<Role>,
     bindings: Store<Binding>,
     service_ranges: Arc<Store<ServiceCIDR>>,
@@ -170,6 +174,8 @@ impl Hub {
             pods: Arc::default(),
             services: Store::default(),
             slices: Store::default(),
+            cluster_roles: Store::default(),
+            cluster_bindings: Store::default(),
             roles: Store::default(),
             bindings: Store::default(),
             service_ranges: Arc::default(),
@@ -367,7 +373,9 @@ impl Hub {
         let failures = self.failures.reasons();
         let guards = self.all_guards();
         let (pods, services, slices) = (self.pods.all(), self.services.all(), self.slices.all());
-        let (roles, bindings) = (self.roles.all(), self.bindings.all());
+        let (mut roles, mut bindings) = (self.cluster_roles.all(), self.cluster_bindings.all());
+        roles.extend(self.roles.all());
+        bindings.extend(self.bindings.all());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);

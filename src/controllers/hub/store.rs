@@ -72,8 +72,8 @@ kept_whole!(
     Pod: |pod| &pod.key,
     Service: |service| &service.key,
     Slice: |slice| &slice.key,
-    Role: |role| &role.name,
-    Binding: |binding| &binding.name
+    Role: |role| &role.key,
+    Binding: |binding| &binding.key
 );
 
 fn without_versions<K: Resource + Clone>(object: &K) -> K {

@@ -8,7 +8,7 @@ use super::{Hub, WATCH_SECONDS, guard_resource, watch::follow, zone_resource};
 use crate::{
     api::names,
     controllers::{error::Error, server::Server},
-    engine::{pod::Common, policy::Specs, service, trim},
+    engine::{access, pod::Common, policy::Specs, service, trim},
 };
 
 /// Watches for ever.
@@ -24,6 +24,7 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
     });
     let (mut specs, mut pod_names) = (Specs::default(), Common::default());
+    let (mut of_roles, mut of_bindings) = (access::Common::default(), access::Common::default());
     let all = watcher::Config::default().timeout(WATCH_SECONDS);
     let by_others = all.clone().labels(&format!("{}!={}", service::SLICE_WRITER, service::SLICE_CONTROLLER));
     let zone_api = (Api::all_with(client.clone(), &zone_resource()), zone_resource());
@@ -50,8 +51,38 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         ),
         follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.services, trim::service, Hub::on_judged),
         follow(hub, (Api::all(client.clone()), ()), by_others, &hub.slices, trim::slice, Hub::on_slice),
-        follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.roles, trim::role, Hub::on_judged),
-        follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.bindings, trim::binding, Hub::on_judged),
+        follow(
+            hub,
+            (Api::all(client.clone()), ()),
+            all.clone(),
+            &hub.cluster_roles,
+            trim::cluster_role,
+            Hub::on_judged
+        ),
+        follow(
+            hub,
+            (Api::all(client.clone()), ()),
+            all.clone(),
+            &hub.cluster_bindings,
+            trim::cluster_binding,
+            Hub::on_judged
+        ),
+        follow(
+            hub,
+            (Api::all(client.clone()), ()),
+            all.clone(),
+            &hub.roles,
+            |role| trim::role(role, &mut of_roles),
+            Hub::on_judged
+        ),
+        follow(
+            hub,
+            (Api::all(client.clone()), ()),
+            all.clone(),
+            &hub.bindings,
+            |binding| trim::binding(binding, &mut of_bindings),
+            Hub::on_judged
+        ),
         follow(
             hub,
             (Api::all(client.clone()), ()),
@@ -86,6 +117,8 @@ impl Hub {
         tracing::info!("all watches are synced that something is kept in place by");
         self.pods.until_filled().await;
         self.services.until_filled().await;
+        self.cluster_roles.until_filled().await;
+        self.cluster_bindings.until_filled().await;
         self.roles.until_filled().await;
         self.bindings.until_filled().await;
         self.complete.store(true, Ordering::Release);

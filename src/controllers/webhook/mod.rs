@@ -28,11 +28,12 @@ use kube::{
 use tokio::{net::TcpListener, time::timeout};
 
 use super::{error::Error, hub::Hub, leader::Gate};
+use crate::api::names;
 use certificates::{Certificates, Step};
 use tls::{Served, TlsListener};
 
 /// Name of the Secret, of the configuration and of the Service.
-pub const NAME: &str = "pcizone-webhook";
+pub const NAME: &str = names::WEBHOOK;
 /// How soon everything is looked at again although no event asks for it.
 const SAFETY_NET: Duration = Duration::from_secs(60);
 /// How soon it is tried again after a failure.

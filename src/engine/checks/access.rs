@@ -28,20 +28,26 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let digest = access::digest(&holders);
     let acknowledged = case.declaration.acknowledged_holders.as_ref() == Some(&digest);
     for holder in holders {
-        let shown: Vec<&str> = holder.subjects.iter().take(NAMED).map(String::as_str).collect();
-        let more = match holder.subjects.len() - shown.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         let (id, end) = if acknowledged {
             (FindingId::BreakGlassAcknowledged, "acknowledged".to_string())
         } else {
             let annotation = format!("{}={digest}", names::ACKNOWLEDGE_HOLDERS);
             (FindingId::BreakGlassByWildcard, format!("all such bindings are acknowledged by {annotation}"))
         };
-        let shown = shown.join(", ");
-        let message =
-            format!("They may change what is sealed, by a wildcard of ClusterRole {}: {shown}{more}.", holder.role);
+        let message = format!(
+            "They may change what is sealed, by a wildcard of ClusterRole {}: {}.",
+            holder.role,
+            some(&holder.subjects, NAMED)
+        );
         found.push(Found::new(id, format!("ClusterRoleBinding/{}", holder.binding), message).with_evidence(end));
+    }
+}
+
+/// Some names, and how many more.
+pub(super) fn some(names: &[impl AsRef<str>], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -1,9 +1,12 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+mod doors;
 pub(super) mod flows;
+mod hardening;
 mod hosting;
 pub mod network;
+mod operator;
 mod overlap;
 pub(super) mod people;
 mod pods;
@@ -13,10 +16,13 @@ mod services;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::Condition,
+    jiff::{SignedDuration, Timestamp},
+};
 
 use super::{
-    access::unacknowledged,
+    access::{Access, unacknowledged},
     change,
     dates::later,
     declaration::Declaration,
@@ -27,9 +33,9 @@ use super::{
     pod::Pod,
     reach::Reach,
     resolve::{Claim, Members, Resolution, Zone},
-    snapshot::{Incident, Snapshot, Tampering, node_ranges},
+    snapshot::{Snapshot, node_ranges},
 };
-use crate::api::{BreakGlassUse, FindingId, FindingState, Mode, PciZoneStatus, Severity};
+use crate::api::{BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, Severity};
 
 /// The cluster at one moment.
 #[derive(Clone, Copy)]
@@ -40,6 +46,8 @@ pub struct View<'a> {
     pub resolution: &'a Resolution,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
+    /// Who holds what that opens a zone.
+    pub access: &'a Access<'a>,
     /// The moment.
     pub now: Timestamp,
 }
@@ -72,6 +80,10 @@ pub struct Case<'a> {
     pub break_glass: Option<BreakGlassUse>,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
+    /// Who holds what that opens a zone.
+    pub access: &'a Access<'a>,
+    /// Everything that this generation declares was in place when it was judged last.
+    pub was_in_place: bool,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -141,7 +153,7 @@ pub enum Topic {
     Flows,
     /// Nodes.
     Hosting,
-    /// Who may change what is sealed.
+    /// Who may get in past every policy, and change what is sealed.
     Access,
     /// What somebody decided to bear, or says of what no API shows.
     People,
@@ -178,6 +190,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodPredatesPolicy
         | FindingId::HostNetworkPod
         | FindingId::HostPortExposed
+        | FindingId::SecondaryNetworkUnfiltered
         | FindingId::NodePortExposed
         | FindingId::LoadBalancerExposed
         | FindingId::ExternalIpsUsed
@@ -213,16 +226,38 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodToleratesEverything
         | FindingId::StaticPodOnZoneNode
         | FindingId::HostNamespacesShared
+        | FindingId::HostNetworkPodOnZoneNode
+        | FindingId::PrivilegedPodOnZoneNode
+        | FindingId::WindowsHostProcess
+        | FindingId::DangerousCapability
+        | FindingId::HostPathMounted
+        | FindingId::RuntimeSocketMounted
+        | FindingId::EphemeralContainerPresent
         | FindingId::PodSecurityTooWeak => Topic::Hosting,
-        FindingId::BreakGlassUsed | FindingId::BreakGlassByWildcard | FindingId::BreakGlassAcknowledged => {
-            Topic::Access
-        }
+        FindingId::BreakGlassUsed
+        | FindingId::BreakGlassByWildcard
+        | FindingId::BreakGlassAcknowledged
+        | FindingId::ExecGranted
+        | FindingId::PortForwardGranted
+        | FindingId::PodOrServiceProxyGranted
+        | FindingId::NodesProxyGranted
+        | FindingId::DebugGranted
+        | FindingId::EndpointsWriteGranted
+        | FindingId::PolicyWriteGranted
+        | FindingId::NamespaceLabelWriteGranted
+        | FindingId::SecretReadGranted
+        | FindingId::ImpersonateOrEscalateGranted
+        | FindingId::BlanketAdminBinding
+        | FindingId::PrivilegedTokenOffZone => Topic::Access,
         FindingId::ExceptionExpired
         | FindingId::ExceptionExpiringSoon
         | FindingId::ExceptionUnused
         | FindingId::AttestationExpired
         | FindingId::AttestationExpiringSoon => Topic::People,
-        FindingId::ManagedObjectTampered
+        FindingId::AdmissionGateWeak
+        | FindingId::OperatorPermissionExcess
+        | FindingId::OperatorOffTrustedNode
+        | FindingId::ManagedObjectTampered
         | FindingId::WriteRefused
         | FindingId::EvictionRefused
         | FindingId::OperatorPermissionMissing => Topic::Operator,
@@ -238,7 +273,7 @@ impl<'a> Case<'a> {
         pods: Vec<&'a Pod>,
         previous: Option<&PciZoneStatus>,
     ) -> Self {
-        let View { snapshot, resolution, reach, now } = view;
+        let View { snapshot, resolution, reach, access, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
         };
@@ -270,6 +305,12 @@ impl<'a> Case<'a> {
         let observed_guards = guards::in_enforce(zone, &snapshot.cluster, ranges, &guards, memo, now);
         let before = previous.and_then(|status| status.break_glass.as_ref());
         let break_glass = unacknowledged(declaration, before, &snapshot.incidents, now);
+        let was_in_place = |condition: &Condition| {
+            condition.type_ == ConditionType::Ready.as_str()
+                && condition.reason == Reason::InPlace.as_str()
+                && condition.observed_generation == Some(declaration.generation)
+        };
+        let was_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
         Case {
             snapshot,
             resolution,
@@ -284,6 +325,8 @@ impl<'a> Case<'a> {
             scope_digest: change::scope_digest(zone),
             break_glass,
             reach,
+            access,
+            was_in_place,
             now,
         }
     }
@@ -372,8 +415,9 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);
+    doors::check(case, &mut found);
     people::check(case, &mut found);
-    operator(case, &mut found);
+    operator::check(case, &mut found);
     found.extend(eviction_refused(case).filter(|_| leaves));
     remember(&mut found, previous, case.now);
     // Twice the same is one finding, before it is decided what is accepted.
@@ -397,17 +441,6 @@ fn sort(found: &mut Vec<Found>) {
     found.dedup_by(|a, b| a.id == b.id && a.subject == b.subject);
 }
 
-fn operator(case: &Case, found: &mut Vec<Found>) {
-    for right in &case.snapshot.missing_rights {
-        let message = format!("The operator may not {right}.");
-        found.push(Found::new(FindingId::OperatorPermissionMissing, "Operator/pcizone", message));
-    }
-    for (subject, error) in case.failures() {
-        found.push(Found::new(FindingId::WriteRefused, subject, format!("{error}; it is tried again.")));
-    }
-    found.extend(case.snapshot.incidents.iter().filter(|incident| incident.zone == case.name).map(incident));
-}
-
 /// How long a repaired incident stays a finding.
 pub const INCIDENT_MEMORY: SignedDuration = SignedDuration::from_hours(1);
 
@@ -421,17 +454,4 @@ fn remember(found: &mut Vec<Found>, previous: Option<&PciZoneStatus>, now: Times
         let found = Found::new(id, &f.subject, &f.message).with_evidence(&f.evidence);
         Found { since: Some(f.since.0), ..found }
     }));
-}
-
-fn incident(incident: &Incident) -> Found {
-    let (done, manager) = match incident.tampering {
-        Tampering::Removed => {
-            ("deleted", "the object is gone and with it its field managers; the audit log names the user")
-        }
-        Tampering::Changed => ("changed", "the object names no field manager; the audit log names the user"),
-    };
-    let evidence = incident.manager.as_ref().map_or_else(|| manager.to_string(), |m| format!("field manager: {m}"));
-    let message = format!("Somebody {done} it; it was put back.");
-    let found = Found::new(FindingId::ManagedObjectTampered, &incident.subject, message).with_evidence(evidence);
-    Found { since: Some(incident.at), ..found }
 }

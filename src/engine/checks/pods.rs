@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Found};
+use super::{Case, Found, hardening};
 use crate::{
     api::{FindingId, names},
     engine::{
@@ -22,7 +22,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
             seen.entry((id, pod.subject())).or_default().push(pod);
         }
     }
-    found.extend(seen.into_iter().map(|((id, subject), pods)| of_workload(id, subject, &pods)));
+    found.extend(seen.into_iter().map(|((id, subject), pods)| of_workload(case, id, subject, &pods)));
     earlier(case, found);
 }
 
@@ -31,19 +31,13 @@ fn ids(case: &Case, pod: &Pod) -> Vec<FindingId> {
     let operator = &case.snapshot.cluster.operator_namespace;
     let place = misplaced(case.declaration, case.resolution, operator, pod, case.now);
     let mut ids: Vec<FindingId> = place.into_iter().map(id).collect();
+    ids.extend(hardening::ids(case, pod, is_own(case, pod)));
     if !is_own(case, pod) {
         return ids;
     }
     if place.is_none() && pod.node.is_some() && case.declaration.nodes.is_some() && !asks_for_zone(case, pod) {
         ids.push(FindingId::PodPlacementNotEnforced);
     }
-    let shares = pod.shares;
-    let shared = [
-        (shares.network, FindingId::HostNetworkPod),
-        (shares.port, FindingId::HostPortExposed),
-        (shares.processes, FindingId::HostNamespacesShared),
-    ];
-    ids.extend(shared.into_iter().filter(|(shared, _)| *shared).map(|(_, id)| id));
     ids
 }
 
@@ -64,16 +58,15 @@ fn asks_for_zone(case: &Case, pod: &Pod) -> bool {
     pod.zone.as_deref() == Some(case.name)
 }
 
-fn of_workload(id: FindingId, subject: String, pods: &[&Pod]) -> Found {
+fn of_workload(case: &Case, id: FindingId, subject: String, pods: &[&Pod]) -> Found {
+    let is_own = pods.first().is_some_and(|pod| is_own(case, pod));
     let does = match id {
         FindingId::PodOffZoneNode => "of the zone, and on a node that is none of the zone's",
         FindingId::ForeignPodOnZoneNode => "of others, and on a node of the zone",
         FindingId::SystemPodOnZoneNode => "on a node of the zone, and not named in spec.hosting.admits",
         FindingId::StaticPodOnZoneNode => "on a node of the zone, by a file on that node that no admission has seen",
         FindingId::PodPlacementNotEnforced => "of the zone, and asks for none of its nodes; it is on one by chance",
-        FindingId::HostNetworkPod => "of the zone, and uses the network of its node",
-        FindingId::HostPortExposed => "of the zone, and opens a port of its node",
-        _ => "of the zone, and shares processes or memory with its node",
+        _ => &hardening::does(id, is_own),
     };
     let message = match pods.len() {
         1 => format!("One pod is {does}."),
@@ -82,7 +75,8 @@ fn of_workload(id: FindingId, subject: String, pods: &[&Pod]) -> Found {
     // The first by name: the next judgement names the same.
     let example = pods.first().map(|pod| {
         let node = pod.node.as_deref().unwrap_or("no node yet");
-        format!("pod {}, node {node}, made {}", pod.name(), pod.created)
+        let seen = hardening::seen(case, id, pod).map(|seen| format!("{seen}; ")).unwrap_or_default();
+        format!("{seen}pod {}, node {node}, made {}", pod.name(), pod.created)
     });
     Found::new(id, subject, message).with_evidence(example.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use crate::api::names;
 
 /// Controllers that take objects away with their namespace or owner; by the account of each, and by the one that all of
 /// them have where they share it.
-pub(super) const CLEANERS: [&str; 3] = [
+pub(in crate::engine) const CLEANERS: [&str; 3] = [
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:serviceaccount:kube-system:namespace-controller",

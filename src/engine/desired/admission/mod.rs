@@ -35,6 +35,7 @@ use crate::{
     api::{Mode, names},
     engine::declaration::Declaration,
 };
+pub(in crate::engine) use cel::CLEANERS;
 
 /// Kind of an admission object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,48 +5,15 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use k8s_openapi::{
-    api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Subject},
-    apimachinery::pkg::apis::meta::v1::Time,
-    jiff::Timestamp,
-};
+use k8s_openapi::{api::rbac::v1::PolicyRule, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use serde_json::json;
 
-use super::{change, declaration::Declaration, snapshot::Incident};
-use crate::api::{BreakGlassUse, names};
-
-/// The group that no RBAC limits, and none can take anything from.
-const MASTERS: &str = "system:masters";
-
-/// A ClusterRole, as far as it grants every verb on PciZones.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Role {
-    /// Its name.
-    pub name: String,
-    /// On which PciZones it grants every verb; `None` where it grants none.
-    pub everything_on: Option<Zones>,
-}
-
-/// Some PciZones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Zones {
-    /// All of them.
-    All,
-    /// Those of these names.
-    Named(Vec<String>),
-}
-
-/// A ClusterRoleBinding.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Binding {
-    /// Its name.
-    pub name: String,
-    /// Name of the ClusterRole.
-    pub role: String,
-    /// Who gets it, as `Kind/name` or `Kind/namespace/name`.
-    pub subjects: Vec<String>,
-}
+use super::{Binding, Role};
+use crate::{
+    api::{BreakGlassUse, names},
+    engine::{change, declaration::Declaration, snapshot::Incident},
+};
 
 /// Somebody who holds break-glass on a zone by a role that grants every verb.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,48 +26,37 @@ pub struct Holder {
     pub subjects: Vec<String>,
 }
 
-impl From<ClusterRole> for Role {
-    fn from(role: ClusterRole) -> Self {
-        let mut everything_on: Option<Zones> = None;
-        for rule in role.rules.iter().flatten().filter(|rule| grants_everything(rule)) {
-            let names = rule.resource_names.clone().unwrap_or_default();
-            everything_on = Some(match everything_on {
-                _ if names.is_empty() => Zones::All,
-                Some(Zones::All) => Zones::All,
-                Some(Zones::Named(mut all)) => {
-                    all.extend(names);
-                    Zones::Named(all)
-                }
-                None => Zones::Named(names),
-            });
-        }
-        Role { name: role.metadata.name.unwrap_or_default(), everything_on }
+/// Some PciZones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Zones {
+    /// All of them.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+}
+
+/// On which PciZones the rules of a ClusterRole grant every verb; `None` where they grant none.
+pub(super) fn everything_on(rules: &[PolicyRule]) -> Option<Zones> {
+    let mut everything_on: Option<Zones> = None;
+    for rule in rules.iter().filter(|rule| grants_everything(rule)) {
+        let names = rule.resource_names.clone().unwrap_or_default();
+        everything_on = Some(match everything_on {
+            _ if names.is_empty() => Zones::All,
+            Some(Zones::All) => Zones::All,
+            Some(Zones::Named(mut all)) => {
+                all.extend(names);
+                Zones::Named(all)
+            }
+            None => Zones::Named(names),
+        });
     }
+    everything_on
 }
 
 fn grants_everything(rule: &PolicyRule) -> bool {
     let has = |list: &Option<Vec<String>>, name: &str| list.iter().flatten().any(|entry| entry == name || entry == "*");
     let wildcard = rule.verbs.iter().any(|verb| verb == "*");
     wildcard && has(&rule.api_groups, names::GROUP) && has(&rule.resources, "pcizones")
-}
-
-impl From<ClusterRoleBinding> for Binding {
-    fn from(binding: ClusterRoleBinding) -> Self {
-        let is_limited = |subject: &&Subject| subject.kind != "Group" || subject.name != MASTERS;
-        let subjects = binding.subjects.iter().flatten().filter(is_limited).map(words);
-        Binding {
-            name: binding.metadata.name.unwrap_or_default(),
-            role: binding.role_ref.name,
-            subjects: subjects.collect(),
-        }
-    }
-}
-
-fn words(subject: &Subject) -> String {
-    match &subject.namespace {
-        Some(namespace) => format!("{}/{namespace}/{}", subject.kind, subject.name),
-        None => format!("{}/{}", subject.kind, subject.name),
-    }
 }
 
 /// Who holds break-glass on a zone without a role that names it, sorted.
@@ -110,14 +66,15 @@ pub fn holders(roles: &[Arc<Role>], bindings: &[Arc<Binding>], zone: &str) -> Ve
         Some(Zones::Named(names)) => names.iter().any(|name| name == zone),
         None => false,
     };
-    let roles: BTreeSet<&str> = roles.iter().filter(holds).map(|role| role.name.as_str()).collect();
-    let bindings = bindings.iter().filter(|one| !one.subjects.is_empty() && roles.contains(one.role.as_str()));
-    let holder = |Binding { name, role, subjects }: &Binding| Holder {
-        binding: name.clone(),
-        role: role.clone(),
-        subjects: subjects.clone(),
+    let roles: BTreeSet<&str> = roles.iter().filter(holds).map(|role| &*role.key).collect();
+    let bindings = bindings.iter().filter(|one| one.namespace().is_none() && roles.contains(&*one.role));
+    let bindings = bindings.filter(|one| !one.subjects.is_empty());
+    let holder = |binding: &Arc<Binding>| Holder {
+        binding: binding.key.to_string(),
+        role: binding.role.to_string(),
+        subjects: binding.subjects.iter().map(ToString::to_string).collect(),
     };
-    let mut holders: Vec<Holder> = bindings.map(|binding| holder(binding)).collect();
+    let mut holders: Vec<Holder> = bindings.map(holder).collect();
     holders.sort();
     holders
 }
@@ -163,9 +120,11 @@ fn whole(at: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::engine::access::MASTERS;
 
     fn role(rules: &Value) -> Option<Zones> {
         let role = json!({ "metadata": { "name": "admin" }, "rules": rules });
@@ -207,7 +166,7 @@ mod tests {
 
     #[test]
     fn who_holds_it_is_told_but_for_the_group_that_holds_everything() {
-        let role = |name: &str, everything_on| Arc::new(Role { name: name.to_string(), everything_on });
+        let role = |name: &str, everything_on| Arc::new(Role { key: name.into(), everything_on, ..Role::default() });
         let roles =
             [role("all", Some(Zones::All)), role("one", Some(Zones::Named(vec!["cde".to_string()]))), role("no", None)];
         let masters = json!({ "kind": "Group", "name": MASTERS });

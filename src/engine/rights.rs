@@ -1,0 +1,158 @@
+//! The rights that the operator needs. The RBAC objects in `deploy/` grant exactly these.
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+use super::desired::admission::Kind;
+use crate::api::names;
+
+/// Where a right is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the whole cluster.
+    Cluster,
+    /// In the namespace `default`, where the `kubernetes` Service and events about cluster-scoped objects are.
+    Default,
+    /// In the operator's own namespace.
+    Own,
+}
+
+/// Rights on one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Right {
+    /// API group.
+    pub group: &'static str,
+    /// Plural, with the subresource behind a slash.
+    pub resource: &'static str,
+    /// Verbs.
+    pub verbs: &'static [&'static str],
+    /// Where.
+    pub place: Place,
+    /// Only on the object of this name. A creation cannot be granted so narrowly.
+    pub name: Option<&'static str>,
+}
+
+const fn right(group: &'static str, resource: &'static str, verbs: &'static [&'static str], place: Place) -> Right {
+    Right { group, resource, verbs, place, name: None }
+}
+
+impl Right {
+    const fn on(self, name: &'static str) -> Self {
+        Right { name: Some(name), ..self }
+    }
+
+    fn covers(&self, group: &str, resource: &str, verb: &str, names: &[String]) -> bool {
+        let named =
+            self.name.is_none_or(|name| verb == "create" || !names.is_empty() && names.iter().all(|n| n == name));
+        self.group == group && self.resource == resource && self.verbs.contains(&verb) && named
+    }
+}
+
+/// For objects that are wholly ours.
+const KEEP: &[&str] = &["get", "list", "watch", "create", "update", "delete"];
+
+/// Every right that the operator needs.
+pub const NEEDED: &[Right] = &[
+    right(names::GROUP, "pcizones", &["get", "list", "watch", "patch"], Place::Cluster),
+    right(names::GROUP, "pcizones/status", &["patch"], Place::Cluster),
+    right("", "namespaces", &["get", "list", "watch", "patch"], Place::Cluster),
+    right("", "nodes", &["get", "list", "watch", "patch"], Place::Cluster),
+    right("networking.k8s.io", "networkpolicies", KEEP, Place::Cluster),
+    right(Kind::GROUP, "validatingadmissionpolicies", KEEP, Place::Cluster),
+    right(Kind::GROUP, "validatingadmissionpolicybindings", KEEP, Place::Cluster),
+    right(Kind::GROUP, "mutatingadmissionpolicies", KEEP, Place::Cluster),
+    right(Kind::GROUP, "mutatingadmissionpolicybindings", KEEP, Place::Cluster),
+    right("rbac.authorization.k8s.io", "clusterroles", &["list", "watch"], Place::Cluster),
+    right("rbac.authorization.k8s.io", "clusterrolebindings", &["list", "watch"], Place::Cluster),
+    right("rbac.authorization.k8s.io", "roles", &["list", "watch"], Place::Cluster),
+    right("rbac.authorization.k8s.io", "rolebindings", &["list", "watch"], Place::Cluster),
+    right("", "pods", &["list", "watch"], Place::Cluster),
+    right("networking.k8s.io", "servicecidrs", &["list", "watch"], Place::Cluster),
+    right("", "services", &["list", "watch"], Place::Cluster),
+    right("discovery.k8s.io", "endpointslices", &["list", "watch"], Place::Cluster),
+    right("events.k8s.io", "events", &["create", "patch"], Place::Default),
+    right("coordination.k8s.io", "leases", &["get", "create", "patch"], Place::Own).on(names::OPERATOR),
+    right("", "secrets", &["get", "list", "watch", "create", "update"], Place::Own).on(names::WEBHOOK),
+    right(Kind::GROUP, "mutatingwebhookconfigurations", KEEP, Place::Cluster).on(names::WEBHOOK),
+];
+
+/// The further rights of the component that lets zones have misplaced pods evicted.
+pub const EVICT: &[Right] =
+    &[right("", "pods", &["get"], Place::Cluster), right("", "pods/eviction", &["create"], Place::Cluster)];
+
+/// What rules grant in the whole cluster beyond what the operator is shipped with, in words such as `patch pods`; at most so many.
+pub fn beyond(rules: &[PolicyRule], most: usize) -> Vec<String> {
+    let shipped: Vec<&Right> =
+        NEEDED.iter().chain(EVICT).filter(|right| matches!(right.place, Place::Cluster)).collect();
+    let mut beyond = Vec::new();
+    for rule in rules {
+        let names = rule.resource_names.as_deref().unwrap_or_default();
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                for verb in &rule.verbs {
+                    if beyond.len() < most && !shipped.iter().any(|right| right.covers(group, resource, verb, names)) {
+                        beyond.push(words(group, resource, verb));
+                    }
+                }
+            }
+        }
+        let paths = rule.non_resource_urls.iter().flatten().map(|path| format!("{} {path}", rule.verbs.join(", ")));
+        beyond.extend(paths.take(most.saturating_sub(beyond.len())));
+    }
+    beyond
+}
+
+/// A right in words such as `patch networkpolicies.networking.k8s.io`.
+pub fn words(group: &str, resource: &str, verb: &str) -> String {
+    let group = if group.is_empty() { String::new() } else { format!(".{group}") };
+    format!("{verb} {resource}{group}")
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::rbac::v1::ClusterRole;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn rules(rules: &Value) -> Vec<PolicyRule> {
+        serde_json::from_value(rules.clone()).unwrap()
+    }
+
+    #[test]
+    fn what_is_shipped_is_not_beyond_it() {
+        for file in [
+            include_str!("../../deploy/kustomize/base/rbac.yaml"),
+            include_str!("../../deploy/kustomize/components/evict/rbac.yaml"),
+        ] {
+            let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
+            let roles: Vec<_> = objects.into_iter().filter(|object| object["kind"] == "ClusterRole").collect();
+            assert_eq!(roles.len(), 1);
+            for role in roles {
+                let role: ClusterRole = serde_json::from_value(role).unwrap();
+                assert!(beyond(&role.rules.unwrap(), 3).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_it_is_named_and_bounded() {
+        let on = |resources: &[&str], verbs: &[&str], names: &[&str]| json!({ "apiGroups": [""], "resources": resources, "verbs": verbs, "resourceNames": names });
+        let webhook = |verbs: &[&str], names: &[&str]| json!({ "apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": verbs, "resourceNames": names });
+        let of_webhook = "update mutatingwebhookconfigurations.admissionregistration.k8s.io";
+        for (rule, named) in [
+            (on(&["pods"], &["list", "patch"], &[]), vec!["patch pods"]),
+            (on(&["pods/exec"], &["create"], &[]), vec!["create pods/exec"]),
+            (on(&["secrets"], &["get"], &[]), vec!["get secrets"]),
+            (on(&["*"], &["*"], &[]), vec!["* *"]),
+            (on(&["nodes"], &["patch"], &["pci-1"]), vec![]),
+            (on(&["a", "b", "c", "d"], &["get"], &[]), vec!["get a", "get b", "get c"]),
+            (webhook(&["update"], &["pcizone-webhook"]), vec![]),
+            (webhook(&["create"], &[]), vec![]),
+            (webhook(&["update"], &[]), vec![of_webhook]),
+            (webhook(&["update"], &["pcizone-webhook", "other"]), vec![of_webhook]),
+            (json!({ "nonResourceURLs": ["/logs"], "verbs": ["get"] }), vec!["get /logs"]),
+        ] {
+            assert_eq!(beyond(&rules(&json!([rule])), 3), named, "{rule}");
+        }
+    }
+}
