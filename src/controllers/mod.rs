@@ -100,6 +100,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let (missing_rights, rights) = watch::channel(Vec::new());
     let teller = Teller::new(client.clone(), &identity);
     let (evictions, due) = watch::channel(Vec::new());
+    let (report, reported) = watch::channel(None);
     let judge = Judge::new(
         Arc::clone(&hub),
         applier.clone(),
@@ -108,6 +109,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         rights,
         teller.clone(),
         evictions,
+        report,
     );
     let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
@@ -115,7 +117,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     parts.spawn(watches);
     parts.spawn({
         let (hub, metrics) = (Arc::clone(&hub), Arc::clone(&metrics));
-        async move { http::serve(listener, hub, metrics).await.err().unwrap_or(Error::Ended("the HTTP server")) }
+        async move { http::serve(listener, hub, metrics, reported).await.err().unwrap_or(Error::Ended("the HTTP server")) }
     });
     parts.spawn(judge.run());
     parts.spawn(evictor.run());
