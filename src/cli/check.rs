@@ -11,8 +11,8 @@ use crate::{
     engine::{
         self,
         change::count,
+        shown,
         snapshot::{Snapshot, ZoneRecord},
-        status,
     },
 };
 
@@ -87,7 +87,7 @@ fn zones(snapshot: &Snapshot, now: Timestamp) -> Vec<Zone> {
             name: record.name().to_string(),
             mode,
             conditions: evaluation.status.conditions.clone(),
-            findings: evaluation.findings.iter().map(status::whole).collect(),
+            findings: evaluation.findings.iter().map(shown::whole).collect(),
             counts: evaluation.status.findings.clone().unwrap_or_default(),
         })
     };

@@ -178,7 +178,7 @@ impl<'r> Extras<'r> {
     }
 }
 
-/// The fewest policies that open most public addresses together; those that open most of them come first.
+/// Each policy that opens the world by itself; where none does, the fewest that do together, by how much they open.
 fn worlds(opened: Vec<(&str, Peers)>) -> Vec<&str> {
     let mut by_policy: BTreeMap<&str, Peers> = BTreeMap::new();
     for (policy, peers) in opened {
@@ -187,6 +187,10 @@ fn worlds(opened: Vec<(&str, Peers)>) -> Vec<&str> {
     }
     let mut all: Vec<_> = by_policy.into_iter().map(|(policy, peers)| (share(&peers), policy, peers)).collect();
     all.sort_by(|(one, first, _), (other, second, _)| (other, first).cmp(&(one, second)));
+    let alone: Vec<&str> = all.iter().filter(|(share, ..)| *share >= WORLD).map(|(_, policy, _)| *policy).collect();
+    if !alone.is_empty() {
+        return alone;
+    }
     let (mut together, mut blamed) = (Peers::default(), Vec::new());
     for (_, policy, peers) in all {
         together = together.or(&peers);
