@@ -25,7 +25,7 @@ use pcizone::{
     api::{FindingId, crd, names},
     engine::{
         self,
-        checks::Found,
+        checks::{Found, View},
         evictions::Eviction,
         plan::Write,
         snapshot::{Incident, Tampering},
@@ -236,7 +236,9 @@ fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
     let resolution = engine::resolve(&snapshot);
     let zone = resolution.zone(&name).expect("the zone");
     let declaration = zone.declaration.as_deref().expect("it can be read");
-    let case = engine::checks::Case::new(&snapshot, &resolution, zone, declaration, Vec::new(), None, eight());
+    let (reach, access) = (engine::reach::Reach::new(&snapshot), engine::access::Access::new(&snapshot));
+    let view = View { snapshot: &snapshot, resolution: &resolution, reach: &reach, access: &access, now: eight() };
+    let case = engine::checks::Case::new(view, zone, declaration, Vec::new(), None);
     let found = |n| {
         let mut found = judged.findings[0].clone();
         found.id = FindingId::ALL[n % FindingId::ALL.len()];
