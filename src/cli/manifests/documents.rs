@@ -9,7 +9,7 @@ use serde_saphyr::{DuplicateKeyPolicy, MessageFormatter, Options, UserMessageFor
 use super::object::{Objects, Read};
 
 /// The deepest that values may lie within each other.
-const DEPTH: usize = 100;
+const DEPTH: usize = 64;
 
 /// What is wrong with a text as YAML or JSON.
 #[derive(Debug)]

@@ -260,6 +260,11 @@ impl Reader {
             return;
         }
         self.name(&mut read);
+        if kind == Kind::PciZone
+            && let Some(spec) = read.content.get_mut("spec")
+        {
+            schema::prune(spec);
+        }
         let content = Value::Object(mem::take(&mut read.content));
         let object = kind.read(&content);
         read.content = match content {

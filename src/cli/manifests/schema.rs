@@ -1,7 +1,9 @@
 //! Whether a PciZone is as its definition demands. An API server checks the same before it takes one.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{collections::BTreeSet, net::IpAddr, sync::OnceLock};
 
+use ipnet::IpNet;
+use k8s_openapi::jiff::Timestamp;
 use kube::core::{
     DynamicObject,
     cel::{ErrorKind, Validator},
@@ -27,7 +29,6 @@ pub(super) fn check(zone: &DynamicObject, report: &mut dyn FnMut(&Field, String)
         let mut content = json!(zone);
         // Nobody applies a status.
         content.as_object_mut().map(|content| content.remove("status"));
-        prune(&mut content);
         let mut note = |field: &Field, message: String| refused.push((field.clone(), message));
         structure(schema(), &content, &Field::default(), &mut note);
         rules(&content, &mut note);
@@ -69,8 +70,8 @@ fn respell(schema: &mut Value) {
     }
 }
 
-/// A field that is null is one that is not there.
-fn prune(value: &mut Value) {
+/// Takes out fields that are null, as an API server does.
+pub(super) fn prune(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|_, value| !value.is_null());
@@ -169,6 +170,8 @@ fn string(schema: &Value, text: &str, at: &Field, report: &mut dyn FnMut(&Field,
         && Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text))
     {
         report(at, format!("{text:?} does not match {pattern}"));
+    } else if schema["format"] == "date-time" && (text.parse::<Timestamp>().is_err() || text.contains(":60")) {
+        report(at, format!("{text:?} is no moment"));
     }
 }
 
@@ -178,9 +181,36 @@ fn most(bound: &Value) -> Option<usize> {
 
 /// The rules in CEL. One that cannot be judged here is left to the API server.
 fn rules(content: &Value, report: &mut dyn FnMut(&Field, String)) {
+    networks(content, &Field::default(), report);
     let Err(errors) = Validator::new().validate(schema(), content, None) else { return };
     for error in errors.into_vec().into_iter().filter(|error| error.kind == ErrorKind::ValidationFailure) {
         report(&field(&error.field_path), error.message);
+    }
+}
+
+/// Addresses with zeros in front, which the library reads and an API server does not.
+fn networks(value: &Value, at: &Field, report: &mut dyn FnMut(&Field, String)) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let at = at.key(key);
+                for (number, cidr) in value.as_array().filter(|_| key == "cidrs").into_iter().flatten().enumerate() {
+                    let address = cidr.as_str().and_then(|cidr| cidr.split('/').next()).unwrap_or_default();
+                    if cidr.as_str().is_some_and(|cidr| cidr.parse::<IpNet>().is_ok())
+                        && address.parse::<IpAddr>().is_err()
+                    {
+                        report(&at.index(number), format!("{address:?} is no address: no number in it begins with 0"));
+                    }
+                }
+                networks(value, &at, report);
+            }
+        }
+        Value::Array(list) => {
+            for (number, value) in list.iter().enumerate() {
+                networks(value, &at.index(number), report);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -148,3 +148,89 @@ fn text(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::pod::ContainerPort;
+
+    fn pod(key: &str, ports: &[(Protocol, u16)], ended: bool) -> Arc<Pod> {
+        let port =
+            |(protocol, number): &(Protocol, u16)| ContainerPort { protocol: *protocol, number: *number, name: None };
+        Arc::new(Pod { key: key.into(), ports: ports.iter().map(port).collect(), ended, ..Pod::default() })
+    }
+
+    fn pods() -> Vec<Arc<Pod>> {
+        let mut twice = vec![(Protocol::UDP, 53), (Protocol::TCP, 443), (Protocol::TCP, 80), (Protocol::SCTP, 9)];
+        twice.push((Protocol::TCP, 80));
+        vec![pod("a/web", &twice, false), pod("b/db", &[(Protocol::TCP, 5432)], false), pod("b/done", &twice, true)]
+    }
+
+    /// Lets into `b` whatever is not on port 9, and out of everywhere but `b`.
+    fn oracle(probe: &Probe) -> Answer {
+        let within = |end: &End, wanted: &str| matches!(end, End::Pod { namespace, .. } if namespace == wanted);
+        let (ingress, egress) = (within(&probe.to, "b") && probe.port != 9, !within(&probe.from, "b"));
+        Answer { ingress, egress, allowed: ingress && egress, decided_by: vec![format!("port {}", probe.port)] }
+    }
+
+    fn written(output: Output, probes: impl Iterator<Item = Probe> + Clone) -> String {
+        let mut out = Vec::new();
+        answer(&mut out, output, &oracle, probes).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_ordered_pair_of_running_pods_is_told_with_every_port_in_order() {
+        let records: Vec<Value> = serde_json::from_str(&written(Output::Json, pairs(&pods()))).unwrap();
+        let told = records.iter().map(|record| {
+            let text = |key: &str| record[key].as_str().unwrap().to_string();
+            format!("{} {} {} {}", text("from"), text("to"), text("protocol"), record["port"])
+        });
+        let wanted = [
+            "a/web a/web SCTP 9",
+            "a/web a/web TCP 80",
+            "a/web a/web TCP 443",
+            "a/web a/web UDP 53",
+            "a/web b/db TCP 5432",
+            "b/db a/web SCTP 9",
+            "b/db a/web TCP 80",
+            "b/db a/web TCP 443",
+            "b/db a/web UDP 53",
+            "b/db b/db TCP 5432",
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), wanted);
+        let record = json!({
+            "from": "a/web", "to": "b/db", "protocol": "TCP", "port": 5432, "ingress": true, "egress": true,
+            "allowed": true, "decidedBy": ["port 5432"],
+        });
+        assert_eq!(records[4], record);
+        assert_eq!(written(Output::Json, pairs(&[])), "[\n]\n");
+    }
+
+    #[test]
+    fn probes_are_answered_one_by_one_and_as_they_were_asked() {
+        let probe = |from: &str, to: &str, port| {
+            let [from, to] = [from, to].map(|end| end.parse().unwrap());
+            Probe { from, to, protocol: Protocol::TCP, port }
+        };
+        let probes = vec![
+            probe("ip:192.0.2.1", "b/db", 1),
+            probe("b/db", "ip:2001:db8::1", 9),
+            probe("ip:192.0.2.1", "b/db", 1),
+        ];
+        let records: Vec<Value> = serde_json::from_str(&written(Output::Json, probes.clone().into_iter())).unwrap();
+        let told: Vec<_> = records.iter().map(|record| (record["from"].clone(), record["allowed"].clone())).collect();
+        let outside = (json!("ip:192.0.2.1"), json!(true));
+        assert_eq!(told, [outside.clone(), (json!("b/db"), json!(false)), outside]);
+        let table = written(Output::Table, probes.into_iter());
+        let wanted = "\
+FROM          TO              PORT   ALLOWED  DECIDED BY
+ip:192.0.2.1  b/db            TCP/1  yes      port 1
+b/db          ip:2001:db8::1  TCP/9  no       port 9
+ip:192.0.2.1  b/db            TCP/1  yes      port 1
+";
+        assert_eq!(table, wanted);
+    }
+}

@@ -1,0 +1,17 @@
+//! The command line, run as people and pipelines run it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod bombs;
+mod check;
+mod faults;
+mod input;
+mod properties;
+mod reach;
+mod support;
+mod templates;
