@@ -5,8 +5,12 @@ use std::{collections::BTreeSet, path::Path};
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::{Probe, plug::End};
-use crate::{api::Protocol, cli::manifests::files::Source, engine::Snapshot};
+use super::Probe;
+use crate::{
+    api::Protocol,
+    cli::manifests::files::Source,
+    engine::{Snapshot, reach::End},
+};
 
 /// A question as it is written.
 #[derive(Deserialize)]
@@ -36,13 +40,14 @@ fn parse(text: &[u8]) -> anyhow::Result<Vec<Probe>> {
     probes.into_iter().enumerate().map(probe).collect()
 }
 
-/// Whoever asks about a pod that is not there has mistyped it: no answer would be right.
+/// Whoever asks about a pod that is not there has mistyped it: no answer would be right. One that has ended is there, and
+/// reaches nobody.
 pub(super) fn check(probes: &[Probe], snapshot: &Snapshot) -> anyhow::Result<()> {
-    let running: BTreeSet<&str> = snapshot.pods.iter().filter(|pod| !pod.ended).map(|pod| &*pod.key).collect();
+    let known: BTreeSet<&str> = snapshot.pods.iter().map(|pod| &*pod.key).collect();
     for (number, probe) in probes.iter().enumerate() {
         for end in [&probe.from, &probe.to] {
             let is_there = match end {
-                End::Pod { namespace, name } => running.contains(format!("{namespace}/{name}").as_str()),
+                End::Pod { namespace, name } => known.contains(format!("{namespace}/{name}").as_str()),
                 End::Address(_) => true,
             };
             anyhow::ensure!(is_there, "probe {number}: there is no pod {end}");

@@ -89,7 +89,8 @@ impl<'a> Reach<'a> {
         let holding = holding(&population, &stages);
         let nodes = snapshot.nodes.iter().flat_map(|(name, node)| {
             let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
-            addresses.filter_map(move |address| Some((address.address.parse().ok()?, name.as_str())))
+            let of_host = addresses.filter(|address| ["InternalIP", "ExternalIP"].contains(&address.type_.as_str()));
+            of_host.filter_map(move |address| Some((address.address.parse().ok()?, name.as_str())))
         });
         let everything = Traffic { peers: population.everybody(), ports: Ports::all() };
         Reach { everything, nodes: nodes.collect(), population, stages, holding, declared, declared_specs }
