@@ -1,0 +1,72 @@
+//! Who may reach whom under NetworkPolicies: the engine against a table of cases and against an oracle.
+//!
+//! The oracle answers one question after the other, straight from the documented rules, and knows nothing of the
+//! engine. `PROPTEST_CASES=100000 cargo test --test reach` compares the two for longer.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod mutants;
+mod oracle;
+mod random;
+mod recipes;
+
+use oracle::{Cluster, End, Protocol, Verdict};
+use proptest::test_runner::{Config, RngSeed};
+
+/// Whoever says what may reach what.
+type Judge<'a> = dyn Fn(&Cluster, &End, &End, Protocol, u16) -> Verdict + 'a;
+
+/// The engine. It is plugged in here and nowhere else: until it is there, the oracle stands in for it.
+fn engine(cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {
+    oracle::probe(cluster, from, to, protocol, port)
+}
+
+#[test]
+fn the_engine_agrees_with_every_case() {
+    let wrong = recipes::disagreements(&engine);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_engine_agrees_with_the_oracle() {
+    if let Err(disagreement) = random::compare(&engine, Config::default().cases) {
+        panic!("{disagreement}");
+    }
+}
+
+#[test]
+fn the_oracle_agrees_with_every_case() {
+    let wrong = recipes::disagreements(&oracle::probe);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(recipes::count() >= 80, "only {} cases were found", recipes::count());
+}
+
+#[test]
+fn the_cases_find_every_mutant() {
+    let missed: Vec<&str> = mutants::all()
+        .filter(|mutant| {
+            recipes::disagreements(&|cluster, from, to, protocol, port| mutant.probe(cluster, from, to, protocol, port))
+                .is_empty()
+        })
+        .map(|mutant| mutant.name)
+        .collect();
+    assert!(missed.is_empty(), "no case is about: {}", missed.join("; "));
+}
+
+#[test]
+fn random_clusters_find_every_mutant_and_show_a_small_one() {
+    for mutant in mutants::all() {
+        let judge =
+            |cluster: &Cluster, from: &End, to: &End, protocol, port| mutant.probe(cluster, from, to, protocol, port);
+        // What is found is not to depend on luck.
+        let found = random::search(&judge, 3000, RngSeed::Fixed(3));
+        let Err(disagreement) = found else { panic!("no random cluster is about: {}", mutant.name) };
+        let Cluster { pods, policies, .. } = &disagreement.cluster;
+        assert!(pods.len() <= 2 && policies.len() <= 2, "{} could be shown on less:\n{disagreement}", mutant.name);
+    }
+}
