@@ -10,6 +10,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod engine;
 mod mutants;
 mod oracle;
 mod random;
@@ -18,30 +19,31 @@ mod recipes;
 use oracle::{Cluster, End, Protocol, Verdict};
 use proptest::test_runner::{Config, RngSeed};
 
-/// Whoever says what may reach what.
-type Judge<'a> = dyn Fn(&Cluster, &End, &End, Protocol, u16) -> Verdict + 'a;
+/// Says whether one end may reach another.
+type Probe<'a> = dyn Fn(&End, &End, Protocol, u16) -> Verdict + 'a;
+/// Looks at a cluster, once, and is asked then.
+type Judge<'a> = dyn Fn(&Cluster, &mut dyn FnMut(&Probe)) + 'a;
 
-/// The engine. It is plugged in here and nowhere else: until it is there, the oracle stands in for it.
-fn engine(cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {
-    oracle::probe(cluster, from, to, protocol, port)
+fn oracle(cluster: &Cluster, ask: &mut dyn FnMut(&Probe)) {
+    ask(&|from, to, protocol, port| oracle::probe(cluster, from, to, protocol, port));
 }
 
 #[test]
 fn the_engine_agrees_with_every_case() {
-    let wrong = recipes::disagreements(&engine);
+    let wrong = recipes::disagreements(&engine::judge);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn the_engine_agrees_with_the_oracle() {
-    if let Err(disagreement) = random::compare(&engine, Config::default().cases) {
+    if let Err(disagreement) = random::compare(&engine::judge, Config::default().cases) {
         panic!("{disagreement}");
     }
 }
 
 #[test]
 fn the_oracle_agrees_with_every_case() {
-    let wrong = recipes::disagreements(&oracle::probe);
+    let wrong = recipes::disagreements(&oracle);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(recipes::count() >= 80, "only {} cases were found", recipes::count());
 }
@@ -50,8 +52,8 @@ fn the_oracle_agrees_with_every_case() {
 fn the_cases_find_every_mutant() {
     let missed: Vec<&str> = mutants::all()
         .filter(|mutant| {
-            recipes::disagreements(&|cluster, from, to, protocol, port| mutant.probe(cluster, from, to, protocol, port))
-                .is_empty()
+            let judge = |cluster: &Cluster, ask: &mut dyn FnMut(&Probe)| mutant.judge(cluster, ask);
+            recipes::disagreements(&judge).is_empty()
         })
         .map(|mutant| mutant.name)
         .collect();
@@ -61,8 +63,7 @@ fn the_cases_find_every_mutant() {
 #[test]
 fn random_clusters_find_every_mutant_and_show_a_small_one() {
     for mutant in mutants::all() {
-        let judge =
-            |cluster: &Cluster, from: &End, to: &End, protocol, port| mutant.probe(cluster, from, to, protocol, port);
+        let judge = |cluster: &Cluster, ask: &mut dyn FnMut(&Probe)| mutant.judge(cluster, ask);
         // What is found is not to depend on luck.
         let found = random::search(&judge, 3000, RngSeed::Fixed(3));
         let Err(disagreement) = found else { panic!("no random cluster is about: {}", mutant.name) };

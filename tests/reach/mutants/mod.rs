@@ -7,7 +7,10 @@ mod pods;
 mod policies;
 mod walk;
 
-use crate::oracle::{self, Cluster, End, Protocol, Verdict};
+use crate::{
+    Probe,
+    oracle::{self, Cluster, End, Protocol, Verdict},
+};
 
 /// A judge that is wrong.
 pub struct Mutant {
@@ -27,8 +30,13 @@ enum Mutation {
 }
 
 impl Mutant {
+    /// Looks at a cluster.
+    pub fn judge(&self, cluster: &Cluster, ask: &mut dyn FnMut(&Probe)) {
+        ask(&|from, to, protocol, port| self.probe(cluster, from, to, protocol, port));
+    }
+
     /// What it says.
-    pub fn probe(&self, cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {
+    fn probe(&self, cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {
         let (mut cluster, mut to) = (cluster.clone(), to.clone());
         match self.mutation {
             Mutation::Cluster(change) => change(&mut cluster),

@@ -68,21 +68,20 @@ pub fn search(engine: &Judge, cases: u32, rng_seed: RngSeed) -> Result<(), Disag
 
 fn first_disagreement(case: &Case, engine: &Judge) -> Option<String> {
     let Case { cluster, ends, ports } = case;
-    for from in ends {
-        for to in ends {
-            for (protocol, port) in ports {
-                let expected = oracle::probe(cluster, from, to, *protocol, *port);
-                let verdict = engine(cluster, from, to, *protocol, *port);
-                if verdict != expected {
-                    return Some(format!(
-                        "{from:?} to {to:?} on {} {port}: expected {expected:?}, got {verdict:?}",
-                        protocol.name()
-                    ));
-                }
-            }
-        }
-    }
-    None
+    let mut disagreement = None;
+    engine(cluster, &mut |probe| {
+        let questions = ends.iter().flat_map(|from| ends.iter().map(move |to| (from, to)));
+        let mut questions = questions.flat_map(|(from, to)| ports.iter().map(move |port| (from, to, port)));
+        disagreement = questions.find_map(|(from, to, (protocol, port))| {
+            let expected = oracle::probe(cluster, from, to, *protocol, *port);
+            let verdict = probe(from, to, *protocol, *port);
+            (verdict != expected).then(|| {
+                let protocol = protocol.name();
+                format!("{from:?} to {to:?} on {protocol} {port}: expected {expected:?}, got {verdict:?}")
+            })
+        });
+    });
+    disagreement
 }
 
 fn case() -> impl Strategy<Value = Case> {

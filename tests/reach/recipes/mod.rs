@@ -148,16 +148,18 @@ pub fn count() -> usize {
 pub fn disagreements(judge: &Judge) -> Vec<String> {
     let mut wrong = Vec::new();
     for (Recipe { name, probes, .. }, cluster) in CASES.iter() {
-        for (from, to, protocol, port, expected) in *probes {
-            let expected = expected.verdict();
-            let verdict = judge(cluster, &end(from), &end(to), *protocol, *port);
-            if verdict != expected {
-                wrong.push(format!(
-                    "{name}: {from} to {to} on {} {port}: expected {expected:?}, got {verdict:?}",
-                    protocol.name()
-                ));
+        judge(&cluster, &mut |probe| {
+            for (from, to, protocol, port, expected) in *probes {
+                let expected = expected.verdict();
+                let verdict = probe(&end(from), &end(to), *protocol, *port);
+                if verdict != expected {
+                    let protocol = protocol.name();
+                    wrong.push(format!(
+                        "{name}: {from} to {to} on {protocol} {port}: expected {expected:?}, got {verdict:?}"
+                    ));
+                }
             }
-        }
+        });
     }
     wrong
 }
