@@ -1,6 +1,5 @@
 //! `pcizone reach`: who can reach whom.
 
-mod plug;
 mod probes;
 
 use std::{
@@ -11,9 +10,14 @@ use std::{
 
 use serde::Serialize;
 
-use self::plug::{Answer, End};
 use super::{Given, Outcome, Output, input::Loaded, table, written};
-use crate::{api::Protocol, engine::pod::Pod};
+use crate::{
+    api::Protocol,
+    engine::{
+        pod::Pod,
+        reach::{Answer, End, Reach},
+    },
+};
 
 const HEAD: [&str; 5] = ["FROM", "TO", "PORT", "ALLOWED", "DECIDED BY"];
 
@@ -73,8 +77,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(probes) = &probes {
         probes::check(probes, &snapshot)?;
     }
-    let engine = plug::engine(&snapshot)?;
-    let oracle = |probe: &Probe| engine(&probe.from, &probe.to, probe.protocol, probe.port);
+    let reach = Reach::new(&snapshot);
+    let oracle = |probe: &Probe| reach.probe(&probe.from, &probe.to, probe.protocol, probe.port);
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match probes {
         Some(probes) => answer(&mut out, arguments.output, &oracle, probes.into_iter()),

@@ -5,8 +5,12 @@ use std::{collections::BTreeSet, path::Path};
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::{Probe, plug::End};
-use crate::{api::Protocol, cli::manifests::files::Source, engine::Snapshot};
+use super::Probe;
+use crate::{
+    api::Protocol,
+    cli::manifests::files::Source,
+    engine::{Snapshot, reach::End},
+};
 
 /// A question as it is written.
 #[derive(Deserialize)]
