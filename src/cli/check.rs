@@ -188,5 +188,9 @@ fn summary(report: &Report, strict: bool) -> String {
         n if strict => format!(", {n} could not be proven, which counts"),
         n => format!(", {n} could not be proven"),
     };
-    format!("{}: {violated}{unproven}.", count(report.zones.len(), "zone"))
+    let accepted = match of(FindingState::Accepted) {
+        0 => String::new(),
+        n => format!(", {n} accepted by exceptions"),
+    };
+    format!("{}: {violated}{unproven}{accepted}.", count(report.zones.len(), "zone"))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{NOW, VAULT, check, folder, open, policy, run_in, zone, zone_with};
+use crate::support::{NOW, VAULT, check, confirmed, folder, open, policy, run_in, zone};
 
 fn ids(report: &Value, state: &str) -> Vec<String> {
     let findings = report["zones"]
@@ -16,7 +16,7 @@ fn ids(report: &Value, state: &str) -> Vec<String> {
 #[test]
 fn the_exit_code_says_how_it_ended() {
     let none: &[&str] = &[];
-    let observed = zone_with("scope:\n    namespaces:\n      names: [vault]\n");
+    let observed = confirmed("scope:\n    namespaces:\n      names: [vault]\n");
     for (name, manifests, args, code) in [
         ("clean", vec![zone(), VAULT.to_string()], none, 0),
         ("unproven counts when asked for", vec![zone(), VAULT.to_string()], &["--strict"], 1),
@@ -147,7 +147,7 @@ fn what_the_operator_will_write_is_there_already() {
 
 #[test]
 fn what_was_not_given_is_unproven_and_not_violated() {
-    let hosting = zone_with(
+    let hosting = confirmed(
         "mode: Enforce\n  scope:\n    namespaces:\n      names: [vault]\n  hosting:\n    nodes:\n      names: [pci-1]\n",
     );
     let node = "apiVersion: v1\nkind: Node\nmetadata:\n  name: other\n";

@@ -1,6 +1,6 @@
 //! What is wrong with an input is told with its place, all of it at once.
 
-use crate::support::{VAULT, check, folder, policy, run_in, zone, zone_with};
+use crate::support::{VAULT, check, confirmed, folder, policy, run_in, zone, zone_with};
 
 /// Selectors, and what is wrong with them below the field.
 const SELECTORS: &[(&str, &str)] = &[
@@ -164,7 +164,7 @@ fn what_is_no_object_is_told() {
         (
             "a template without pods",
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {}\n",
-            "a.yaml:5: Deployment a: spec.template.spec: it is missing",
+            "a.yaml:4: Deployment a: spec.template.spec: it is missing",
         ),
         ("twice the same key", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  name: b\n", "a.yaml:"),
         ("tabs", "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: a\n", "a.yaml:4: "),
@@ -225,7 +225,7 @@ fn a_zone_that_no_api_server_would_take_is_told() {
         ),
         (
             "scope:\n    namespaces:\n      names: [kube-system]\n".to_string(),
-            "zone.yaml:8: PciZone cde: spec.scope.namespaces: ",
+            "zone.yaml:7: PciZone cde: spec.scope.namespaces: ",
         ),
         (
             flow("      to:\n        cidrs: [203.0.113.1/28]\n      ports:\n      - port: 443\n"),
@@ -233,7 +233,7 @@ fn a_zone_that_no_api_server_would_take_is_told() {
         ),
         (
             flow("      to:\n        cidrs: [203.0.113.0/28]\n      ports:\n      - port: 0\n"),
-            "zone.yaml:23: PciZone cde: spec.segmentation.flows[0].ports[0].port: 0 is less than 1",
+            "zone.yaml:24: PciZone cde: spec.segmentation.flows[0].ports[0].port: 0 is less than 1",
         ),
         (
             flow("      to:\n        zone: a\n        namespace: b\n      ports:\n      - port: 1\n"),
@@ -245,7 +245,7 @@ fn a_zone_that_no_api_server_would_take_is_told() {
         assert!(run.faults()[0].starts_with(wrong), "wanted {wrong}\n   got {:?}", run.faults());
     }
     let good = flow("      to:\n        cidrs: [203.0.113.0/28]\n      ports:\n      - port: 443\n");
-    assert_eq!(check(&[("zone.yaml", zone_with(&good).as_str()), ("vault.yaml", VAULT)], &[]).code, 0);
+    assert_eq!(check(&[("zone.yaml", confirmed(&good).as_str()), ("vault.yaml", VAULT)], &[]).code, 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink};
 
 use serde_json::{Value, json};
 
-use crate::support::{NOW, Run, VAULT, check, folder, open, run_in, zone};
+use crate::support::{NOW, Run, VAULT, check, confirmed, folder, open, run_in, zone};
 
 fn found(run: &Run) -> Vec<String> {
     let report: Value = run.json();
@@ -169,7 +169,7 @@ fn slices_lead_into_a_zone_unless_their_controller_wrote_them() {
             "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: a\n  namespace: other\n  labels: {{kubernetes.io/service-name: a{labels}}}\naddressType: IPv4\nendpoints: [{{addresses: [10.0.0.7]}}]\n"
         )
     };
-    let found = |labels: &str| {
+    let into_it = |labels: &str| {
         found(&check(&[("zone.yaml", zone()), ("vault.yaml", pod.clone()), ("a.yaml", slice(labels))], &["-o", "json"]))
     };
     let into = "Violated EndpointSlice/other/a".to_string();
@@ -179,8 +179,8 @@ fn slices_lead_into_a_zone_unless_their_controller_wrote_them() {
 
 #[test]
 fn the_addresses_of_the_api_server_are_those_of_its_slice() {
-    let spec = "mode: Enforce\n  scope: {namespaces: {names: [vault]}}\n  segmentation:\n    flows:\n    - {name: api, need: Vault watches its own objects., owner: a, approvedBy: b, ticket: c, reviewedAt: 2026-10-01T00:00:00Z, expiresAt: 2027-04-01T00:00:00Z, from: {namespace: vault}, to: {apiServer: true}, ports: [{port: 6443}]}\n";
-    let zone = crate::support::zone_with(spec);
+    let spec = "mode: Enforce\n  scope:\n    namespaces: {names: [vault]}\n  segmentation:\n    flows:\n    - {name: api, need: Vault watches its own objects., owner: a, approvedBy: b, ticket: c, reviewedAt: 2026-10-01T00:00:00Z, expiresAt: 2027-04-01T00:00:00Z, from: {namespace: vault}, to: {apiServer: true}, ports: [{port: 6443}]}\n";
+    let zone = confirmed(spec);
     let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: kubernetes\n  namespace: default\n  labels: {kubernetes.io/service-name: kubernetes}\naddressType: IPv4\nendpoints: [{addresses: [192.0.2.1]}]\n";
     let without = check(&[("zone.yaml", zone.as_str()), ("vault.yaml", VAULT)], &["-o", "json"]);
     assert_eq!(without.code, 0, "{without:?}");

@@ -72,6 +72,7 @@ fn documents_are_what_a_yaml_library_says_they_are() {
     proptest!(config(3000), |(text in document)| {
         let whole: Result<Vec<serde_json::Value>, _> = serde_saphyr::from_multiple(&text);
         if let Ok(whole) = whole {
+            prop_assume!(whole.iter().all(|value| value["items"].as_array().is_none_or(Vec::is_empty)));
             let lists = whole.iter().filter(|value| value["kind"].is_string()).count();
             let wrong = whole.len() - lists;
             let told = read(false, text.as_bytes()).err().map_or(0, |faults| faults.shown.len() + faults.more);

@@ -9,6 +9,10 @@ use std::{
     time::Duration,
 };
 
+use pcizone::{
+    cli::manifests::{Reader, Settings},
+    engine::{self, Snapshot, change::scope_digest},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -105,9 +109,25 @@ pub fn check<T: AsRef<[u8]>>(files: &[(&str, T)], args: &[&str]) -> Run {
     run_in(folder.path(), &all, b"")
 }
 
-/// A zone that protects the namespace vault.
+/// A zone that protects the namespace vault, with nothing to find about it.
 pub fn zone() -> String {
-    zone_with("mode: Enforce\n  scope:\n    namespaces:\n      names: [vault]\n")
+    confirmed("mode: Enforce\n  scope:\n    namespaces:\n      names: [vault]\n")
+}
+
+/// A zone with a spec, and with its scope confirmed as it is with the namespace vault.
+pub fn confirmed(spec: &str) -> String {
+    let confirmation = |digest: &str| {
+        let by = "confirmedAt: 2026-11-01T00:00:00Z, confirmedBy: owner";
+        zone_with(&spec.replace("scope:\n", &format!("scope:\n    confirmation: {{{by}, digest: \"{digest}\"}}\n")))
+    };
+    let unknown = confirmation(&format!("sha256:{}", "0".repeat(64)));
+    let settings = Settings { namespace: "default".to_string(), now: NOW.parse().expect("a time"), live: false };
+    let mut reader = Reader::new(settings, Snapshot::default());
+    reader.read("zone", false, unknown.as_bytes());
+    reader.read("vault", false, VAULT.as_bytes());
+    let input = reader.finish().unwrap_or_else(|faults| panic!("{faults}"));
+    let resolution = engine::resolve(&input.snapshot);
+    confirmation(&scope_digest(resolution.zone("cde").expect("the zone")))
 }
 
 /// A zone with a spec.

@@ -146,7 +146,7 @@ fn workloads_of_one_name_make_different_pods() {
 
 #[test]
 fn a_namespace_that_nobody_wrote_down_has_the_label_of_its_name() {
-    let by_label = crate::support::zone_with(
+    let by_label = crate::support::confirmed(
         "mode: Enforce\n  scope:\n    namespaces:\n      selector:\n        matchLabels:\n          kubernetes.io/metadata.name: vault\n",
     );
     for namespace in ["", "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: vault}\n"] {

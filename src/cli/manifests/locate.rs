@@ -27,13 +27,17 @@ pub(super) fn line(document: &str, item: Option<usize>, field: &Field) -> Option
 #[derive(Clone, Copy)]
 struct Way<'a>(&'a [Step]);
 
+fn known(location: Location) -> Option<u64> {
+    (location != Location::UNKNOWN).then(|| location.line())
+}
+
 impl<'de> DeserializeSeed<'de> for Way<'_> {
     type Value = Option<u64>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u64>, D::Error> {
         if self.0.is_empty() {
             let Spanned { referenced, .. } = Spanned::<IgnoredAny>::deserialize(deserializer)?;
-            return Ok((referenced != Location::UNKNOWN).then(|| referenced.line()));
+            return Ok(known(referenced));
         }
         deserializer.deserialize_any(self)
     }
@@ -48,10 +52,16 @@ impl<'de> Visitor<'de> for Way<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Option<u64>, A::Error> {
         let mut line = None;
-        while let Some(key) = entries.next_key::<String>()? {
+        while let Some(key) = entries.next_key::<Spanned<String>>()? {
             match self.0.split_first() {
-                Some((Step::Key(wanted), rest)) if *wanted == key && line.is_none() => {
-                    line = entries.next_value_seed(Way(rest))?;
+                Some((Step::Key(wanted), rest)) if *wanted == key.value && line.is_none() => {
+                    if rest.is_empty() {
+                        // A value may begin in the line below.
+                        line = known(key.referenced);
+                        entries.next_value::<IgnoredAny>()?;
+                    } else {
+                        line = entries.next_value_seed(Way(rest))?;
+                    }
                 }
                 _ => drop(entries.next_value::<IgnoredAny>()?),
             }

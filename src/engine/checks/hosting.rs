@@ -41,7 +41,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
 fn members(case: &Case, nodes: &Matcher, found: &mut Vec<Found>) {
     let zone = format!("PciZone/{}", case.name);
     if case.snapshot.unseen.nodes {
-        let message = "The zone declares nodes, and no node was given; hosting was not judged.";
+        let message = "The zone declares nodes, and no node was given; hosting was not judged, nor whether the scope is the one that was confirmed.";
         found.push(Found::new(FindingId::NodesUnseen, zone, message));
         return;
     }
