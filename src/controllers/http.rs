@@ -1,19 +1,33 @@
-//! `/metrics`, `/livez` and `/readyz`.
+//! `/metrics`, `/report`, `/livez` and `/readyz`.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::{Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
-use tokio::net::TcpListener;
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures::stream;
+use tokio::{net::TcpListener, sync::watch};
 
-use super::{error::Error, hub::Hub, metrics::Metrics};
+use super::{error::Error, hub::Hub, judge::Reported, metrics::Metrics};
 
 /// Serves until the future is dropped.
-pub async fn serve(listener: TcpListener, hub: Arc<Hub>, metrics: Arc<Metrics>) -> Result<(), Error> {
+pub async fn serve(
+    listener: TcpListener,
+    hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
+    reported: watch::Receiver<Reported>,
+) -> Result<(), Error> {
     let router = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .with_state(Arc::clone(&hub))
-        .route("/metrics", get(text).with_state((hub, metrics)));
+        .route("/metrics", get(text).with_state((hub, metrics)))
+        .route("/report", get(report).with_state(reported));
     axum::serve(listener, router).await.map_err(Error::Serve)
 }
 
@@ -39,5 +53,46 @@ async fn text(State((hub, metrics)): State<(Arc<Hub>, Arc<Metrics>)>) -> impl In
             [(header::CONTENT_TYPE, "text/plain")],
             format!("cannot encode: {error}"),
         ),
+    }
+}
+
+/// Everything that was found, sent piece by piece.
+async fn report(State(reported): State<watch::Receiver<Reported>>) -> Response {
+    let Some(report) = reported.borrow().clone() else {
+        let message = "this replica has not judged yet; only the one that leads does\n";
+        return (StatusCode::NOT_FOUND, message).into_response();
+    };
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    let body = Body::from_stream(stream::iter(report.json().map(Ok::<_, Infallible>)));
+    (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::report::{Report, ZoneReport};
+
+    #[tokio::test]
+    async fn the_report_is_not_there_before_the_first_judgement() {
+        let (tell, reported) = watch::channel(None);
+        let read = || async {
+            let answer = report(State(reported.clone())).await;
+            let status = answer.status();
+            (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap())
+        };
+        assert_eq!(read().await.0, StatusCode::NOT_FOUND);
+
+        let zone = ZoneReport { name: "cde".to_string(), unjudged: None, findings: Arc::from([]) };
+        let judged_at = "2026-11-24T08:00:00Z".parse().unwrap();
+        tell.send_replace(Some(Arc::new(Report { judged_at, zones: vec![zone] })));
+        let (status, body) = read().await;
+        assert_eq!(status, StatusCode::OK);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body, json!({ "judgedAt": "2026-11-24T08:00:00Z", "zones": [{ "name": "cde", "findings": [] }] }));
+
+        tell.send_replace(None);
+        assert_eq!(read().await.0, StatusCode::NOT_FOUND, "it does not lead any more");
     }
 }

@@ -22,8 +22,15 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    api::PciZoneStatus,
-    engine::{self, Evaluation, Snapshot, evictions::Eviction, ownership, plan, snapshot::ZoneRecord},
+    api::{ConditionType, PciZoneStatus},
+    engine::{
+        self, Evaluation, Snapshot,
+        checks::Found,
+        evictions::Eviction,
+        ownership, plan,
+        report::{Report, ZoneReport},
+        snapshot::ZoneRecord,
+    },
 };
 
 /// Changes that come within this time are judged together.
@@ -38,6 +45,8 @@ const PUBLISHED_AT_ONCE: usize = 8;
 /// Name and UID of a zone.
 type Identity = (String, Option<String>);
 type Published = HashMap<Identity, PciZoneStatus>;
+/// What everybody may read of the last judgement; `None` while this replica does not judge.
+pub type Reported = Option<Arc<Report>>;
 
 /// Judges all zones.
 pub struct Judge {
@@ -55,6 +64,10 @@ pub struct Judge {
     pub teller: Teller,
     /// Pods that are to be evicted.
     pub evictions: watch::Sender<Vec<Eviction>>,
+    /// The full list of findings.
+    report: watch::Sender<Reported>,
+    /// What the last judgement found in each zone, by its name and UID. One that is made anew starts with nothing.
+    judged: HashMap<Identity, Arc<[Found]>>,
     /// Unreadable versions of zones that were told by an event.
     told: Mutex<HashSet<(Option<String>, Option<i64>)>>,
     /// The last status of each zone, by its name and UID, that this replica wrote or found in place.
@@ -82,10 +95,17 @@ impl Judge {
             missing_rights,
             teller,
             evictions,
+            report: watch::Sender::new(None),
+            judged: HashMap::new(),
             told: Mutex::default(),
             published: HashMap::new(),
             failures: Failures::default(),
         }
+    }
+
+    /// Where the full list of findings is read.
+    pub fn reported(&self) -> watch::Receiver<Reported> {
+        self.report.subscribe()
     }
 
     /// Judges after every change, until dropped.
@@ -112,15 +132,17 @@ impl Judge {
         let missing = self.missing_rights.borrow_and_update().clone();
         let (hub, incidents) = (Arc::clone(&self.hub), self.incidents.recent(now));
         let started = Instant::now();
-        let published = self.published.clone();
+        let (published, judged) = (self.published.clone(), self.judged.clone());
         let judged = tokio::task::spawn_blocking(move || {
             let mut snapshot = hub.snapshot(missing, incidents);
             let zones = snapshot.zones.clone();
+            let found = |zone: &ZoneRecord| Some((zone.name().to_string(), Arc::clone(judged.get(&identity(zone))?)));
+            snapshot.judged = zones.iter().filter_map(found).collect();
             snapshot.zones = snapshot.zones.into_iter().map(|zone| as_published(zone, &published)).collect();
             let evaluations = evaluate(&snapshot, hub.is_complete(), now);
             (zones, evaluations)
         });
-        let (zones, evaluations) = match judged.await {
+        let (zones, mut evaluations) = match judged.await {
             Ok(judged) => judged,
             Err(error) => {
                 // What protects is repaired all the same; that nothing is judged shows in the metrics and the log.
@@ -133,6 +155,7 @@ impl Judge {
             return self.miss();
         }
         self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
+        self.tell_all(&zones, &mut evaluations, now);
         self.evictions.send_replace(evaluations.values().flat_map(|one| one.evictions.iter().cloned()).collect());
         // What was written last before a failure is still what was written last.
         let known: HashSet<Identity> = zones.iter().map(identity).collect();
@@ -153,8 +176,30 @@ impl Judge {
     /// meanwhile is not known.
     fn miss(&mut self) -> Duration {
         self.published.clear();
+        self.judged.clear();
+        self.report.send_replace(None);
         self.hub.miss();
         SAFETY_NET
+    }
+
+    /// Gives everything that was found out to be read, and keeps it for the dates.
+    fn tell_all(&mut self, zones: &[ZoneRecord], evaluations: &mut BTreeMap<String, Evaluation>, now: Timestamp) {
+        self.judged.clear();
+        // Without any evaluation nothing was judged yet, unless there is no zone.
+        if !zones.is_empty() && evaluations.is_empty() || !self.hub.is_complete() && zones.is_empty() {
+            self.report.send_replace(None);
+            return;
+        }
+        let identities: HashMap<&str, Identity> = zones.iter().map(|zone| (zone.name(), identity(zone))).collect();
+        let zone = |(name, evaluation): (&String, &mut Evaluation)| {
+            let findings: Arc<[Found]> = std::mem::take(&mut evaluation.findings).into();
+            if let Some(identity) = identities.get(name.as_str()) {
+                self.judged.insert(identity.clone(), Arc::clone(&findings));
+            }
+            ZoneReport { name: name.clone(), unjudged: unjudged(&evaluation.status), findings }
+        };
+        let zones = evaluations.iter_mut().map(zone).collect();
+        self.report.send_replace(Some(Arc::new(Report { judged_at: now, zones })));
     }
 
     /// How long it is until the status of a zone may be written, where that failed.
@@ -226,6 +271,12 @@ fn version(zone: &ZoneRecord) -> String {
 
 fn identity(zone: &ZoneRecord) -> Identity {
     (zone.name().to_string(), zone.metadata().uid.clone())
+}
+
+/// Why a zone could not be judged.
+fn unjudged(status: &PciZoneStatus) -> Option<String> {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    ready.filter(|_| status.findings.is_none()).map(|condition| condition.message.clone())
 }
 
 /// The zone with the status that this replica wrote last, whatever somebody made of it since. Of a status that it

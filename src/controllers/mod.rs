@@ -109,13 +109,14 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         teller.clone(),
         evictions,
     );
+    let reported = judge.reported();
     let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
     let mut parts = JoinSet::new();
     parts.spawn(watches);
     parts.spawn({
         let (hub, metrics) = (Arc::clone(&hub), Arc::clone(&metrics));
-        async move { http::serve(listener, hub, metrics).await.err().unwrap_or(Error::Ended("the HTTP server")) }
+        async move { http::serve(listener, hub, metrics, reported).await.err().unwrap_or(Error::Ended("the HTTP server")) }
     });
     parts.spawn(judge.run());
     parts.spawn(evictor.run());
