@@ -11,3 +11,4 @@ pub mod api;
 #[cfg(feature = "operator")]
 pub mod controllers;
 pub mod engine;
+pub mod reference;

@@ -26,6 +26,8 @@ mod allocator {
 enum Command {
     /// Print the CustomResourceDefinition as YAML.
     Crd,
+    /// Print which finding speaks to which requirement of PCI DSS v4.0.1, as Markdown.
+    PciDss,
     /// Run the operator until it is told to stop (SIGTERM or Ctrl-C).
     #[cfg(feature = "operator")]
     Operator(operator::Arguments),
@@ -34,6 +36,10 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Crd => print_crd(),
+        Command::PciDss => {
+            print!("{}", pcizone::reference::pci_dss());
+            Ok(())
+        }
         #[cfg(feature = "operator")]
         Command::Operator(arguments) => operator::run(arguments),
     };

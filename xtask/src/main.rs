@@ -32,7 +32,7 @@ enum Command {
     Bench(bench::Arguments),
     /// Break what the operator keeps, for a long time, and count that everything comes back.
     Soak(bench::soak::Arguments),
-    /// Write the generated files (crds/).
+    /// Write the generated files (crds/, docs/pci-dss.md).
     Generate,
 }
 
