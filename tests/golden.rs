@@ -52,6 +52,9 @@ struct Case {
     /// Namespaces that are made rather than listed.
     #[serde(default)]
     generate: Option<Generate>,
+    /// Pods that are made rather than listed, by namespace. Every tenth has the label `app: few`.
+    #[serde(default)]
+    pods: BTreeMap<String, usize>,
     /// What happens then.
     #[serde(default)]
     then: Vec<Step>,
@@ -240,6 +243,17 @@ fn run(name: &str, input: &str) -> (BTreeMap<String, String>, Option<(String, St
         let Generate { prefix, labels, .. } = case.generate.as_ref().expect("it counts");
         let metadata = json!({ "name": format!("{prefix}{number:04}"), "labels": labels });
         model.put(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata }));
+    }
+    for (namespace, count) in &case.pods {
+        for number in 0..*count {
+            let labels = json!({ "app": if number % 10 == 0 { "few" } else { "many" } });
+            let created = "2026-11-24T07:30:00Z";
+            let name = format!("pod-{number}");
+            let metadata =
+                json!({ "name": name, "namespace": namespace, "labels": labels, "creationTimestamp": created });
+            let spec = json!({ "containers": [{ "name": "a" }] });
+            model.put(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec }));
+        }
     }
     let settle = |model: &mut Model| model.settle(|_, _| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
     if case.settled {
