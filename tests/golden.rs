@@ -22,8 +22,14 @@ use std::{
 use engine_support::{Model, Planned, subject};
 use k8s_openapi::jiff::Timestamp;
 use pcizone::{
-    api::{crd, names},
-    engine::{evictions::Eviction, plan::Write},
+    api::{FindingId, crd, names},
+    engine::{
+        self,
+        checks::Found,
+        evictions::Eviction,
+        plan::Write,
+        snapshot::{Incident, Tampering},
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -151,14 +157,15 @@ fn a_spec_that_nobody_has_seen_has_the_status_of_the_spec_before() {
     check_phase("stale-generation", zone);
 }
 
-/// Everything that a status shows, as much of it as there can be and with the longest names.
+/// Everything that a status shows, as much of it as there can be and with the longest names: 5,000 namespaces, and 100,000
+/// findings with texts that JSON makes longer still.
 #[test]
 fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
     let long = |prefix: &str, n: usize, length: usize| format!("{prefix}{n:0width$}", width = length - prefix.len());
     let mut model = Model { now: eight(), ..Model::default() };
     let flow = |n: usize| {
         json!({
-            "name": long("flow", n, 63), "need": "n".repeat(1024), "owner": "o".repeat(253), "approvedBy": "a".repeat(253),
+            "name": long("flow", n, 63), "need": "\"n".repeat(512), "owner": "o".repeat(253), "approvedBy": "a".repeat(253),
             "ticket": "t".repeat(253), "reviewedAt": "2026-10-01T00:00:00Z", "expiresAt": "2027-04-01T00:00:00Z",
             "from": { "namespace": long("ns", n, 63) }, "to": { "cidrs": ["203.0.113.0/28"] }, "ports": [{ "port": 443 }],
         })
@@ -171,6 +178,14 @@ fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
     let kept: Vec<String> = (0..4000).map(|n| long("ns", n, 63)).collect();
     zone["spec"]["scope"] = json!({ "namespaces": { "names": kept } });
     zone["spec"]["segmentation"] = json!({ "flows": (0..500).map(flow).collect::<Vec<_>>() });
+    let exception = |n| {
+        json!({
+            "finding": "FlowBetweenZonesUndeclaredOneSide", "subject": format!("Flow/{}", long("\"", n, 326)),
+            "need": "n".repeat(1024), "riskAnalysis": "r".repeat(253), "approvedBy": "a".repeat(253),
+            "expiresAt": "2026-11-24T08:00:01Z",
+        })
+    };
+    zone["spec"]["exceptions"] = (0..100).map(exception).collect();
     let nodes: Vec<String> = (0..1000).map(|n| long("node", n, 253)).collect();
     zone["spec"]["hosting"] = json!({ "mode": "Observe", "nodes": { "names": nodes } });
     model.put(zone);
@@ -205,13 +220,41 @@ fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
         }
     }
     model.around.failures = (0..5000).map(|n| (format!("Namespace/{}", long("ns", n, 63)), "ö".repeat(5000))).collect();
-    let evaluations = model.judge();
-    let status = &evaluations[&name].status;
-    let size = serde_json::to_string(status).expect("it is data").len();
-    println!("{size} bytes");
-    assert!(status.change.is_some() && status.plan.is_some());
-    assert!(status.top_findings.len() == 20 && status.obligations.len() == 10);
-    assert!(size < 32 * 1024, "{size} bytes");
+    model.around.incidents.push(Incident {
+        zone: name.clone(),
+        subject: format!("NetworkPolicy/{}/{}", long("ns", 0, 63), long("policy", 0, 253)),
+        tampering: Tampering::Changed,
+        sealed: true,
+        manager: Some("m".repeat(128)),
+        at: eight(),
+    });
+    let judged = model.judge()[&name].clone();
+    let snapshot = model.snapshot();
+    let resolution = engine::resolve(&snapshot);
+    let zone = resolution.zone(&name).expect("the zone");
+    let declaration = zone.declaration.as_deref().expect("it can be read");
+    let case = engine::checks::Case::new(&snapshot, &resolution, zone, declaration, Vec::new(), None, eight());
+    let found = |n| {
+        let mut found = judged.findings[0].clone();
+        found.id = FindingId::ALL[n % FindingId::ALL.len()];
+        found.requirements = FindingId::AttestationExpired.requirements();
+        found.accepted_until = Some(eight());
+        found.subject = format!("User/{}", long("\"", n, 5000));
+        (found.message, found.evidence) = ("\"\\\u{1}\n".repeat(5000), "ö\"".repeat(5000));
+        found
+    };
+    let found: Vec<Found> = (0..100_000).map(found).collect();
+    let longest = engine::status::status(&case, &found, Some(&judged.status));
+    for status in [&judged.status, &longest] {
+        let size = serde_json::to_string(status).expect("it is data").len();
+        println!("{size} bytes");
+        assert!(status.change.is_some() && status.plan.is_some() && status.break_glass.is_some());
+        assert!(status.obligations.len() == 10 && size <= 32 * 1024, "{size} bytes");
+    }
+    assert_eq!(judged.status.top_findings.len(), 20);
+    assert!(longest.top_findings.len() >= 15, "even then most are shown");
+    let keys: BTreeSet<_> = longest.top_findings.iter().map(|finding| (&finding.id, &finding.subject)).collect();
+    assert_eq!(keys.len(), longest.top_findings.len(), "the API server takes no list with a key twice");
 }
 
 fn zone() -> Value {

@@ -27,7 +27,7 @@ pub struct PciZoneStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<FindingCounts>,
 
-    /// The worst findings, at most 20.
+    /// The worst findings, at most 20; the operator serves all of them at `/report`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".to_string(), "subject".to_string()]))]
     pub top_findings: Vec<Finding>,

@@ -5,7 +5,7 @@ use std::{iter, sync::Arc};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use serde_json::json;
 
-use super::{checks::Found, dates::seconds, status};
+use super::{checks::Found, dates::seconds, shown};
 
 /// Bytes from which on a piece is given out.
 const PIECE: usize = 64 * 1024;
@@ -47,7 +47,7 @@ impl Report {
                 }
                 if let Some(found) = one.findings.get(finding) {
                     piece.push_str(if finding == 0 { "" } else { "," });
-                    piece.push_str(&json!(status::whole(found)).to_string());
+                    piece.push_str(&json!(shown::whole(found)).to_string());
                     finding += 1;
                 }
                 if finding == one.findings.len() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{checks::Found, dates::seconds, status};
+use super::{checks::Found, dates::seconds, shown};
 use crate::api::PciZoneStatus;
 
 /// Gives every finding its date, in whole seconds. `judged` is what the last judgement found, with dates. The status knows those of the
@@ -17,7 +17,7 @@ pub fn date(found: &mut [Found], judged: &[Found], previous: Option<&PciZoneStat
     for one in found {
         let known = one.since.or_else(|| judged.get(&(one.id, one.subject.as_str())).copied());
         let known =
-            known.or_else(|| told.get(&(one.id.as_str(), status::shown_subject(&one.subject).as_str())).copied());
+            known.or_else(|| told.get(&(one.id.as_str(), shown::shown_subject(&one.subject).as_str())).copied());
         one.since = Some(seconds(known.unwrap_or(now)));
     }
 }
@@ -36,7 +36,7 @@ mod tests {
         known.subject = "Pod/vault/known".to_string();
         seen.since = Some(at(10));
         told.since = Some(at(20));
-        let status = PciZoneStatus { top_findings: vec![status::shown(&told)], ..PciZoneStatus::default() };
+        let status = PciZoneStatus { top_findings: vec![shown::shown(&told)], ..PciZoneStatus::default() };
         let judged = [seen.clone(), Found { since: Some(at(6)), ..known.clone() }];
         for one in [&mut seen, &mut told, &mut new] {
             one.since = None;

@@ -1,38 +1,30 @@
-//! From a judgement to the status: conditions, counts, the worst findings, what is due.
+//! From a judgement to the status: conditions and counts.
 //!
 //! Bounded and stable: equal input gives byte-equal output, and nothing ticks while nothing changes.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
 use super::{
     change::{self, count},
-    checks::{Case, Found, Topic, people, topic},
-    dates::{self, REVIEW_INTERVAL, later},
+    checks::{Case, Found, Topic, topic},
     guards::GuardWrite,
+    obligations::obligations,
     plan::{Write, namespace_subject, node_subject},
     resolve::Members,
+    shown::{MESSAGE, bounded, fit, seconds, shown},
 };
 use crate::api::{
-    ConditionType, Finding, FindingCounts, FindingId, FindingState, Obligation, PciZoneStatus, Plan, Reason,
-    ScopeStatus, Severity,
+    ConditionType, FindingCounts, FindingId, FindingState, PciZoneStatus, Plan, Reason, ScopeStatus, Severity,
 };
 
 const TOP_FINDINGS: usize = 20;
 const SAMPLE_NAMESPACES: usize = 20;
 /// Fewer, because their names are longer.
 const SAMPLE_NODES: usize = 10;
-const OBLIGATIONS: usize = 10;
 const PLAN_SAMPLE: usize = 10;
 const NAMES_IN_MESSAGE: usize = 3;
-const MESSAGE: usize = 256;
-const EVIDENCE: usize = 128;
-/// `NetworkPolicy/<63>/<253>`. Longer ones, of exceptions and of users, are cut.
-const SUBJECT: usize = 331;
 
 /// Status of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +68,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         nodes_dedicated(case, found),
     ];
     judgements.extend(progress(case, previous));
-    PciZoneStatus {
+    fit(PciZoneStatus {
         observed_generation: Some(case.declaration.generation),
         conditions: conditions(judgements, case.declaration.generation, previous, case.now),
         scope: Some(scope(case)),
@@ -87,7 +79,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
         break_glass: case.break_glass.clone(),
         plan: case.observes().then(|| plan(case)),
-    }
+    })
 }
 
 /// The status of a zone that cannot be judged. What it protects stays as it is.
@@ -357,87 +349,6 @@ fn counts(found: &[Found]) -> FindingCounts {
     }
 }
 
-/// A finding as the status shows it: bounded.
-pub(super) fn shown(found: &Found) -> Finding {
-    Finding {
-        subject: shown_subject(&found.subject),
-        message: bounded(&found.message, MESSAGE),
-        evidence: bounded(&found.evidence, EVIDENCE),
-        ..whole(found)
-    }
-}
-
-/// A finding with everything that is known of it.
-pub(super) fn whole(found: &Found) -> Finding {
-    let Found { id, subject, state, accepted_until, severity, requirements, message, evidence, since } = found;
-    Finding {
-        id: id.as_str().to_string(),
-        subject: subject.clone(),
-        state: *state,
-        accepted_until: accepted_until.map(seconds),
-        severity: *severity,
-        requirements: requirements.iter().map(ToString::to_string).collect(),
-        message: message.clone(),
-        evidence: evidence.clone(),
-        remediation: id.remediation().to_string(),
-        since: seconds(since.unwrap_or_default()),
-    }
-}
-
-/// The list of findings is keyed by subjects, so two that are cut must not become the same.
-pub(super) fn shown_subject(subject: &str) -> String {
-    if size(subject) <= SUBJECT {
-        return subject.to_string();
-    }
-    let digest = change::short_digest(subject);
-    format!("{}~{digest}", bounded(subject, SUBJECT - digest.len() - 1))
-}
-
-fn obligations(case: &Case) -> Vec<Obligation> {
-    let mut obligations: Vec<Obligation> = case
-        .declaration
-        .open_flows(case.now)
-        .flat_map(|flow| {
-            let review = later(flow.reviewed_at.0, REVIEW_INTERVAL);
-            [
-                (review, format!("Review flow {}.", flow.name)),
-                (flow.expires_at.0, format!("Renew flow {} or let it close.", flow.name)),
-            ]
-        })
-        .map(|(due, action)| Obligation { requirement: "1.2.7".to_string(), action, due: seconds(due) })
-        .collect();
-    let admits = case.declaration.admits.iter().filter(|admit| admit.expires_at.0 > case.now);
-    obligations.extend(admits.map(|admit| Obligation {
-        requirement: "12.5.2".to_string(),
-        action: format!("Review why {} of {} runs on the zone's nodes.", admit.workload, admit.namespace),
-        due: seconds(admit.expires_at.0),
-    }));
-    // What is overdue is still to be done.
-    obligations.extend(case.declaration.exceptions.iter().map(|exception| Obligation {
-        requirement: "12.3.2".to_string(),
-        action: bounded(
-            &format!("End the exception {} on {}.", exception.finding.as_str(), exception.subject),
-            MESSAGE,
-        ),
-        due: seconds(exception.expires_at.0),
-    }));
-    obligations.extend(case.declaration.attestations.iter().filter_map(|one| {
-        let requirement = one.control.requirements(case.declaration.entity_type).last()?;
-        let action = format!("Carry out and attest {} again.", one.control.as_str());
-        Some(Obligation { requirement: (*requirement).to_string(), action, due: seconds(one.valid_until.0) })
-    }));
-    let entity = case.declaration.entity_type;
-    let confirmation = case.declaration.scope_confirmation.as_ref().map(|one| people::due(entity, one));
-    obligations.extend(confirmation.map(|due| Obligation {
-        requirement: people::requirement(entity).to_string(),
-        action: "Confirm the scope.".to_string(),
-        due: seconds(due),
-    }));
-    obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
-    obligations.truncate(OBLIGATIONS);
-    obligations
-}
-
 fn plan(case: &Case) -> Plan {
     let mut plan = Plan::default();
     for write in case.observed_writes() {
@@ -482,36 +393,6 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// As much of a text as takes so many bytes as JSON. Characters that JSON writes by their numbers are spaces here.
-fn bounded(text: &str, limit: usize) -> String {
-    const CUT: &str = "…";
-    let text = text.replace(char::is_control, " ");
-    if size(&text) <= limit {
-        return text;
-    }
-    let most = limit.saturating_sub(CUT.len());
-    let sizes = text.chars().scan(0, |sum, c| {
-        *sum += size_of(c);
-        Some((c, *sum))
-    });
-    let kept: String = sizes.take_while(|(_, sum)| *sum <= most).map(|(c, _)| c).collect();
-    format!("{kept}{CUT}")
-}
-
-/// Bytes of a text within JSON.
-fn size(text: &str) -> usize {
-    text.chars().map(size_of).sum()
-}
-
-fn size_of(c: char) -> usize {
-    if matches!(c, '"' | '\\') { 2 } else { c.len_utf8() }
-}
-
-/// A time as it is stored.
-fn seconds(at: Timestamp) -> Time {
-    Time(dates::seconds(at))
-}
-
 fn number(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -519,32 +400,6 @@ fn number(n: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_cut_by_what_it_takes_as_json() {
-        for (text, limit, wanted) in [
-            ("vault", 5, "vault"),
-            ("vaults", 5, "va…"),
-            ("öööö", 8, "öööö"),
-            ("öööö", 7, "öö…"),
-            ("\"\"\"\"", 8, "\"\"\"\""),
-            ("\"\"\"\"", 7, "\"\"…"),
-            ("a\nb\u{1}", 4, "a b "),
-        ] {
-            let cut = bounded(text, limit);
-            assert_eq!(cut, wanted, "{text} in {limit}");
-            assert!(serde_json::to_string(&cut).unwrap().len() <= limit + 2);
-        }
-    }
-
-    #[test]
-    fn long_subjects_stay_apart() {
-        let long = |end: &str| format!("User/{}{end}", "n".repeat(1000));
-        let (one, other) = (shown_subject(&long("1")), shown_subject(&long("2")));
-        assert_ne!(one, other);
-        assert!(one.len() <= SUBJECT && one.starts_with("User/nnn"));
-        assert_eq!(shown_subject("Pod/vault/vault-0"), "Pod/vault/vault-0");
-    }
 
     #[test]
     fn what_is_accepted_is_counted_and_leaves_the_zone_compliant() {
