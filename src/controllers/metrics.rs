@@ -85,6 +85,7 @@ pub struct Metrics {
 struct Shown {
     findings: HashSet<FindingLabels>,
     conditions: HashSet<ConditionLabels>,
+    incidents: HashSet<ZoneLabels>,
 }
 
 impl Default for Metrics {
@@ -165,7 +166,9 @@ impl Metrics {
 
     /// Counts an incident.
     pub fn count_incident(&self, zone: &str) {
-        self.incidents.get_or_create(&ZoneLabels { zone: zone.to_string() }).inc();
+        let labels = ZoneLabels { zone: zone.to_string() };
+        self.incidents.get_or_create(&labels).inc();
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).incidents.insert(labels);
     }
 
     /// Notes whether this replica leads. One that does not has nothing to say about zones.
@@ -208,6 +211,14 @@ impl Metrics {
             }
         }
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // A counter goes with its zone only: else whoever makes and deletes zones would fill the memory with names.
+        shown.incidents.retain(|labels| {
+            let is_there = evaluations.contains_key(&labels.zone);
+            if !is_there {
+                self.incidents.remove(labels);
+            }
+            is_there
+        });
         exchange(&self.findings, &mut shown.findings, findings);
         exchange(&self.conditions, &mut shown.conditions, conditions);
     }
@@ -232,4 +243,37 @@ where
         family.remove(gone);
     }
     *shown = now.into_keys().collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{FindingId, PciZoneStatus},
+        engine::checks::Found,
+    };
+
+    fn judged(zone: &str, findings: Vec<Found>) -> BTreeMap<String, Evaluation> {
+        let status = PciZoneStatus::default();
+        [(zone.to_string(), Evaluation { status, findings, evictions: Vec::new(), next: None })].into()
+    }
+
+    #[test]
+    fn there_are_no_more_series_with_more_pods_and_none_of_zones_that_are_gone() {
+        let series = |metrics: &Metrics, zone: &str| {
+            let label = format!("zone=\"{zone}\"");
+            metrics.text().unwrap().lines().filter(|line| line.contains(&label)).map(str::to_string).collect::<Vec<_>>()
+        };
+        let found = |n| Found::new(FindingId::HostNetworkPod, format!("Pod/vault/vault-{n}"), "It is so.");
+        let metrics = Metrics::default();
+        metrics.count_incident("cde");
+        metrics.set_judgement(0.1, &judged("cde", (0..1000).map(found).collect()));
+        let shown = series(&metrics, "cde");
+        assert_eq!(shown.len(), 2, "{shown:#?}");
+        assert!(shown.iter().any(|line| line.contains("state=\"violated\"") && line.ends_with(" 1000")), "{shown:#?}");
+
+        metrics.set_judgement(0.1, &judged("web", vec![found(0)]));
+        assert!(series(&metrics, "cde").is_empty());
+        assert_eq!(series(&metrics, "web").len(), 1);
+    }
 }

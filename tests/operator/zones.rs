@@ -20,7 +20,8 @@ async fn a_zone_is_protected_with_the_fewest_writes() {
     bed.apply(&zone("cde", "Enforce", "[checkout, vault]")).await;
     let ready = bed.until_ready("cde").await;
     assert!(is(&ready, "NetworkSegmented", "True") && is(&ready, "NodesDedicated", "True"));
-    assert!(is(&ready, "Compliant", "Unknown"), "nothing was tested on the network, so nothing is proven");
+    assert!(is(&ready, "Compliant", "False"), "nobody confirmed the scope");
+    assert!(message(&ready, "Compliant").starts_with("ScopeConfirmationOverdue"));
 
     let baseline = bed.policies("vault").get("pcizone-baseline").await.unwrap();
     let expected = json!({

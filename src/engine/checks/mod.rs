@@ -83,7 +83,7 @@ pub struct Found {
 }
 
 impl Found {
-    pub(super) fn new(id: FindingId, subject: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(id: FindingId, subject: impl Into<String>, message: impl Into<String>) -> Self {
         Found {
             id,
             subject: subject.into(),

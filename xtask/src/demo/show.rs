@@ -76,5 +76,7 @@ pub(super) fn conditions(zone: &PciZone) {
         }
     }
     println!("{conditions}\n\n{findings}");
-    println!("  Compliant stays False for an hour after somebody tampered, and Unknown while anything is unproven.\n");
+    println!(
+        "  Compliant is False until somebody confirms the scope, and for an hour after somebody tampered; Unknown while anything is unproven.\n"
+    );
 }

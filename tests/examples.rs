@@ -1,0 +1,53 @@
+//! The zones of `examples/`, as the engine judges them in the cluster that they are written for.
+
+#![expect(clippy::panic, reason = "a test ends where something is not as expected")]
+
+#[expect(dead_code, reason = "less of it is needed here")]
+mod engine_support;
+
+use std::{fs, path::Path};
+
+use engine_support::Model;
+use pcizone::api::FindingId;
+use serde_json::{Value, json};
+
+/// The shop in place, with one zone of the examples.
+fn judged(zone: &str) -> Vec<(FindingId, String)> {
+    let now = "2026-11-24T08:00:00Z".parse().unwrap_or_else(|error| panic!("{error}"));
+    let mut model = Model { now, ..Model::default() };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/zones").join(zone);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut zone: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let name = zone.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_string();
+    if let Some(metadata) = zone.get_mut("metadata") {
+        *metadata = json!({ "name": name, "uid": "1", "generation": 1, "creationTimestamp": "2026-10-01T00:00:00Z" });
+    }
+    model.put(zone);
+    for (namespace, team) in [("checkout", "payments"), ("vault", "payments"), ("storefront", "shop")] {
+        let metadata = json!({ "name": namespace, "labels": { "team": team } });
+        model.put(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata }));
+    }
+    let metadata = json!({ "name": "pci-1", "labels": { "node-restriction.kubernetes.io/pool": "pci" } });
+    model.put(json!({ "apiVersion": "v1", "kind": "Node", "metadata": metadata }));
+    model.settle(|_, _| {}).unwrap_or_else(|error| panic!("{error}"));
+    let findings = model.judge().remove(&name).map(|judged| judged.findings).unwrap_or_default();
+    findings.into_iter().map(|found| (found.id, found.subject)).collect()
+}
+
+#[test]
+fn the_zone_of_the_shop_wants_only_its_scope_confirmed() {
+    let zone = "PciZone/cardholder-data".to_string();
+    let wanted = [FindingId::ScopeConfirmationOverdue, FindingId::CniEnforcementUnproven].map(|id| (id, zone.clone()));
+    assert_eq!(judged("cardholder-data.yaml"), wanted);
+}
+
+#[test]
+fn the_first_zone_says_what_is_open() {
+    let found: Vec<FindingId> = judged("observe-first.yaml").into_iter().map(|(id, _)| id).collect();
+    let open = [FindingId::DefaultDenyMissing; 2].into_iter();
+    let wanted: Vec<FindingId> = open
+        .chain([FindingId::NamespaceUnlabelled; 2])
+        .chain([FindingId::ScopeConfirmationOverdue, FindingId::CniEnforcementUnproven])
+        .collect();
+    assert_eq!(found, wanted);
+}
