@@ -78,7 +78,7 @@ mod operator {
         /// Name of this replica, as it stands in the Lease; each replica needs its own. Default: host name and process id.
         #[arg(long, env = "POD_NAME")]
         identity: Option<String>,
-        /// Where /metrics, /livez and /readyz are served.
+        /// Where /metrics, /report, /livez and /readyz are served.
         #[arg(long, default_value = "0.0.0.0:8080")]
         listen: SocketAddr,
         /// Where the webhook is served to API servers older than 1.37, by TLS.

@@ -63,7 +63,7 @@ pub struct Settings {
     pub namespace: String,
     /// Name of this replica.
     pub identity: String,
-    /// Where metrics and health are served.
+    /// Where metrics, the report and health are served.
     pub listener: TcpListener,
     /// Where API servers without sound mutating policies find the webhook; without it pods there have to be placed by their
     /// templates.

@@ -1,6 +1,8 @@
-//! What a replica serves: `/livez`, `/readyz` and `/metrics`.
+//! What a replica serves: `/livez`, `/readyz`, `/metrics` and `/report`.
 
-use crate::support::Bed;
+use serde_json::{Value, json};
+
+use crate::support::{Bed, zone};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_knows_the_cluster_is_ready_and_leads() {
@@ -43,4 +45,19 @@ async fn a_replica_that_may_not_see_nodes_is_not_ready_and_names_them() {
     bed.operator().until_page("nodes alone are missed", "/readyz", names_nodes_alone).await;
     bed.set_rights_on_nodes(r#"["get","list","watch","patch"]"#).await;
     bed.operator().until_synced().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_replica_that_judges_has_the_full_list_of_findings() {
+    let bed = Bed::start().await;
+    bed.shop().await;
+    bed.apply(&zone("cde", "Observe", "[checkout, vault]")).await;
+    let judged = |status: &pcizone::api::PciZoneStatus| status.findings.is_some();
+    let cde = bed.until_zone("cde", "it was judged", |zone| zone.status.as_ref().is_some_and(judged)).await;
+    let names_it = |code: u16, text: &str| code == 200 && text.contains(r#""name":"cde""#);
+    let page = bed.operator().until_page("the zone is in the report", "/report", names_it).await;
+    // The helper knows nothing of chunks; so short a report is one.
+    let text = page.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map(|(text, _)| format!("{{{text}}}"));
+    let report: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(report["zones"][0]["findings"], json!(cde.status.unwrap().top_findings), "few enough to be in both");
 }
