@@ -1,6 +1,6 @@
 //! The zones of `examples/`, as the engine judges them in the cluster that they are written for.
 
-#![expect(clippy::panic, reason = "a test ends where something is not as expected")]
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "a test ends where something is not as expected")]
 
 #[expect(dead_code, reason = "less of it is needed here")]
 mod engine_support;

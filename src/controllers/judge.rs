@@ -64,8 +64,8 @@ pub struct Judge {
     pub teller: Teller,
     /// Pods that are to be evicted.
     pub evictions: watch::Sender<Vec<Eviction>>,
-    /// Where the full list of findings is read.
-    pub report: watch::Sender<Reported>,
+    /// The full list of findings.
+    report: watch::Sender<Reported>,
     /// What the last judgement found in each zone, by its name and UID. One that is made anew starts with nothing.
     judged: HashMap<Identity, Arc<[Found]>>,
     /// Unreadable versions of zones that were told by an event.
@@ -96,12 +96,17 @@ impl Judge {
             missing_rights,
             teller,
             evictions,
-            report,
+            report: watch::Sender::new(None),
             judged: HashMap::new(),
             told: Mutex::default(),
             published: HashMap::new(),
             failures: Failures::default(),
         }
+    }
+
+    /// Where the full list of findings is read.
+    pub fn reported(&self) -> watch::Receiver<Reported> {
+        self.report.subscribe()
     }
 
     /// Judges after every change, until dropped.

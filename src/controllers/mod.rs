@@ -110,6 +110,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         evictions,
         report,
     );
+    let reported = judge.reported();
     let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
     let mut parts = JoinSet::new();
