@@ -4,7 +4,7 @@ use k8s_openapi::{
     api::{
         core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
         discovery::v1::EndpointSlice,
-        networking::v1::NetworkPolicy,
+        networking::v1::{Ingress, NetworkPolicy},
         rbac::v1::{ClusterRole, ClusterRoleBinding},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -19,6 +19,7 @@ use crate::{
         ownership,
         pod::{Common, Pod},
         policy::{Policy, Specs},
+        route::Route,
         service::{Service, Slice},
     },
 };
@@ -62,6 +63,10 @@ pub(super) fn service(service: v1::Service) -> Service {
 
 pub(super) fn slice(slice: EndpointSlice) -> Slice {
     slice.into()
+}
+
+pub(super) fn ingress(ingress: Ingress) -> Route {
+    ingress.into()
 }
 
 pub(super) fn role(role: ClusterRole) -> Role {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    checks::{self, Case, Found, INCIDENT_MEMORY, View, segmentation},
+    checks::{self, Around, Case, Found, INCIDENT_MEMORY, View, segmentation},
     declaration::Declaration,
     evictions::{self, Eviction},
     misplaced,
@@ -33,7 +33,8 @@ pub struct Evaluation {
 pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Evaluation> {
     let pods = misplaced::by_zone(snapshot, resolution);
     let reach = Reach::with_declared(snapshot, checks::network::declared(snapshot, resolution, now));
-    let view = View { snapshot, resolution, reach: &reach, now };
+    let around = Around::new(snapshot, resolution, &reach);
+    let view = View { snapshot, resolution, reach: &reach, around: &around, now };
     let waiting = evictions::Waiting::new(snapshot, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();

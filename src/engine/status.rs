@@ -256,7 +256,7 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
         |verdict, reason, message: String| Judgement::new(ConditionType::NetworkSegmented, verdict, reason, message);
     let of = |state| {
         let about_flows = |id| {
-            // The date and the ends of a flow say nothing about what is open.
+            // The date and the ends of a flow say nothing about what is open, nor does what is encrypted.
             matches!(
                 id,
                 FindingId::FlowExpired
@@ -266,6 +266,7 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
                     | FindingId::FlowBetweenZonesUndeclaredOneSide
                     | FindingId::FlowToApiServerUnproven
                     | FindingId::CniEnforcementUnproven
+                    | FindingId::IngressWithoutTls
             )
         };
         found.iter().filter(move |f| topic(f.id) == Topic::Segmentation && f.id.state() == state && !about_flows(f.id))

@@ -9,7 +9,7 @@ use k8s_openapi::{
     api::{
         core::v1::{self, Namespace, Node},
         discovery::v1::EndpointSlice,
-        networking::v1::NetworkPolicy,
+        networking::v1::{Ingress, NetworkPolicy},
         rbac::v1::{ClusterRole, ClusterRoleBinding},
     },
     jiff::Timestamp,
@@ -25,6 +25,7 @@ use pcizone::{
         plan::{self, Stance, Write},
         pod::Pod,
         policy::Policy,
+        route::{self, Grant, Route},
         snapshot::{ZoneRecord, node_ranges},
     },
 };
@@ -241,6 +242,8 @@ impl Model {
                 "Pod" => snapshot.pods.push(Arc::new(Pod::from(read::<v1::Pod>(object)))),
                 "Service" => snapshot.services.push(Arc::new(read::<v1::Service>(object).into())),
                 "EndpointSlice" => snapshot.slices.push(Arc::new(read::<EndpointSlice>(object).into())),
+                "Ingress" => snapshot.routes.push(Arc::new(read::<Ingress>(object).into())),
+                "ReferenceGrant" => snapshot.grants.push(Arc::new(Grant::read(&read::<DynamicObject>(object)))),
                 "ClusterRole" => snapshot.roles.push(Arc::new(read::<ClusterRole>(object).into())),
                 "ClusterRoleBinding" => snapshot.bindings.push(Arc::new(read::<ClusterRoleBinding>(object).into())),
                 "NetworkPolicy" => {
@@ -250,6 +253,11 @@ impl Model {
                         .entry(namespace)
                         .or_default()
                         .push(Arc::new(Policy::from(read::<NetworkPolicy>(object))));
+                }
+                other if route::Kind::OF_GATEWAYS.iter().any(|kind| kind.as_str() == other) => {
+                    let kind = route::Kind::OF_GATEWAYS.into_iter().find(|kind| kind.as_str() == other);
+                    let route = read::<DynamicObject>(object);
+                    snapshot.routes.extend(kind.map(|kind| Arc::new(Route::read(kind, &route))));
                 }
                 other => panic!("{other} is no object of a test cluster"),
             }

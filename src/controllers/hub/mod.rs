@@ -50,6 +50,7 @@ use crate::{
         guards::{self, Memo},
         pod::Pod,
         policy::Policy,
+        route::Route,
         service::{Service, Slice},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
@@ -66,7 +67,7 @@ pub const WATCH_SECONDS: u32 = 40;
 const STALE: Duration = Duration::from_secs(60);
 
 /// The kinds that are watched, by their plural names.
-const RESOURCES: [&str; 10] = [
+const RESOURCES: [&str; 11] = [
     "pcizones",
     "namespaces",
     "nodes",
@@ -76,6 +77,7 @@ const RESOURCES: [&str; 10] = [
     "clusterrolebindings",
     "services",
     "endpointslices",
+    "ingresses",
     "servicecidrs",
 ];
 
@@ -88,6 +90,7 @@ pub struct Hub {
     pods: Arc<Store<Pod>>,
     services: Store<Service>,
     slices: Store<Slice>,
+    ingresses: Store<Route>,
     roles: Store<Role>,
     bindings: Store<Binding>,
     service_ranges: Arc<Store<ServiceCIDR>>,
@@ -170,6 +173,7 @@ impl Hub {
             pods: Arc::default(),
             services: Store::default(),
             slices: Store::default(),
+            ingresses: Store::default(),
             roles: Store::default(),
             bindings: Store::default(),
             service_ranges: Arc::default(),
@@ -367,6 +371,7 @@ impl Hub {
         let failures = self.failures.reasons();
         let guards = self.all_guards();
         let (pods, services, slices) = (self.pods.all(), self.services.all(), self.slices.all());
+        let routes = self.ingresses.all();
         let (roles, bindings) = (self.roles.all(), self.bindings.all());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
@@ -381,6 +386,8 @@ impl Hub {
             pods,
             services,
             slices,
+            routes,
+            grants: Vec::new(),
             roles,
             bindings,
             guards,

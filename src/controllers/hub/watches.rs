@@ -50,6 +50,7 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         ),
         follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.services, trim::service, Hub::on_judged),
         follow(hub, (Api::all(client.clone()), ()), by_others, &hub.slices, trim::slice, Hub::on_slice),
+        follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.ingresses, trim::ingress, Hub::on_judged),
         follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.roles, trim::role, Hub::on_judged),
         follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.bindings, trim::binding, Hub::on_judged),
         follow(
@@ -86,6 +87,7 @@ impl Hub {
         tracing::info!("all watches are synced that something is kept in place by");
         self.pods.until_filled().await;
         self.services.until_filled().await;
+        self.ingresses.until_filled().await;
         self.roles.until_filled().await;
         self.bindings.until_filled().await;
         self.complete.store(true, Ordering::Release);

@@ -1,12 +1,15 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+mod exposure;
 mod hosting;
 pub mod network;
 mod pods;
+mod routes;
 mod scope;
 pub mod segmentation;
 mod services;
+mod stores;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,12 +17,13 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::{
     access::unacknowledged,
+    data_plane,
     declaration::Declaration,
     due::Due,
     guards::{self, Guarding},
     plan::{self, Stance, Write},
     pod::Pod,
-    reach::Reach,
+    reach::{Class, Reach, doors::Services, sets::Classes},
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Incident, Snapshot, Tampering, node_ranges},
 };
@@ -34,8 +38,34 @@ pub struct View<'a> {
     pub resolution: &'a Resolution,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
+    /// What is looked up once for all zones.
+    pub around: &'a Around<'a>,
     /// The moment.
     pub now: Timestamp,
+}
+
+/// What is the same for every zone.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// Services by name.
+    pub services: Services<'a>,
+    /// Classes of pods whose namespace is in no zone.
+    pub zoneless: Classes,
+    /// A network plug-in that is known to enforce nothing.
+    pub enforces_nothing: Option<String>,
+}
+
+impl<'a> Around<'a> {
+    /// Looks at a cluster.
+    pub fn new(snapshot: &'a Snapshot, resolution: &Resolution, reach: &Reach) -> Self {
+        let is_zoneless = |class: &Class| resolution.namespace(class.namespace).is_none_or(|claim| !claim.is_member());
+        let classes = reach.population.classes().filter(|(_, class)| !class.pods.is_empty() && is_zoneless(class));
+        Around {
+            services: Services::new(snapshot),
+            zoneless: classes.map(|(number, _)| number).collect(),
+            enforces_nothing: data_plane::enforces_nothing(snapshot),
+        }
+    }
 }
 
 /// One zone and all that is needed to judge it.
@@ -64,6 +94,8 @@ pub struct Case<'a> {
     pub break_glass: Option<BreakGlassUse>,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
+    /// What is the same for every zone.
+    pub around: &'a Around<'a>,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -132,6 +164,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodNotIsolatedIngress
         | FindingId::PodNotIsolatedEgress
         | FindingId::NamespaceUnlabelled
+        | FindingId::CniNoEnforcement
         | FindingId::CniEnforcementUnproven
         | FindingId::FlowExpired
         | FindingId::FlowExpiringSoon
@@ -145,9 +178,16 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::NodePortExposed
         | FindingId::LoadBalancerExposed
         | FindingId::ExternalIpsUsed
+        | FindingId::ExternalIpInterceptsZone
+        | FindingId::SourceAddressObscured
+        | FindingId::IngressExposesZone
+        | FindingId::CrossNamespaceReferenceGrant
+        | FindingId::IngressWithoutTls
         | FindingId::ExternalNameFromZone
         | FindingId::ExternalNameIntoZone
-        | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
+        | FindingId::EndpointsPointIntoZone
+        | FindingId::ZoneServiceHasManualEndpoints
+        | FindingId::ChdStoreReachable => Topic::Segmentation,
         FindingId::NodeMissing
         | FindingId::NodeTaintMissing
         | FindingId::NodeLabelMissing
@@ -184,7 +224,7 @@ impl<'a> Case<'a> {
         pods: Vec<&'a Pod>,
         previous: Option<&PciZoneStatus>,
     ) -> Self {
-        let View { snapshot, resolution, reach, now } = view;
+        let View { snapshot, resolution, reach, around, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
         };
@@ -229,6 +269,7 @@ impl<'a> Case<'a> {
             observed_guards,
             break_glass,
             reach,
+            around,
             now,
         }
     }
@@ -312,6 +353,8 @@ pub fn findings(case: &Case) -> Vec<Found> {
     segmentation::check(case, &mut found);
     network::check(case, &mut found);
     services::check(case, &mut found);
+    routes::check(case, &mut found);
+    stores::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);

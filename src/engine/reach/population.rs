@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// Classes that are looked at one by one.
+const FEW: u64 = 64;
+
 type LabelMap = BTreeMap<String, String>;
 
 /// Pods that no policy tells apart.
@@ -196,6 +199,17 @@ impl<'a> Population<'a> {
         let members = chosen.iter().filter_map(|number| self.namespaces.get(usize::try_from(number).ok()?));
         let members: Classes = members.flat_map(|(_, _, members)| members.ranges()).collect();
         &members & &pods
+    }
+
+    /// Classes of one namespace that a selector means; without those that use the network of their node.
+    pub fn select_within(&self, namespace: &str, pods: &Terms) -> Classes {
+        let Some(members) = self.within(namespace) else { return first(0) };
+        // Where there are few, a look at each is less than a look at all pods of the cluster with such a label.
+        if members.len() > FEW {
+            return members & &self.pod_labels.select(pods);
+        }
+        let is_meant = |class: &Class| !class.host_network && pods.matches(&class.labels);
+        members.iter().filter(|number| self.class(*number).is_some_and(is_meant)).collect()
     }
 
     /// The same as peers, who are pods that are there.
