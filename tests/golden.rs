@@ -237,7 +237,9 @@ fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
     let zone = resolution.zone(&name).expect("the zone");
     let declaration = zone.declaration.as_deref().expect("it can be read");
     let (reach, access) = (engine::reach::Reach::new(&snapshot), engine::access::Access::new(&snapshot));
-    let view = View { snapshot: &snapshot, resolution: &resolution, reach: &reach, access: &access, now: eight() };
+    let around = engine::checks::Around::new(&snapshot, &resolution, &reach);
+    let (access, around, now) = (&access, &around, eight());
+    let view = View { snapshot: &snapshot, resolution: &resolution, reach: &reach, access, around, now };
     let case = engine::checks::Case::new(view, zone, declaration, Vec::new(), None);
     let found = |n| {
         let mut found = judged.findings[0].clone();

@@ -272,12 +272,22 @@ catalogue! {
     PrivilegedTokenOffZone: High, Violated, ["7.2.5", "2.2.3"], "Run it on nodes that are trusted as much as the zone's, or take the right away.";
     /// Somebody without the right to do so changes what belongs to the zone.
     ScopeChangeNotAllowed: High, Violated, ["12.5.2", "1.2.2"], "Grant the verb change-scope on the PciZone to those who decide about its scope.";
-    /// A Service of the zone opens a port of every node and no flow declares it.
-    NodePortExposed: High, Violated, ["1.4.2", "1.3.1"], "Use a ClusterIP behind a gateway, or declare the flow.";
-    /// A Service of the zone has an address outside and no flow declares it.
-    LoadBalancerExposed: Critical, Violated, ["1.4.2", "1.4.4"], "Declare the flow from the internet, or use an internal gateway.";
+    /// A Service of the zone opens a port of every node and no flow declares it, or more than that of its load balancer.
+    NodePortExposed: High, Violated, ["1.4.2", "1.3.1"], "Use a ClusterIP behind a gateway, set allocateLoadBalancerNodePorts: false, or declare the flow.";
+    /// A Service of the zone has an address outside and no flow declares it, or it lets more through than that.
+    LoadBalancerExposed: Critical, Violated, ["1.4.2", "1.4.4"], "Declare the flow and set loadBalancerSourceRanges to its networks, or use an internal gateway.";
     /// A Service of the zone takes addresses outside for itself.
     ExternalIpsUsed: High, Violated, ["1.4.2"], "Remove externalIPs, or declare the flow.";
+    /// A Service takes an address for itself to which a flow of the zone leads (CVE-2020-8554).
+    ExternalIpInterceptsZone: Critical, Violated, ["1.3.2", "1.4.3"], "Delete the Service, and find out who wrote it and what was sent there meanwhile.";
+    /// A flow names networks of clients, and a Service hides the clients' addresses.
+    SourceAddressObscured: Medium, Violated, ["1.4.2"], "Set externalTrafficPolicy: Local, or filter at the load balancer.";
+    /// A route leads to pods of the zone and no flow declares it.
+    IngressExposesZone: High, Violated, ["1.4.2"], "Declare the flow from whoever carries the route, or remove the route.";
+    /// Routes of a namespace outside the zone may lead to Services of the zone.
+    CrossNamespaceReferenceGrant: High, Violated, ["1.3.1", "1.2.8"], "Remove the grant, and put the route into the namespace of its Service.";
+    /// A declared route serves hosts without TLS.
+    IngressWithoutTls: High, Violated, ["4.2.1", "2.2.7"], "Name the hosts in spec.tls.";
     /// A Service of the zone is an alias of a name elsewhere, and no flow leads there.
     ExternalNameFromZone: Medium, Violated, ["1.3.2"], "Declare a flow to the network behind the name, or remove the alias.";
     /// A Service elsewhere is an alias of a Service of the zone.
@@ -286,6 +296,12 @@ catalogue! {
     EndpointsPointIntoZone: Critical, Violated, ["1.3.1", "1.2.8"], "Delete them and take away the right to write endpoints.";
     /// The zone declares nodes, and none was in what was judged.
     NodesUnseen: Medium, Unproven, ["2.2.3"], "Give the nodes of the cluster too, or judge the live cluster.";
+    /// Endpoints of a Service of the zone are written by hand and lead out of it.
+    ZoneServiceHasManualEndpoints: High, Violated, ["1.3.2", "1.2.5"], "Give the Service a selector, or declare a flow to these addresses.";
+    /// Stored account data is reached from outside the zones.
+    ChdStoreReachable: Critical, Violated, ["1.4.4"], "Put a service tier of the zone between, and remove what leads to the store itself.";
+    /// The network plug-in is known to enforce no NetworkPolicy.
+    CniNoEnforcement: Critical, Violated, ["1.4.1", "10.7.2"], "Install a network plug-in that enforces NetworkPolicies, or an engine beside it: until then nothing is segmented.";
     /// Whether the network plug-in enforces policies was not tested.
     CniEnforcementUnproven: High, Unproven, ["11.4.5", "10.7.2"], "Test from a pod that a denied connection fails; this version does not.";
     /// A flow has ended and is closed.

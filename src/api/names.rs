@@ -16,6 +16,11 @@ pub const ZONE_LABEL: &str = "pcizone.dev/zone";
 /// Label on a flow policy: the flow's name.
 pub const FLOW_LABEL: &str = "pcizone.dev/flow";
 
+/// Label on a pod of a zone: what it does with account data.
+pub const ROLE_LABEL: &str = "pcizone.dev/role";
+/// Value of [`ROLE_LABEL`]: it stores account data.
+pub const CHD_STORE: &str = "chd-store";
+
 /// Label on zone nodes. Kubelets may not set labels under this prefix (admission plugin `NodeRestriction`).
 pub const NODE_LABEL: &str = "node-restriction.kubernetes.io/pcizone";
 /// Key of the taint on zone nodes; the value is the zone's name.

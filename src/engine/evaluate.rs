@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     access::Access,
-    checks::{self, Case, Found, INCIDENT_MEMORY, View, flows, people},
+    checks::{self, Around, Case, Found, INCIDENT_MEMORY, View, flows, people},
     dates::{EXPIRY_WARNING, earlier, later},
     declaration::Declaration,
     evictions::{self, Eviction},
@@ -37,7 +37,8 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
     let pods = misplaced::by_zone(snapshot, resolution);
     let reach = Reach::with_declared(snapshot, checks::network::declared(snapshot, resolution, now));
     let access = Access::new(snapshot);
-    let view = View { snapshot, resolution, reach: &reach, access: &access, now };
+    let around = Around::new(snapshot, resolution, &reach);
+    let view = View { snapshot, resolution, reach: &reach, access: &access, around: &around, now };
     let waiting = evictions::Waiting::new(snapshot, now);
     let judge = |record: &ZoneRecord| {
         let name = record.name();

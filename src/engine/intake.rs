@@ -12,7 +12,7 @@ use k8s_openapi::{
         batch::v1::{CronJob, Job},
         core::v1::{self, Namespace, Node, ReplicationController, Service},
         discovery::v1::EndpointSlice,
-        networking::v1::{NetworkPolicy, ServiceCIDR},
+        networking::v1::{Ingress, NetworkPolicy, ServiceCIDR},
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -27,6 +27,7 @@ use super::{
     facts, ownership,
     pod::Common,
     policy::Specs,
+    route::{self, Grant, Route},
     service::{SLICE_CONTROLLER, SLICE_WRITER},
     snapshot::{Snapshot, ZoneRecord, node_ranges},
     trim,
@@ -137,6 +138,20 @@ kinds! {
     NetworkPolicy(NetworkPolicy) of "networking.k8s.io" "v1", "networkpolicies", Namespaced => Intake::policy;
     Pod(v1::Pod) of "" "v1", "pods", Namespaced => Intake::pod;
     Service(Service) of "" "v1", "services", Namespaced => Intake::service;
+    Ingress(Ingress) of "networking.k8s.io" "v1", "ingresses", Namespaced
+        => |to, one| to.snapshot.routes.push(Arc::new(trim::ingress(one)));
+    HTTPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1", "httproutes", Namespaced
+        => |to, one| to.route(route::Kind::HTTPRoute, &one);
+    GRPCRoute(DynamicObject) of "gateway.networking.k8s.io" "v1", "grpcroutes", Namespaced
+        => |to, one| to.route(route::Kind::GRPCRoute, &one);
+    TLSRoute(DynamicObject) of "gateway.networking.k8s.io" "v1", "tlsroutes", Namespaced
+        => |to, one| to.route(route::Kind::TLSRoute, &one);
+    TCPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1alpha2", "tcproutes", Namespaced
+        => |to, one| to.route(route::Kind::TCPRoute, &one);
+    UDPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1alpha2", "udproutes", Namespaced
+        => |to, one| to.route(route::Kind::UDPRoute, &one);
+    ReferenceGrant(DynamicObject) of "gateway.networking.k8s.io" "v1beta1", "referencegrants", Namespaced
+        => |to, one| to.snapshot.grants.push(Arc::new(Grant::read(&one)));
     EndpointSlice(EndpointSlice) of "discovery.k8s.io" "v1", "endpointslices", Namespaced => Intake::slice;
     ServiceCIDR(ServiceCIDR) of "networking.k8s.io" "v1", "servicecidrs", Cluster => Intake::service_range;
     ClusterRole(ClusterRole) of "rbac.authorization.k8s.io" "v1", "clusterroles", Cluster
@@ -263,6 +278,10 @@ impl Intake {
 
     fn service_range(&mut self, range: ServiceCIDR) {
         self.service_ranges.push(Arc::new(range));
+    }
+
+    fn route(&mut self, kind: route::Kind, route: &DynamicObject) {
+        self.snapshot.routes.push(Arc::new(Route::read(kind, route)));
     }
 
     fn guard(&mut self, kind: Guards, guard: DynamicObject) {

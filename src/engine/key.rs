@@ -12,3 +12,8 @@ pub(super) fn of(metadata: &ObjectMeta) -> Box<str> {
 pub(super) fn namespace(key: &str) -> &str {
     key.split_once('/').map_or("", |(namespace, _)| namespace)
 }
+
+/// The name in a key.
+pub(super) fn name(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(_, name)| name)
+}

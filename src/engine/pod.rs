@@ -9,7 +9,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::{held::Held, key, powers::Powers};
+use super::{data_plane, held::Held, key, powers::Powers};
 use crate::api::{Protocol, names};
 
 /// On the pod that shows a static one.
@@ -38,6 +38,8 @@ pub struct Pod {
     pub shares: Shares,
     /// What it may do to its node, and by its token. Copies of one template share it.
     pub powers: Arc<Powers>,
+    /// A `DaemonSet` made it, and one of its containers is known to enforce NetworkPolicies.
+    pub enforces: bool,
     /// A file on its node declares it, and no API server was asked.
     pub is_static: bool,
     /// It has ended, well or not: nothing of it runs any more.
@@ -55,6 +57,8 @@ pub struct ContainerPort {
     pub number: u16,
     /// Its name, by which a policy may mean it.
     pub name: Option<Box<str>>,
+    /// The port of the node that leads to it, if one does.
+    pub host: Option<u16>,
 }
 
 /// What a pod shares with its node.
@@ -76,7 +80,7 @@ impl Pod {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+        key::name(&self.key)
     }
 
     /// It, or the workload that made it: a name that stays when one pod takes the place of another.
@@ -89,8 +93,12 @@ impl Pod {
 
     /// A `DaemonSet` made it, for one node.
     pub fn is_of_daemon_set(&self) -> bool {
-        self.owner.as_deref().is_some_and(|owner| owner.starts_with("DaemonSet/"))
+        is_of_daemon_set(self.owner.as_deref())
     }
+}
+
+fn is_of_daemon_set(owner: Option<&str>) -> bool {
+    owner.is_some_and(|owner| owner.starts_with("DaemonSet/"))
 }
 
 impl From<Manifest> for Pod {
@@ -98,9 +106,11 @@ impl From<Manifest> for Pod {
         let status = status.unwrap_or_default();
         let spec = spec.unwrap_or_default();
         let is_static = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
+        let owner = controller(&metadata);
         Pod {
             key: key::of(&metadata),
-            owner: controller(&metadata),
+            enforces: is_of_daemon_set(owner.as_deref()) && enforces(&spec),
+            owner,
             ports: ports(&spec),
             created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
             shares: shares(&spec),
@@ -129,13 +139,26 @@ fn ports(spec: &PodSpec) -> Arc<[ContainerPort]> {
     let ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
     let port = |port: &v1::ContainerPort| {
         let protocol = Protocol::read(port.protocol.as_deref())?;
-        let number = u16::try_from(port.container_port).ok().filter(|number| *number != 0)?;
-        Some(ContainerPort { protocol, number, name: port.name.as_deref().map(Into::into) })
+        let number = |number: i32| u16::try_from(number).ok().filter(|number| *number != 0);
+        let host = port.host_port.and_then(number);
+        Some(ContainerPort {
+            protocol,
+            number: number(port.container_port)?,
+            name: port.name.as_deref().map(Into::into),
+            host,
+        })
     };
     let mut ports: Vec<ContainerPort> = ports.filter_map(port).collect();
     ports.sort();
     ports.dedup();
     ports.into()
+}
+
+/// By the images and the names of containers, since an engine may run beside a network plug-in in one pod.
+fn enforces(spec: &PodSpec) -> bool {
+    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let is_engine = |name: &str| data_plane::ENGINES.iter().any(|engine| name.contains(engine));
+    containers.flat_map(|container| container.image.as_deref().into_iter().chain([&*container.name])).any(is_engine)
 }
 
 fn shares(spec: &PodSpec) -> Shares {
@@ -225,13 +248,38 @@ mod tests {
         let container = |number: i64, name: &str| json!({ "name": "a", "ports": [{ "containerPort": number, "name": name, "protocol": "UDP" }] });
         let mut sidecar = container(2, "b");
         sidecar["restartPolicy"] = json!("Always");
-        let spec = json!({ "containers": [container(1, "a"), { "name": "b", "ports": [{ "containerPort": 4 }, { "containerPort": 70000 }] }],
+        let spec = json!({ "containers": [container(1, "a"), { "name": "b", "ports": [{ "containerPort": 4, "hostPort": 40 }, { "containerPort": 70000 }] }],
             "initContainers": [sidecar, container(3, "c")] });
-        let port =
-            |protocol, number, name: Option<&str>| ContainerPort { protocol, number, name: name.map(Into::into) };
-        let wanted =
-            [port(Protocol::TCP, 4, None), port(Protocol::UDP, 1, Some("a")), port(Protocol::UDP, 2, Some("b"))];
+        let port = |protocol, number, name: Option<&str>, host| ContainerPort {
+            protocol,
+            number,
+            name: name.map(Into::into),
+            host,
+        };
+        let wanted = [
+            port(Protocol::TCP, 4, None, Some(40)),
+            port(Protocol::UDP, 1, Some("a"), None),
+            port(Protocol::UDP, 2, Some("b"), None),
+        ];
         assert_eq!(*of_spec(&spec).ports, wanted);
+    }
+
+    #[test]
+    fn an_engine_beside_a_plug_in_is_seen_by_its_image() {
+        let owner = |kind: &str| json!([{ "apiVersion": "apps/v1", "kind": kind, "name": "kube-flannel-ds", "uid": "1", "controller": true }]);
+        let plain = json!({ "name": "kube-flannel", "image": "ghcr.io/flannel-io/flannel:v0.27.0" });
+        let engine = json!({ "name": "b", "image": "registry.k8s.io/networking/kube-network-policies:v0.7.0" });
+        let named = json!({ "name": "kube-network-policies", "image": "registry.example.com/mirror:7" });
+        for (kind, containers, enforces) in [
+            ("DaemonSet", json!([plain]), false),
+            ("DaemonSet", json!([plain, engine]), true),
+            ("DaemonSet", json!([plain, named]), true),
+            ("ReplicaSet", json!([engine]), false),
+        ] {
+            let metadata = json!({ "namespace": "kube-flannel", "name": "a", "ownerReferences": owner(kind) });
+            let pod = pod(json!({ "metadata": metadata, "spec": { "containers": containers } }));
+            assert_eq!(pod.enforces, enforces, "{kind} {containers}");
+        }
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub const NEEDED: &[Right] = &[
     right("", "pods", &["list", "watch"], Place::Cluster),
     right("networking.k8s.io", "servicecidrs", &["list", "watch"], Place::Cluster),
     right("", "services", &["list", "watch"], Place::Cluster),
+    right("networking.k8s.io", "ingresses", &["list", "watch"], Place::Cluster),
     right("discovery.k8s.io", "endpointslices", &["list", "watch"], Place::Cluster),
     right("events.k8s.io", "events", &["create", "patch"], Place::Default),
     right("coordination.k8s.io", "leases", &["get", "create", "patch"], Place::Own).on(names::OPERATOR),

@@ -20,6 +20,7 @@ use super::{
     memory::Memory,
     pod::Pod,
     policy::Policy,
+    route::{Grant, Route},
     service::{Service, Slice},
 };
 use crate::api::{PciZone, PciZoneStatus, names};
@@ -41,6 +42,10 @@ pub struct Snapshot {
     pub services: Vec<Arc<Service>>,
     /// EndpointSlices that their controller did not write, by namespace and name.
     pub slices: Vec<Arc<Slice>>,
+    /// Every Ingress and every route of the Gateway API, by kind, namespace and name.
+    pub routes: Vec<Arc<Route>>,
+    /// What lets routes lead into other namespaces, by namespace and name.
+    pub grants: Vec<Arc<Grant>>,
     /// Every ClusterRole, and every `Role` of all namespaces.
     pub roles: Vec<Arc<Role>>,
     /// Every ClusterRoleBinding, and every `RoleBinding` of all namespaces.

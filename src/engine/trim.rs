@@ -4,7 +4,7 @@ use k8s_openapi::{
     api::{
         core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
         discovery::v1::EndpointSlice,
-        networking::v1::NetworkPolicy,
+        networking::v1::{Ingress, NetworkPolicy},
         rbac::{
             self,
             v1::{ClusterRole, ClusterRoleBinding, RoleBinding},
@@ -20,6 +20,7 @@ use super::{
     ownership,
     pod::{Common, Pod},
     policy::{Policy, Specs},
+    route::Route,
     service::{Service, Slice},
 };
 use crate::api::names;
@@ -66,6 +67,11 @@ pub fn service(service: v1::Service) -> Service {
 /// An EndpointSlice.
 pub fn slice(slice: EndpointSlice) -> Slice {
     slice.into()
+}
+
+/// An Ingress.
+pub fn ingress(ingress: Ingress) -> Route {
+    ingress.into()
 }
 
 /// A ClusterRole.

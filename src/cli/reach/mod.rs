@@ -161,8 +161,12 @@ mod tests {
     use crate::engine::pod::ContainerPort;
 
     fn pod(key: &str, ports: &[(Protocol, u16)], ended: bool) -> Arc<Pod> {
-        let port =
-            |(protocol, number): &(Protocol, u16)| ContainerPort { protocol: *protocol, number: *number, name: None };
+        let port = |(protocol, number): &(Protocol, u16)| ContainerPort {
+            protocol: *protocol,
+            number: *number,
+            name: None,
+            host: None,
+        };
         Arc::new(Pod { key: key.into(), ports: ports.iter().map(port).collect(), ended, ..Pod::default() })
     }
 

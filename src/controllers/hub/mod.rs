@@ -50,6 +50,7 @@ use crate::{
         guards::{self, Memo},
         pod::Pod,
         policy::Policy,
+        route::Route,
         service::{Service, Slice},
         snapshot::{Cluster, Incident, Unseen, ZoneRecord},
     },
@@ -66,7 +67,7 @@ pub const WATCH_SECONDS: u32 = 40;
 const STALE: Duration = Duration::from_secs(60);
 
 /// The kinds that are watched, by their plural names.
-const RESOURCES: [&str; 12] = [
+const RESOURCES: [&str; 13] = [
     "pcizones",
     "namespaces",
     "nodes",
@@ -78,6 +79,7 @@ const RESOURCES: [&str; 12] = [
     "rolebindings",
     "services",
     "endpointslices",
+    "ingresses",
     "servicecidrs",
 ];
 
@@ -92,6 +94,7 @@ pub struct Hub {
     slices: Store<Slice>,
     cluster_roles: Store<Role>,
     cluster_bindings: Store<Binding>,
+    ingresses: Store<Route>,
     roles: Store<Role>,
     bindings: Store<Binding>,
     service_ranges: Arc<Store<ServiceCIDR>>,
@@ -176,6 +179,7 @@ impl Hub {
             slices: Store::default(),
             cluster_roles: Store::default(),
             cluster_bindings: Store::default(),
+            ingresses: Store::default(),
             roles: Store::default(),
             bindings: Store::default(),
             service_ranges: Arc::default(),
@@ -376,6 +380,7 @@ impl Hub {
         let (mut roles, mut bindings) = (self.cluster_roles.all(), self.cluster_bindings.all());
         roles.extend(self.roles.all());
         bindings.extend(self.bindings.all());
+        let routes = self.ingresses.all();
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
@@ -389,6 +394,8 @@ impl Hub {
             pods,
             services,
             slices,
+            routes,
+            grants: Vec::new(),
             roles,
             bindings,
             guards,

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::engine::{
     access::{Binding, Role},
     pod::Pod,
+    route::Route,
     service::{Service, Slice},
 };
 
@@ -72,6 +73,7 @@ kept_whole!(
     Pod: |pod| &pod.key,
     Service: |service| &service.key,
     Slice: |slice| &slice.key,
+    Route: |route| &route.key,
     Role: |role| &role.key,
     Binding: |binding| &binding.key
 );

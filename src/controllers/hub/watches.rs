@@ -51,6 +51,7 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         ),
         follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.services, trim::service, Hub::on_judged),
         follow(hub, (Api::all(client.clone()), ()), by_others, &hub.slices, trim::slice, Hub::on_slice),
+        follow(hub, (Api::all(client.clone()), ()), all.clone(), &hub.ingresses, trim::ingress, Hub::on_judged),
         follow(
             hub,
             (Api::all(client.clone()), ()),
@@ -119,6 +120,7 @@ impl Hub {
         self.services.until_filled().await;
         self.cluster_roles.until_filled().await;
         self.cluster_bindings.until_filled().await;
+        self.ingresses.until_filled().await;
         self.roles.until_filled().await;
         self.bindings.until_filled().await;
         self.complete.store(true, Ordering::Release);

@@ -2,6 +2,7 @@
 
 mod access;
 mod doors;
+mod exposure;
 pub(super) mod flows;
 mod hardening;
 mod hosting;
@@ -10,9 +11,11 @@ mod operator;
 mod overlap;
 pub(super) mod people;
 mod pods;
+mod routes;
 mod scope;
 mod segmentation;
 mod services;
+mod stores;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -23,7 +26,7 @@ use k8s_openapi::{
 
 use super::{
     access::{Access, unacknowledged},
-    change,
+    change, data_plane,
     dates::later,
     declaration::Declaration,
     due::Due,
@@ -31,7 +34,7 @@ use super::{
     guards::{self, Guarding},
     plan::{self, Stance, Write},
     pod::Pod,
-    reach::Reach,
+    reach::{Class, Reach, doors::Services, sets::Classes},
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Snapshot, node_ranges},
 };
@@ -48,8 +51,34 @@ pub struct View<'a> {
     pub reach: &'a Reach<'a>,
     /// Who holds what that opens a zone.
     pub access: &'a Access<'a>,
+    /// What is looked up once for all zones.
+    pub around: &'a Around<'a>,
     /// The moment.
     pub now: Timestamp,
+}
+
+/// What is the same for every zone.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// Services by name.
+    pub services: Services<'a>,
+    /// Classes of pods whose namespace is in no zone.
+    pub zoneless: Classes,
+    /// A network plug-in that is known to enforce nothing.
+    pub enforces_nothing: Option<String>,
+}
+
+impl<'a> Around<'a> {
+    /// Looks at a cluster.
+    pub fn new(snapshot: &'a Snapshot, resolution: &Resolution, reach: &Reach) -> Self {
+        let is_zoneless = |class: &Class| resolution.namespace(class.namespace).is_none_or(|claim| !claim.is_member());
+        let classes = reach.population.classes().filter(|(_, class)| !class.pods.is_empty() && is_zoneless(class));
+        Around {
+            services: Services::new(snapshot),
+            zoneless: classes.map(|(number, _)| number).collect(),
+            enforces_nothing: data_plane::enforces_nothing(snapshot),
+        }
+    }
 }
 
 /// One zone and all that is needed to judge it.
@@ -84,6 +113,8 @@ pub struct Case<'a> {
     pub access: &'a Access<'a>,
     /// Everything that this generation declares was in place when it was judged last.
     pub was_in_place: bool,
+    /// What is the same for every zone.
+    pub around: &'a Around<'a>,
     /// The moment of the judgement.
     pub now: Timestamp,
 }
@@ -186,6 +217,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PodNotIsolatedIngress
         | FindingId::PodNotIsolatedEgress
         | FindingId::NamespaceUnlabelled
+        | FindingId::CniNoEnforcement
         | FindingId::CniEnforcementUnproven
         | FindingId::PodPredatesPolicy
         | FindingId::HostNetworkPod
@@ -194,9 +226,16 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::NodePortExposed
         | FindingId::LoadBalancerExposed
         | FindingId::ExternalIpsUsed
+        | FindingId::ExternalIpInterceptsZone
+        | FindingId::SourceAddressObscured
+        | FindingId::IngressExposesZone
+        | FindingId::CrossNamespaceReferenceGrant
+        | FindingId::IngressWithoutTls
         | FindingId::ExternalNameFromZone
         | FindingId::ExternalNameIntoZone
-        | FindingId::EndpointsPointIntoZone => Topic::Segmentation,
+        | FindingId::EndpointsPointIntoZone
+        | FindingId::ZoneServiceHasManualEndpoints
+        | FindingId::ChdStoreReachable => Topic::Segmentation,
         FindingId::FlowExpired
         | FindingId::FlowExpiringSoon
         | FindingId::FlowReviewOverdue
@@ -273,7 +312,7 @@ impl<'a> Case<'a> {
         pods: Vec<&'a Pod>,
         previous: Option<&PciZoneStatus>,
     ) -> Self {
-        let View { snapshot, resolution, reach, access, now } = view;
+        let View { snapshot, resolution, reach, access, around, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
         };
@@ -327,6 +366,7 @@ impl<'a> Case<'a> {
             reach,
             access,
             was_in_place,
+            around,
             now,
         }
     }
@@ -412,6 +452,8 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     network::check(case, &mut found);
     flows::check(case, &mut found);
     services::check(case, &mut found);
+    routes::check(case, &mut found);
+    stores::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
     access::check(case, &mut found);

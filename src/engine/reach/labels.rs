@@ -37,6 +37,14 @@ impl Terms {
         Terms(vec![Term::In(key.to_string(), vec![value.to_string()])])
     }
 
+    /// Each of these labels has its value.
+    pub fn labels<'l>(labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> Self {
+        let term = |(key, value): (&str, &str)| Term::In(key.to_string(), vec![value.to_string()]);
+        let mut terms: Vec<Term> = labels.into_iter().map(term).collect();
+        terms.sort();
+        Terms(terms)
+    }
+
     /// It means everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -4,9 +4,10 @@
 //!  pods ──▶ Population: classes of pods that no policy tells apart
 //!  policies ──compile──▶ Stage, Stage, … ──▶ decide (one connection) · effective (everything, as sets)
 //! ```
-//! The rules are those of `networking.k8s.io/v1`. What no policy governs (the own node, host networks, Services, the API
-//! server) is another file's.
+//! The rules are those of `networking.k8s.io/v1`. What no policy governs (the own node, host networks, Services, routes) are
+//! doors; the API server is another file's.
 
+pub mod doors;
 mod end;
 mod labels;
 mod population;

@@ -204,6 +204,17 @@ impl<'a> Population<'a> {
         members.iter().filter(|number| self.class(*number).is_some_and(fits)).collect()
     }
 
+    /// Classes of one namespace that a selector means; without those that use the network of their node.
+    pub fn select_within(&self, namespace: &str, pods: &Terms) -> Classes {
+        let Some(members) = self.within(namespace) else { return first(0) };
+        // Where there are few, a look at each is less than a look at all pods of the cluster with such a label.
+        if members.len() > FEW {
+            return members & &self.pod_labels.select(pods);
+        }
+        let is_meant = |class: &Class| !class.host_network && pods.matches(&class.labels);
+        members.iter().filter(|number| self.class(*number).is_some_and(is_meant)).collect()
+    }
+
     /// The same as peers, who are pods that are there.
     pub fn peers(&self, namespaces: Option<&Terms>, pods: &Terms) -> Peers {
         Peers::of_pods(&(&self.select(namespaces, pods) & &first(self.real)))

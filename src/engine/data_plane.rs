@@ -1,0 +1,78 @@
+//! The network plug-in, as far as its pods tell: is it one that is known to enforce no NetworkPolicy.
+//!
+//! It says nothing of any other: what is known by name to enforce may still be told not to.
+
+use super::{pod::Pod, snapshot::Snapshot};
+
+/// What enforces NetworkPolicies, by parts of the names of its `DaemonSet`s, containers and images.
+pub(super) const ENGINES: [&str; 12] = [
+    "antrea",
+    "aws-node",
+    "azure-npm",
+    "calico",
+    "canal",
+    "cilium",
+    "kube-network-policies",
+    "kube-router",
+    "nsx-node",
+    "ovn",
+    "romana",
+    "weave",
+];
+/// Where flannel runs as its makers ship it.
+const FLANNEL: [&str; 2] = ["kube-flannel", "kube-system"];
+
+/// The `DaemonSet` of a network plug-in that enforces nothing, as `DaemonSet/namespace/name`, if no engine runs beside it.
+pub fn enforces_nothing(snapshot: &Snapshot) -> Option<String> {
+    let daemons = || snapshot.pods.iter().filter(|pod| !pod.ended && pod.is_of_daemon_set());
+    let flannel = daemons().find(|pod| is_flannel(pod))?;
+    let is_engine = |pod: &Pod| pod.enforces || ENGINES.iter().any(|engine| daemon_set(pod).contains(engine));
+    (!daemons().any(|pod| is_engine(pod))).then(|| format!("DaemonSet/{}/{}", flannel.namespace(), daemon_set(flannel)))
+}
+
+fn is_flannel(pod: &Pod) -> bool {
+    FLANNEL.contains(&pod.namespace()) && daemon_set(pod).starts_with("kube-flannel")
+}
+
+fn daemon_set(pod: &Pod) -> &str {
+    pod.owner.as_deref().and_then(|owner| owner.strip_prefix("DaemonSet/")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn pod(namespace: &str, owner: &str) -> Arc<Pod> {
+        Arc::new(Pod { key: format!("{namespace}/a").into(), owner: Some(owner.into()), ..Pod::default() })
+    }
+
+    #[test]
+    fn only_flannel_without_an_engine_is_known_to_enforce_nothing() {
+        let flannel = || pod("kube-flannel", "DaemonSet/kube-flannel-ds");
+        let ended = || Arc::new(Pod { ended: true, ..Pod::clone(&pod("kube-system", "DaemonSet/calico-node")) });
+        let beside = || Arc::new(Pod { enforces: true, ..Pod::clone(&flannel()) });
+        let none = "DaemonSet/kube-flannel/kube-flannel-ds";
+        for (pods, wanted) in [
+            (vec![], None),
+            (vec![flannel()], Some(none)),
+            (
+                vec![pod("kube-system", "DaemonSet/kube-flannel-ds-amd64")],
+                Some("DaemonSet/kube-system/kube-flannel-ds-amd64"),
+            ),
+            (vec![flannel(), pod("kube-system", "DaemonSet/kube-proxy"), ended()], Some(none)),
+            (vec![flannel(), pod("kube-system", "ReplicaSet/calico-kube-controllers-1")], Some(none)),
+            (vec![flannel(), pod("calico-system", "DaemonSet/calico-node")], None),
+            (vec![flannel(), pod("kube-system", "DaemonSet/kube-router")], None),
+            (vec![beside()], None),
+            (vec![pod("kube-system", "DaemonSet/canal")], None),
+            (vec![pod("shop", "DaemonSet/kube-flannel-ds")], None),
+            (vec![pod("kube-flannel", "ReplicaSet/kube-flannel-ds")], None),
+        ] {
+            let names: Vec<_> = pods.iter().map(|pod| pod.owner.clone()).collect();
+            let snapshot = Snapshot { pods, ..Snapshot::default() };
+            assert_eq!(enforces_nothing(&snapshot).as_deref(), wanted, "{names:?}");
+        }
+    }
+}
