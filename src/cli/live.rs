@@ -64,9 +64,8 @@ async fn list(client: &Client, kind: Kind, reader: &mut Reader, progress: &mut P
     let mut next = String::new();
     loop {
         let request = http::Request::get(path(kind, &next)).body(Vec::new()).context("cannot make a request")?;
-        let answer = match timeout(CALL, client.request_text(request)).await {
-            Ok(answer) => answer,
-            Err(_) => bail!("cannot list {}: no answer for {} s", kind.plural(), CALL.as_secs()),
+        let Ok(answer) = timeout(CALL, client.request_text(request)).await else {
+            bail!("cannot list {}: no answer for {} s", kind.plural(), CALL.as_secs());
         };
         let text = match answer {
             Ok(text) => text,

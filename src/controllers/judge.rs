@@ -86,7 +86,6 @@ impl Judge {
         missing_rights: watch::Receiver<Vec<String>>,
         teller: Teller,
         evictions: watch::Sender<Vec<Eviction>>,
-        report: watch::Sender<Reported>,
     ) -> Self {
         Judge {
             hub,

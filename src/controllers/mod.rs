@@ -99,7 +99,6 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let (missing_rights, rights) = watch::channel(Vec::new());
     let teller = Teller::new(client.clone(), &identity);
     let (evictions, due) = watch::channel(Vec::new());
-    let (report, reported) = watch::channel(None);
     let judge = Judge::new(
         Arc::clone(&hub),
         applier.clone(),
@@ -108,7 +107,6 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         rights,
         teller.clone(),
         evictions,
-        report,
     );
     let reported = judge.reported();
     let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);

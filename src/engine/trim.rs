@@ -89,7 +89,7 @@ pub fn cluster_binding(binding: ClusterRoleBinding) -> Binding {
     binding.into()
 }
 
-/// A RoleBinding.
+/// A `RoleBinding`.
 pub fn binding(binding: RoleBinding, common: &mut access::Common) -> Binding {
     common.share_binding(binding.into())
 }

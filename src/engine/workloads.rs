@@ -20,7 +20,7 @@ use super::{
     pod::{self, Pod},
 };
 
-/// Label by which a Deployment tells the pods of one template from others: what it adds to the names of its ReplicaSets.
+/// Label by which a Deployment tells the pods of one template from others: what it adds to the names of its `ReplicaSet`s.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// What a workload makes pods from.

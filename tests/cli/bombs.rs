@@ -21,12 +21,12 @@ fn laughs(depth: usize) -> String {
 }
 
 fn merges(depth: usize) -> String {
-    let map = |level: usize| match level {
-        0 => "x0: &x0 {a: b}\n".to_string(),
-        _ => {
-            let keys: String = (0..10).map(|key| format!("k{key}: {{<<: *x{}}}, ", level - 1)).collect();
-            format!("x{level}: &x{level} {{{keys}}}\n")
+    let map = |level: usize| {
+        if level == 0 {
+            return "x0: &x0 {a: b}\n".to_string();
         }
+        let keys: String = (0..10).map(|key| format!("k{key}: {{<<: *x{}}}, ", level - 1)).collect();
+        format!("x{level}: &x{level} {{{keys}}}\n")
     };
     (0..depth).map(map).collect()
 }

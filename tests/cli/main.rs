@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::format_collect,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test ends where something is not as expected"

@@ -141,10 +141,9 @@ impl Walk {
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => self.folder(&path, depth + 1),
                 Ok(_) if is_manifest(&path) => self.file(path),
-                Ok(_) => {}
                 Err(error) if is_manifest(&path) => self.fail(&path, format!("cannot read it: {error}")),
-                // A link that leads nowhere is no manifest.
-                Err(_) => {}
+                // A link that leads nowhere is no manifest either.
+                Ok(_) | Err(_) => {}
             }
         }
     }

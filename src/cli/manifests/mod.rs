@@ -68,6 +68,9 @@ pub struct Settings {
     pub live: bool,
 }
 
+/// Reads a text, and gives out object by object.
+type Parse = fn(&str, &mut dyn FnMut(Read)) -> Result<(), Unparsable>;
+
 /// Reads one source after the other.
 pub struct Reader {
     settings: Settings,
@@ -180,7 +183,7 @@ impl Reader {
             Ok(text) => text,
             Err(error) => {
                 let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+                let line = before.split(|byte| *byte == b'\n').count();
                 let place = Place { source: source.to_string(), line: u64::try_from(line).ok(), item: None };
                 return self.fail(place, "it is no UTF-8 text");
             }
@@ -236,7 +239,7 @@ impl Reader {
         }
     }
 
-    fn document(&mut self, context: Context, parse: fn(&str, &mut dyn FnMut(Read)) -> Result<(), Unparsable>) {
+    fn document(&mut self, context: Context, parse: Parse) {
         let parsed = parse(context.text, &mut |read| self.object(context, read));
         if let Err(Unparsable { line, message }) = parsed {
             let source = self.sources.get(context.source).cloned().unwrap_or_default();

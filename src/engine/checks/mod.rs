@@ -193,6 +193,7 @@ pub enum Topic {
 }
 
 /// The topic of a finding.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub fn topic(id: FindingId) -> Topic {
     match id {
         FindingId::NamespaceClaimedTwice

@@ -148,7 +148,7 @@ pub fn count() -> usize {
 pub fn disagreements(judge: &Judge) -> Vec<String> {
     let mut wrong = Vec::new();
     for (Recipe { name, probes, .. }, cluster) in CASES.iter() {
-        judge(&cluster, &mut |probe| {
+        judge(cluster, &mut |probe| {
             for (from, to, protocol, port, expected) in *probes {
                 let expected = expected.verdict();
                 let verdict = probe(&end(from), &end(to), *protocol, *port);
