@@ -40,19 +40,27 @@ impl<'a> Exposure<'a> {
         let all = targets(some, &pods);
         let flows = case.declaration.open_flows(case.now);
         let flows: Vec<&Flow> = flows.filter(|flow| comes(flow) && leads_to(case, flow, service)).collect();
-        let declared = flows.iter().flat_map(|flow| &flow.ports);
-        let declared = ports(declared.filter_map(|port| Some((port.protocol, u16::try_from(port.port).ok()?))));
+        let declared = flow_ports(&flows);
         let left = all.minus(&declared);
         let missing = (flows.is_empty() || !left.is_empty()).then_some(left);
         Exposure { pods, ports: all, flows, missing }
     }
 
-    /// Ports of the Service, of which no flow declares where they lead; all where nothing is known of where they lead.
-    pub(super) fn undeclared<'s>(&self, service: &'s Service) -> Vec<&'s ServicePort> {
-        let missing = self.missing.as_ref().filter(|missing| !missing.is_empty());
-        let is_missing =
-            |port: &&ServicePort| missing.is_none_or(|missing| !targets([*port], &self.pods).and(missing).is_empty());
-        service.ports.iter().filter(is_missing).collect()
+    /// What of it is declared by networks alone. On the other ports whoever is on the internet may come in.
+    pub(super) fn by_networks(&self) -> Option<Self> {
+        let is_internet = |flow: &&&Flow| flow.from.internet == Some(true);
+        let internet: Vec<&Flow> = self.flows.iter().filter(is_internet).copied().collect();
+        let ports = self.ports.minus(&flow_ports(&internet));
+        let meets = |flow: &&&Flow| ports.is_empty() || !flow_ports(&[**flow]).and(&ports).is_empty();
+        let flows = self.flows.iter().filter(|flow| !is_internet(flow)).filter(meets).copied().collect();
+        let is_left = internet.is_empty() || !ports.is_empty();
+        is_left.then(|| Exposure { pods: self.pods.clone(), flows, ports, missing: None })
+    }
+
+    /// Ports of the Service that lead to some ports of its pods; all where nothing is known of where they lead.
+    pub(super) fn leading<'s>(&self, service: &'s Service, to: &Ports) -> Vec<&'s ServicePort> {
+        let leads = |port: &&ServicePort| to.is_empty() || !targets([*port], &self.pods).and(to).is_empty();
+        service.ports.iter().filter(leads).collect()
     }
 
     /// The pods, on some of their ports.
@@ -74,6 +82,11 @@ impl<'a> Exposure<'a> {
         let names: Vec<String> = self.flows.iter().map(|flow| flow.name.clone()).collect();
         format!("{} {}", if names.len() == 1 { "flow" } else { "flows" }, few(&names))
     }
+}
+
+fn flow_ports(flows: &[&Flow]) -> Ports {
+    let all = flows.iter().flat_map(|flow| &flow.ports);
+    ports(all.filter_map(|port| Some((port.protocol, u16::try_from(port.port).ok()?))))
 }
 
 /// Every pod behind the Service is one that the flow leads to.

@@ -68,7 +68,7 @@ fn open(case: &Case, service: &Service, leads: &Leads) -> Vec<Found> {
         let balances = ways.contains(&Way::LoadBalancer);
         // The ports that a load balancer opens on the nodes are told with it.
         let ways = ways.iter().filter(|way| **way != Way::NodePort || !balances);
-        let (to, from_nodes) = (exposure.to(missing), node_ports(&exposure.undeclared(service)));
+        let (to, from_nodes) = (exposure.to(missing), node_ports(&exposure.leading(service, missing)));
         let undeclared = |way: &Way| {
             let (id, from) = match way {
                 Way::NodePort => (FindingId::NodePortExposed, from_nodes.clone()),
@@ -82,11 +82,8 @@ fn open(case: &Case, service: &Service, leads: &Leads) -> Vec<Found> {
         };
         return ways.map(undeclared).collect();
     }
-    // Whoever is on the internet may come in anyway.
-    if exposure.flows.iter().any(|flow| flow.from.internet == Some(true)) {
-        return Vec::new();
-    }
-    narrower(service, leads, &exposure).into_iter().map(|(id, message)| found(id, message)).collect()
+    let narrower = exposure.by_networks().map(|exposure| narrower(service, leads, &exposure));
+    narrower.into_iter().flatten().map(|(id, message)| found(id, message)).collect()
 }
 
 /// Where a Service lets more clients through than the flows name, all of them by networks.
@@ -104,7 +101,7 @@ fn narrower(service: &Service, leads: &Leads, exposure: &Exposure) -> Vec<(Findi
         // A policy that sees the client does the same as ranges do.
         if !wider.is_empty() || balancer.ranges.is_empty() && !leads.keeps_clients {
             let named = few(&allowed);
-            let nodes = node_ports(&service.ports.iter().collect::<Vec<_>>());
+            let nodes = node_ports(&exposure.leading(service, &exposure.ports));
             let besides = leads.node_ports && !leads.keeps_clients;
             let lets = if besides { format!(" and {nodes} let") } else { " lets".to_string() };
             let message = format!("Its load balancer{lets} {who} through to {to}, and {flows} only {named}.");
@@ -115,14 +112,15 @@ fn narrower(service: &Service, leads: &Leads, exposure: &Exposure) -> Vec<(Findi
         return all;
     }
     if is_filtered && leads.node_ports {
-        let from = node_ports(&service.ports.iter().collect::<Vec<_>>());
+        let from = node_ports(&exposure.leading(service, &exposure.ports));
         let message = format!(
             "Besides its load balancer it leads from {from} to {to}, where no source ranges hold and {flows} cannot tell clients apart."
         );
         all.push((FindingId::NodePortExposed, message));
     }
     if !is_filtered || !leads.external_ips.is_empty() {
-        let message = format!("{to} may see the address of a node for that of a client, and {flows} names clients.");
+        let message =
+            format!("The address of a node may stand for that of a client at {to}, and {flows} names clients.");
         all.push((FindingId::SourceAddressObscured, message));
     }
     all
