@@ -13,5 +13,6 @@ mod faults;
 mod input;
 mod properties;
 mod reach;
+mod speed;
 mod support;
 mod templates;
