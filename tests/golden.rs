@@ -17,17 +17,19 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use engine_support::{Model, Planned, subject};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use pcizone::{
     api::{FindingId, crd, names},
     engine::{
-        self,
+        self, Snapshot,
         checks::{Found, View},
         evictions::Eviction,
         plan::Write,
+        policy::Policy,
         snapshot::{Incident, Tampering},
     },
 };
@@ -342,8 +344,52 @@ fn run(name: &str, input: &str) -> (BTreeMap<String, String>, Option<(String, St
         let name = zone["metadata"]["name"].as_str().expect("a name");
         files.insert(format!("status-{name}.yaml"), yaml(&zone["status"]));
     }
+    compare_settled(name, &model);
     let phase = case.phase.map(|phase| (phase, phase_text(&model.objects["PciZone/cde"])));
     (files, phase)
+}
+
+/// What the engine foretells is what the operator makes of it, write by write.
+fn compare_settled(name: &str, model: &Model) {
+    let mut made = model.clone();
+    made.settle(|_, _| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let made = shape(&made.snapshot());
+    let foretold = shape(&engine::settled(model.snapshot(), model.now));
+    assert_eq!(foretold, made, "{name}");
+}
+
+/// Everything that the operator writes, but for its guards.
+fn shape(snapshot: &Snapshot) -> Value {
+    let metadata = |metadata: &ObjectMeta| json!({ "labels": metadata.labels, "annotations": metadata.annotations });
+    let policy =
+        |policy: &Arc<Policy>| json!([policy.metadata.name, metadata(&policy.metadata), policy.spec.as_deref()]);
+    let policies = snapshot.policies.iter().filter(|(_, policies)| !policies.is_empty());
+    let policies: BTreeMap<_, Vec<Value>> =
+        policies.map(|(namespace, policies)| (namespace, policies.iter().map(policy).collect())).collect();
+    let namespaces: BTreeMap<_, Value> =
+        snapshot.namespaces.iter().map(|(name, namespace)| (name, metadata(&namespace.metadata))).collect();
+    let taints = |node: &Node| json!(node.spec.as_ref().and_then(|spec| spec.taints.as_ref()));
+    let nodes: BTreeMap<_, Value> =
+        snapshot.nodes.iter().map(|(name, node)| (name, json!([node.metadata.labels, taints(node)]))).collect();
+    without_empty(json!({ "policies": policies, "namespaces": namespaces, "nodes": nodes }))
+}
+
+/// An empty map or list says what none says.
+fn without_empty(value: Value) -> Value {
+    let is_empty = |value: &Value| {
+        value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) || *value == json!([])
+    };
+    match value {
+        Value::Object(map) => {
+            let map = map.into_iter().map(|(key, value)| (key, without_empty(value)));
+            Value::Object(map.filter(|(_, value)| !is_empty(value)).collect())
+        }
+        Value::Array(list) => {
+            let list = list.into_iter().map(without_empty);
+            Value::Array(list.map(|value| if is_empty(&value) { Value::Null } else { value }).collect())
+        }
+        value => value,
+    }
 }
 
 fn confirm(model: &mut Model, zone: &str) {

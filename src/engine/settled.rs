@@ -121,7 +121,7 @@ fn make(snapshot: &mut Snapshot, write: Write, now: Timestamp) {
                 *policy = Arc::new(replaced);
             }
         }
-        Write::DeletePolicy(live) => policies(snapshot, &live).retain(|policy| !is_it(policy, &live)),
+        Write::DeletePolicy(live) => delete(policies(snapshot, &live), &live, now),
         Write::LabelNamespace { namespace, zone, .. } => {
             edit_namespace(snapshot, &namespace, |namespace| {
                 label(&mut namespace.metadata, names::MANAGER_NAMESPACES, names::ZONE_LABEL, Some(&zone), now);
@@ -175,6 +175,17 @@ fn make_guard(guards: &mut Vec<Arc<Guard>>, write: GuardWrite, now: Timestamp) {
 
 fn policies<'a>(snapshot: &'a mut Snapshot, live: &Policy) -> &'a mut Vec<Arc<Policy>> {
     snapshot.policies.entry(live.metadata.namespace.clone().unwrap_or_default()).or_default()
+}
+
+/// What carries a finalizer stays until somebody takes that away.
+fn delete(policies: &mut Vec<Arc<Policy>>, live: &Policy, now: Timestamp) {
+    policies.retain_mut(|policy| {
+        let is_held = policy.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty());
+        if is_it(policy, live) && is_held {
+            Arc::make_mut(policy).metadata.deletion_timestamp = Some(Time(now));
+        }
+        !is_it(policy, live) || is_held
+    });
 }
 
 fn is_it(policy: &Policy, live: &Policy) -> bool {

@@ -177,6 +177,7 @@ impl Model {
                     merge(&mut object, &json!({ "metadata": { "labels": { names::FLOW_LABEL: null } } }));
                 }
                 object["spec"] = desired["spec"].clone();
+                merge(&mut object, &json!({ "metadata": { "ownerReferences": null } }));
                 // A replace takes every field over.
                 object["metadata"]["managedFields"] = json!([]);
                 let fields = object.clone();

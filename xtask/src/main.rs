@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod generate;
 mod image;
 mod operator;
@@ -32,6 +33,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Break what the operator keeps, for a long time, and count that everything comes back.
     Soak(bench::soak::Arguments),
+    /// Give broken manifests to what reads them, for some minutes.
+    Fuzz(fuzz::Arguments),
     /// Write the generated files (crds/, docs/pci-dss.md).
     Generate,
 }
@@ -43,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Demo { once } => demo::run(once).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Soak(arguments) => bench::soak::run(arguments).await,
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Generate => generate::run(),
     };
     match result {

@@ -4,7 +4,7 @@
 //! than one.
 
 use serde::de::{DeserializeSeed, IgnoredAny};
-use serde_saphyr::{DuplicateKeyPolicy, MessageFormatter, Options, UserMessageFormatter};
+use serde_saphyr::{DuplicateKeyPolicy, MessageFormatter, Options, UserMessageFormatter, budget::BudgetBreach};
 
 use super::object::{Objects, Read};
 
@@ -55,8 +55,20 @@ pub(super) fn yaml(text: &str, each: &mut dyn FnMut(Read)) -> Result<(), Unparsa
     });
     read.map_err(|error| Unparsable {
         line: error.location().map(|location| location.line()),
-        message: UserMessageFormatter.format_message(&error).into_owned(),
+        message: message(&error),
     })
+}
+
+fn message(error: &serde_saphyr::Error) -> String {
+    match error {
+        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            format!("values lie more than {DEPTH} deep in each other")
+        }
+        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
+            "the document is too large, or its anchors and aliases make it so".to_string()
+        }
+        error => UserMessageFormatter.format_message(error).into_owned(),
+    }
 }
 
 /// Reads JSON, one document or several; every object is given to `each`.

@@ -1,8 +1,11 @@
 //! What is wrong with an input, and where.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write};
 
 use serde_path_to_error::Segment;
+
+/// The longest that a message is: it may hold a value of any length.
+const LONGEST: usize = 300;
 
 /// One step from an object down to a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +115,8 @@ impl Display for Fault {
         if !self.field.0.is_empty() {
             write!(f, "{}: ", self.field)?;
         }
-        write!(f, "{}", self.message)
+        let mut shown = self.message.chars().take(LONGEST);
+        shown.try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))?;
+        if self.message.chars().nth(LONGEST).is_some() { f.write_char('…') } else { Ok(()) }
     }
 }

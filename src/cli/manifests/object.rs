@@ -5,7 +5,7 @@
 
 use std::{cell::Cell, fmt};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 
@@ -162,8 +162,8 @@ impl<'de> Visitor<'de> for Objects<'_> {
                     let seed = Items { each, list: &read, waiting: &mut waiting, lists: self.lists + 1 };
                     items = Some(fields.next_value_seed(seed)?);
                 }
-                _ if read.is_idle() => drop(fields.next_value::<IgnoredAny>()?),
-                _ => insert(&mut read.content, key, fields.next_value_seed(Bounded { left: &left })?)?,
+                _ if read.is_idle() => drop(fields.next_value_seed(Bounded { left: &left, keep: false })?),
+                _ => insert(&mut read.content, key, fields.next_value_seed(Bounded { left: &left, keep: true })?)?,
             }
         }
         read.nodes = NODES.saturating_sub(left.get());

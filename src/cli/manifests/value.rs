@@ -1,26 +1,31 @@
-//! A value of which no more is read than an object may hold, and no key twice.
+//! A value of which no more is read than an object may hold, and no key twice where it is kept.
 
 use std::{cell::Cell, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+/// Bytes of text that count like a node.
+const NODE: usize = 16;
 
 /// Reads a value, and counts its nodes down.
 #[derive(Clone, Copy)]
 pub(super) struct Bounded<'a> {
     /// Nodes that may still come.
     pub(super) left: &'a Cell<usize>,
+    /// The value is kept; otherwise it is only passed over.
+    pub(super) keep: bool,
 }
 
 impl Bounded<'_> {
-    fn count<E: Error>(self) -> Result<(), E> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| E::custom("the object is too large"))?;
+    fn count<E: Error>(self, bytes: usize) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1 + bytes / NODE).ok_or_else(|| E::custom("the object is too large"))?;
         self.left.set(left);
         Ok(())
     }
 
     fn scalar<E: Error>(self, value: impl Into<Value>) -> Result<Value, E> {
-        self.count()?;
+        self.count(0)?;
         Ok(value.into())
     }
 }
@@ -58,11 +63,13 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        self.scalar(value)
+        self.count(value.len())?;
+        Ok(if self.keep { Value::String(value.to_string()) } else { Value::Null })
     }
 
     fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
-        self.scalar(value)
+        self.count(value.len())?;
+        Ok(Value::String(value))
     }
 
     fn visit_none<E: Error>(self) -> Result<Value, E> {
@@ -82,18 +89,27 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        self.count()?;
+        self.count(0)?;
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(self)? {
-            values.push(value);
+            if self.keep {
+                values.push(value);
+            }
         }
         Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        self.count()?;
+        self.count(0)?;
         let mut map = Map::new();
+        if !self.keep {
+            while entries.next_key::<IgnoredAny>()?.is_some() {
+                entries.next_value_seed(self)?;
+            }
+            return Ok(Value::Null);
+        }
         while let Some(key) = entries.next_key::<String>()? {
+            self.count(key.len())?;
             insert(&mut map, key, entries.next_value_seed(self)?)?;
         }
         Ok(Value::Object(map))
