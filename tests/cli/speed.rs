@@ -70,7 +70,7 @@ status:
 fn policy(number: usize) -> String {
     let namespace = number / 50;
     format!(
-        r#"---
+        r"---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -93,7 +93,7 @@ spec:
         - ipBlock: {{cidr: 203.0.113.0/24, except: [203.0.113.64/26]}}
       ports:
         - port: 443
-"#
+"
     )
 }
 
@@ -122,8 +122,7 @@ fn least(mut work: impl FnMut()) -> f64 {
 #[ignore = "measures; needs an optimised build"]
 fn reading_costs_little_more_than_parsing() {
     let mut wrong = Vec::new();
-    let kinds: [(&str, fn(usize) -> String); 3] = [("pods", pod), ("policies", policy), ("secrets", secret)];
-    for (name, object) in kinds {
+    for (name, object) in [("pods", pod as fn(usize) -> String), ("policies", policy), ("secrets", secret)] {
         let documents: Vec<String> = (0..1500).map(object).collect();
         let text = documents.concat();
         let parsed = least(|| {

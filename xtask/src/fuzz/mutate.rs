@@ -97,9 +97,9 @@ fn mutate(text: &mut Vec<u8>, manifests: &[Vec<u8>], dice: Dice) {
             insert(text, piece.repeat(depth).as_bytes(), dice);
         }
         _ => {
-            let anchors: String =
-                (1..=dice(9)).map(|n| format!("x{n}: &x{n} [*x{m}, *x{m}, *x{m}]\n", m = n - 1)).collect();
-            insert(text, format!("\nx0: &x0 [a, a]\n{anchors}").as_bytes(), dice);
+            let anchor = |n| format!("x{n}: &x{n} [*x{m}, *x{m}, *x{m}]\n", m = n - 1);
+            let anchors: Vec<String> = (1..=dice(9)).map(anchor).collect();
+            insert(text, format!("\nx0: &x0 [a, a]\n{}", anchors.concat()).as_bytes(), dice);
         }
     }
 }
