@@ -32,6 +32,21 @@ const LINTS: &[Step] = &[
 
 const TESTS: &[Step] = &[
     cargo("tests", &["test", "--workspace"]),
+    Step {
+        env: &[("PROPTEST_CASES", "100000")],
+        ..cargo(
+            "a hundred thousand clusters",
+            &[
+                "test",
+                "--profile",
+                "interleave",
+                "--no-default-features",
+                "--test",
+                "reach",
+                "the_engine_agrees_with_the_oracle",
+            ],
+        )
+    },
     // By the package, so that cargo builds the engine alone; without optimisation it would take an hour.
     Step {
         env: &[("PCIZONE_RUNS", "1000000")],
