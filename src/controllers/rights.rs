@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{Api, Client, api::PostParams};
 
-use super::{error::Error, webhook};
+use super::{error::Error, hub::Optional, webhook};
 use crate::{api::names, engine::desired::admission::Kind};
 
 const CALL: Duration = Duration::from_secs(10);
@@ -72,13 +72,35 @@ pub const NEEDED: &[Right] = &[
     right(Kind::GROUP, "mutatingwebhookconfigurations", KEEP, Place::Cluster).on(webhook::NAME),
 ];
 
-/// The rights that are missing, in words such as `patch nodes`.
-pub async fn missing(client: &Client, own_namespace: &str) -> Result<Vec<String>, Error> {
+/// What it needs of kinds that other software brings, where they are there.
+pub fn optional() -> impl Iterator<Item = Right> {
+    Optional::all().flat_map(of_optional)
+}
+
+const LOOK: &[&str] = &["list", "watch"];
+
+fn of_optional(kind: &Optional) -> impl Iterator<Item = Right> + use<> {
+    // Calico's API server asks for more before it shows a policy.
+    let more: &[Right] = match kind.resource {
+        "networkpolicies.projectcalico.org" => {
+            const { &[right("projectcalico.org", "tier.networkpolicies", LOOK, Place::Cluster)] }
+        }
+        "globalnetworkpolicies.projectcalico.org" => {
+            const { &[right("projectcalico.org", "tier.globalnetworkpolicies", LOOK, Place::Cluster)] }
+        }
+        "tiers.projectcalico.org" => const { &[right("projectcalico.org", "tiers", &["get"], Place::Cluster)] },
+        _ => &[],
+    };
+    std::iter::once(right(kind.group(), kind.plural(), LOOK, Place::Cluster)).chain(more.iter().copied())
+}
+
+/// The rights that are missing, in words such as `patch nodes`; of kinds that other software brings for those that it brought.
+pub async fn missing(client: &Client, own_namespace: &str, brought: &[&Optional]) -> Result<Vec<String>, Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
-    for right in NEEDED {
+    for right in NEEDED.iter().copied().chain(brought.iter().flat_map(|kind| of_optional(kind))) {
         for verb in right.verbs {
-            let review = review(right, verb, own_namespace);
+            let review = review(&right, verb, own_namespace);
             let params = PostParams::default();
             let object = format!("the right to {verb} {}", right.resource);
             let answer = match tokio::time::timeout(CALL, api.create(&params, &review)).await {
@@ -89,7 +111,7 @@ pub async fn missing(client: &Client, own_namespace: &str) -> Result<Vec<String>
                 Err(_) => return Err(Error::Timeout { act: "check", object, limit: CALL }),
             };
             if !answer.status.is_some_and(|status| status.allowed) {
-                missing.push(words(right, verb, own_namespace));
+                missing.push(words(&right, verb, own_namespace));
             }
         }
     }

@@ -20,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::{BoxError, Layer, Service};
 
-use super::metrics::Metrics;
+use super::{hub::Optional, metrics::Metrics};
 
 /// No answer may begin later than this after its request.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -158,17 +158,18 @@ where
     }
 }
 
-/// The plural of the kind that a path is about.
+/// The plural of the kind that a path is about, with the group where the kind is not built in.
 fn resource(path: &str) -> &str {
     let mut parts = path.trim_matches('/').split('/');
     // /api/v1/… or /apis/GROUP/VERSION/…
-    let skip = if parts.next() == Some("api") { 1 } else { 2 };
-    let mut rest = parts.skip(skip);
-    match (rest.next(), rest.next(), rest.next()) {
+    let group = if parts.next() == Some("api") { "" } else { parts.next().unwrap_or_default() };
+    let mut rest = parts.skip(1);
+    let plural = match (rest.next(), rest.next(), rest.next()) {
         (Some("namespaces"), Some(_), Some(resource)) if resource != "status" => resource,
         (Some(resource), _, _) => resource,
         _ => "",
-    }
+    };
+    Optional::of(group, plural).map_or(plural, |optional| optional.resource)
 }
 
 pin_project_lite::pin_project! {
@@ -231,6 +232,11 @@ mod tests {
             ("/apis/networking.k8s.io/v1/namespaces/vault/networkpolicies/pcizone-baseline", "networkpolicies"),
             ("/apis/pcizone.dev/v1alpha1/pcizones/a/status", "pcizones"),
             ("/apis/coordination.k8s.io/v1/namespaces/pcizone-system/leases/pcizone", "leases"),
+            (
+                "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
+                "clusternetworkpolicies.policy.networking.k8s.io",
+            ),
+            ("/apis/projectcalico.org/v3/networkpolicies", "networkpolicies.projectcalico.org"),
             ("/version", ""),
         ] {
             assert_eq!(resource(path), wanted, "{path}");

@@ -8,6 +8,7 @@
 mod events;
 mod facts;
 mod in_force;
+mod optional;
 mod store;
 mod watch;
 mod watches;
@@ -50,13 +51,16 @@ use crate::{
         guards::{self, Memo},
         pod::Pod,
         policy::Policy,
+        reach::other::{self, Other, Unseen},
         service::{Service, Slice},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
 };
 use facts::Touched;
 use in_force::InForce;
+use optional::OptionalStore;
 
+pub use optional::Optional;
 pub use store::Store;
 
 /// How long one watch request lasts, in seconds. Each end is heard as a sign of life, so this bounds how
@@ -91,6 +95,7 @@ pub struct Hub {
     roles: Store<Role>,
     bindings: Store<Binding>,
     service_ranges: Arc<Store<ServiceCIDR>>,
+    others: Vec<(other::Kind, OptionalStore<Other>)>,
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
@@ -173,6 +178,7 @@ impl Hub {
             roles: Store::default(),
             bindings: Store::default(),
             service_ranges: Arc::default(),
+            others: optional::POLICIES.iter().map(|(kind, optional)| (*kind, OptionalStore::new(optional))).collect(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: InForce::default(),
@@ -301,7 +307,8 @@ impl Hub {
 
     /// Puts the silence of every watch into the metrics.
     pub fn note_silence(&self, metrics: &Metrics) {
-        for resource in self.resources() {
+        let brought = self.brought().into_iter().map(|kind| kind.resource);
+        for resource in self.resources().chain(brought) {
             if let Some(silence) = self.traffic.silence(resource) {
                 metrics.set_silence(resource, i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
             }
@@ -368,6 +375,7 @@ impl Hub {
         let guards = self.all_guards();
         let (pods, services, slices) = (self.pods.all(), self.services.all(), self.slices.all());
         let (roles, bindings) = (self.roles.all(), self.bindings.all());
+        let (others, unseen) = (self.all_others(), self.unseen());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
@@ -378,6 +386,8 @@ impl Hub {
             namespaces,
             nodes,
             policies,
+            others,
+            unseen,
             pods,
             services,
             slices,
@@ -392,6 +402,26 @@ impl Hub {
             failures,
             memory: world.resolution.memory().clone(),
         }
+    }
+
+    /// What is kept in one group and shown in another is one object.
+    fn all_others(&self) -> Vec<Arc<Other>> {
+        let all = self.others.iter().flat_map(|(_, store)| store.all());
+        let all: BTreeMap<_, _> = all.map(|other| ((other.kind, other.key.clone()), other)).collect();
+        all.into_values().collect()
+    }
+
+    fn unseen(&self) -> Vec<Unseen> {
+        let unseen = |(kind, store): &(other::Kind, OptionalStore<Other>)| {
+            let why = store.hidden(&self.traffic)?;
+            Some(Unseen { kind: *kind, why })
+        };
+        self.others.iter().filter_map(unseen).collect()
+    }
+
+    /// The kinds that other software brought.
+    pub fn brought(&self) -> Vec<&'static Optional> {
+        self.others.iter().map(|(_, store)| store).filter(|store| store.is_there()).map(|store| store.kind).collect()
     }
 
     fn read_zones(&self) -> Vec<ZoneRecord> {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::engine::{
     access::{Binding, Role},
     pod::Pod,
+    reach::other::Other,
     service::{Service, Slice},
 };
 
@@ -72,6 +73,7 @@ kept_whole!(
     Pod: |pod| &pod.key,
     Service: |service| &service.key,
     Slice: |slice| &slice.key,
+    Other: |other| &other.key,
     Role: |role| &role.name,
     Binding: |binding| &binding.name
 );

@@ -8,7 +8,7 @@ use super::{Hub, WATCH_SECONDS, guard_resource, watch::follow, zone_resource};
 use crate::{
     api::names,
     controllers::{error::Error, server::Server, trim},
-    engine::{pod::Common, policy::Specs},
+    engine::{pod::Common, policy::Specs, reach::other::Other},
 };
 
 /// Watches for ever.
@@ -23,6 +23,10 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         let api = (Api::all_with(client.clone(), &resource), resource);
         follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
     });
+    let others = hub
+        .others
+        .iter()
+        .map(|(kind, store)| store.follow(hub, &client, |object| Other::read(*kind, object), Hub::on_judged));
     let (mut specs, mut pod_names) = (Specs::default(), Common::default());
     let all = watcher::Config::default().timeout(WATCH_SECONDS);
     let by_others = all.clone().labels("endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io");
@@ -61,6 +65,7 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
             Hub::on_service_range
         ),
         futures::future::join_all(guards),
+        futures::future::join_all(others),
         hub.sync(),
     );
     Error::Ended("the watches")
@@ -88,6 +93,9 @@ impl Hub {
         self.services.until_filled().await;
         self.roles.until_filled().await;
         self.bindings.until_filled().await;
+        for (_, store) in &self.others {
+            store.until_known().await;
+        }
         self.complete.store(true, Ordering::Release);
         self.wake();
         tracing::info!("all watches are synced");

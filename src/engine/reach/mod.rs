@@ -9,6 +9,7 @@
 
 mod end;
 mod labels;
+pub mod other;
 mod population;
 mod probe;
 mod rules;
