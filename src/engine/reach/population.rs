@@ -192,15 +192,38 @@ impl<'a> Population<'a> {
     pub fn select(&self, namespaces: Option<&Terms>, pods: &Terms) -> Classes {
         let pods = self.pod_labels.select(pods);
         let Some(terms) = namespaces.filter(|terms| !terms.is_empty()) else { return pods };
-        let chosen = self.namespaces(terms);
-        let members = chosen.iter().filter_map(|number| self.namespaces.get(usize::try_from(number).ok()?));
-        let members: Classes = members.flat_map(|(_, _, members)| members.ranges()).collect();
-        &members & &pods
+        &self.members(&self.namespaces(terms)) & &pods
+    }
+
+    /// Classes that a selector can mean, by their labels.
+    pub fn labels(&self) -> &Labels {
+        &self.pod_labels
+    }
+
+    /// Namespaces by their labels.
+    pub fn labels_of_namespaces(&self) -> &Labels {
+        &self.namespace_labels
+    }
+
+    /// All classes of some namespaces.
+    pub fn members(&self, namespaces: &Classes) -> Classes {
+        let chosen = namespaces.iter().filter_map(|number| self.namespaces.get(usize::try_from(number).ok()?));
+        chosen.flat_map(|(_, _, members)| members.ranges()).collect()
+    }
+
+    /// Classes that use the network of their node.
+    pub fn on_hosts(&self) -> Classes {
+        self.classes().filter(|(_, class)| class.host_network).map(|(number, _)| number).collect()
+    }
+
+    /// Some pods that a selector of a policy means, as peers: those that are there.
+    pub fn present(&self, classes: &Classes) -> Peers {
+        Peers::of_pods(&(classes & &first(self.real)))
     }
 
     /// The same as peers, who are pods that are there.
     pub fn peers(&self, namespaces: Option<&Terms>, pods: &Terms) -> Peers {
-        Peers::of_pods(&(&self.select(namespaces, pods) & &first(self.real)))
+        self.present(&self.select(namespaces, pods))
     }
 
     /// Everybody.

@@ -1,8 +1,35 @@
 //! Policies of other kinds than NetworkPolicy, and what they depend on: read once, kept as far as they decide.
 
-use kube::core::DynamicObject;
+mod admin;
+mod calico;
+mod cilium;
+mod cluster_network_policy;
+mod making;
+mod order;
+mod read;
 
-use crate::engine::{key, ownership};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+pub use cluster_network_policy::ClusterPolicy;
+pub use making::Unread;
+pub use order::stages;
+pub use read::Trouble;
+
+use calico::{CalicoPolicy, NetworkSet, Tier};
+use cilium::{CiliumRule, CiliumSubject};
+
+use super::Selectors;
+use crate::{
+    api::names,
+    engine::{key, ownership, snapshot::Snapshot},
+};
 
 /// A kind of policy, or of what policies depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +108,19 @@ pub struct Other {
     pub key: Box<str>,
     /// The field manager that wrote last.
     pub manager: Option<Box<str>>,
+    body: Body,
+}
+
+/// What an object says.
+#[derive(Clone, Debug, PartialEq)]
+enum Body {
+    Cluster(ClusterPolicy),
+    Cilium(Vec<CiliumRule>),
+    Calico(CalicoPolicy),
+    Tier(Tier),
+    Set(NetworkSet),
+    /// Calico shows a policy of another kind.
+    Shown,
 }
 
 /// A kind that is there and whose objects cannot be seen.
@@ -95,8 +135,114 @@ pub struct Unseen {
 impl Other {
     /// Reads an object.
     pub fn read(kind: Kind, object: DynamicObject) -> Self {
-        let DynamicObject { metadata, .. } = object;
+        let DynamicObject { metadata, mut data, .. } = object;
         let manager = ownership::last_rival(&metadata).map(Box::from);
-        Other { kind, key: key::of(&metadata), manager }
+        let namespace = metadata.namespace.as_deref();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let mut key = key::of(&metadata);
+        let mut spec = || data.get_mut("spec").map(Value::take).unwrap_or_default();
+        let body = match kind {
+            Kind::ClusterNetworkPolicy | Kind::AdminNetworkPolicy | Kind::BaselineAdminNetworkPolicy => {
+                Body::Cluster(ClusterPolicy::read(kind, spec()))
+            }
+            Kind::CiliumNetworkPolicy | Kind::CiliumClusterwideNetworkPolicy => {
+                Body::Cilium(cilium::read(namespace, data))
+            }
+            Kind::CalicoNetworkPolicy | Kind::CalicoGlobalNetworkPolicy if calico::is_shown(name) => Body::Shown,
+            Kind::CalicoNetworkPolicy | Kind::CalicoGlobalNetworkPolicy => {
+                let policy = calico::policy(namespace, spec());
+                // In one of the two groups the tier is a part of the name.
+                let bare = name.strip_prefix(&*policy.tier).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
+                key = format!("{}/{bare}", namespace.unwrap_or_default()).into();
+                Body::Calico(policy)
+            }
+            Kind::CalicoTier => Body::Tier(calico::tier(spec())),
+            Kind::CalicoNetworkSet | Kind::CalicoGlobalNetworkSet | Kind::CalicoHostEndpoint => {
+                let labels = metadata.labels.clone().unwrap_or_default();
+                Body::Set(calico::network_set(kind, namespace, labels, &spec()))
+            }
+        };
+        Other { kind, key, manager, body }
+    }
+
+    /// The policy, as `Kind/namespace/name` or `Kind/name`.
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.kind.as_str(), self.key.trim_start_matches('/'))
+    }
+
+    /// Its namespace, if it has one.
+    fn namespace(&self) -> Option<&str> {
+        Some(key::namespace(&self.key)).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// Its name.
+    fn name(&self) -> &str {
+        self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+
+    /// Networks that it names.
+    pub fn networks(&self, snapshot: &Snapshot) -> Vec<IpNet> {
+        let one = |addresses: &mut dyn Iterator<Item = IpAddr>| addresses.map(IpNet::from).collect::<Vec<_>>();
+        match &self.body {
+            Body::Cluster(policy) => {
+                let nodes = snapshot.nodes.values().filter(|_| policy.means_nodes());
+                policy.networks().chain(one(&mut nodes.flat_map(|node| making::addresses(node)))).collect()
+            }
+            Body::Cilium(rules) => {
+                let asks = rules.iter().any(CiliumRule::means_api_server);
+                let servers = snapshot.cluster.api_server.iter().copied().filter(|_| asks);
+                rules.iter().flat_map(CiliumRule::networks).chain(one(&mut servers.into_iter())).collect()
+            }
+            Body::Calico(policy) => policy.networks().collect(),
+            Body::Set(set) => set.nets.clone(),
+            Body::Tier(_) | Body::Shown => Vec::new(),
+        }
+    }
+
+    /// Labels of pods that it would hold for in some namespaces, where none of those that run is one. A policy for the whole
+    /// cluster that means some pods of any namespace does not mean those of any one in particular.
+    pub fn would<'n>(
+        &self,
+        snapshot: &Snapshot,
+        namespaces: &[&'n str],
+        running: &BTreeMap<&str, BTreeSet<&BTreeMap<String, String>>>,
+    ) -> Vec<(&'n str, BTreeMap<String, String>)> {
+        let own = self.namespace();
+        let there = |namespace: &str| running.get(namespace).into_iter().flatten();
+        let labels_of = |namespace: &str| {
+            let object = snapshot.namespaces.get(namespace);
+            let mut labels = object.and_then(|object| object.metadata.labels.clone()).unwrap_or_default();
+            labels.insert(names::NAMESPACE_NAME.to_string(), namespace.to_string());
+            labels
+        };
+        let by_selectors = |selectors: &Selectors, namespace: &'n str| {
+            let is_aimed = !selectors.namespaces.is_empty() || selectors.pods.is_empty();
+            let is_for = is_aimed && selectors.namespaces.matches(&labels_of(namespace));
+            let is_there = there(namespace).any(|labels| selectors.pods.matches(labels));
+            (is_for && !is_there).then(|| selectors.pods.example()).flatten()
+        };
+        let one = |namespace: &'n str| -> Vec<BTreeMap<String, String>> {
+            match &self.body {
+                Body::Cluster(policy) => {
+                    policy.subject.iter().filter_map(|subject| by_selectors(subject, namespace)).collect()
+                }
+                Body::Cilium(rules) => {
+                    let subjects = rules.iter().filter_map(|rule| match &rule.subject {
+                        CiliumSubject::Pods(selectors) => Some(selectors),
+                        CiliumSubject::Nodes | CiliumSubject::Unknown => None,
+                    });
+                    subjects.filter_map(|subject| by_selectors(subject, namespace)).collect()
+                }
+                Body::Calico(policy) => {
+                    let Some(subject) = &policy.subject else { return Vec::new() };
+                    let is_for = policy.is_aimed() && policy.is_for(namespace, &labels_of(namespace));
+                    let is_there = there(namespace).any(|labels| subject.expr.means(namespace, labels));
+                    (is_for && !is_there).then(|| policy.example()).flatten().into_iter().collect()
+                }
+                Body::Tier(_) | Body::Set(_) | Body::Shown => Vec::new(),
+            }
+        };
+        let mine = namespaces.iter().filter(|namespace| own.is_none_or(|own| own == **namespace));
+        mine.flat_map(|namespace| one(namespace).into_iter().map(move |labels| (*namespace, labels))).collect()
     }
 }
