@@ -25,6 +25,7 @@ use pcizone::{
         plan::{self, Stance, Write},
         pod::Pod,
         policy::Policy,
+        reach::other::{Kind, Other},
         snapshot::{ZoneRecord, node_ranges},
     },
 };
@@ -228,7 +229,13 @@ impl Model {
         let mut snapshot = self.around.clone();
         for object in self.objects.values() {
             let name = object["metadata"]["name"].as_str().unwrap_or_default().to_string();
-            match object["kind"].as_str().unwrap_or_default() {
+            let version = object["apiVersion"].as_str().unwrap_or_default();
+            let kind = object["kind"].as_str().unwrap_or_default();
+            if let Some(kind) = Kind::of(version, kind) {
+                snapshot.others.push(Arc::new(Other::read(kind, read::<DynamicObject>(object))));
+                continue;
+            }
+            match kind {
                 "PciZone" => snapshot.zones.push(ZoneRecord::read(read::<DynamicObject>(object))),
                 "Namespace" => {
                     snapshot.namespaces.insert(name, Arc::new(read::<Namespace>(object)));

@@ -1,8 +1,10 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+mod extras;
 mod hosting;
 pub mod network;
+mod other_policies;
 mod pods;
 mod scope;
 pub mod segmentation;
@@ -126,6 +128,11 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PolicyPortsMissing
         | FindingId::PolicyIpBlockCoversCluster
         | FindingId::PolicyUnreadable
+        | FindingId::ClusterPolicyOverridesDeny
+        | FindingId::ClusterPolicyPriorityAmbiguous
+        | FindingId::CniPolicyWidens
+        | FindingId::CniPolicyUnparsed
+        | FindingId::FlowDeniedElsewhere
         | FindingId::PeerSelectorMutableLabel
         | FindingId::EgressReachesMetadata
         | FindingId::UndeclaredConnectedNamespace
@@ -311,6 +318,7 @@ pub fn findings(case: &Case) -> Vec<Found> {
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
     network::check(case, &mut found);
+    other_policies::check(case, &mut found);
     services::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
