@@ -365,6 +365,22 @@ spec: {subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {
         unread: &[],
     },
     Recipe {
+        name: "Which of both generations of the API is asked first is not known",
+        manifests: r"
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: old}
+spec: {priority: 5, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: new}
+spec: {tier: Admin, priority: 5, subject: {namespaces: {matchLabels: {team: blue}}}, ingress: [{action: Accept, from: [{namespaces: {}}]}]}
+",
+        probes: &[("shop/web", "vault/db", SQL, false)],
+        unread: &["AdminNetworkPolicy/old spec.priority"],
+    },
+    Recipe {
         name: "The first shape of AdminNetworkPolicy is not understood",
         manifests: r"
 apiVersion: policy.networking.k8s.io/v1alpha1

@@ -46,6 +46,7 @@ pub fn stages<'a>(
         made.unread(&unseen.kind.as_str().into(), Trouble::new("", why), &making.within(None));
     }
     let order = around.tiers.get(DEFAULT).map_or(Some(calico::DEFAULT_ORDER), |tier| tier.order);
+    note_generations(&mut made);
     let mut default = Order { number: order.unwrap_or(f64::INFINITY), name: DEFAULT.to_string() };
     let mut stages = vec![
         (Order { number: ADMIN, name: "kube-admin".to_string() }, by_priority(std::mem::take(&mut made.admin))),
@@ -162,6 +163,24 @@ fn around_network_policies(
     all.extend(network_policies.into_iter().chain(beside).map(|policy| Compiled { rank, ..policy }));
     all.extend(last.into_iter().enumerate().map(|(at, (_, policy))| Compiled { rank: rank + 1 + at, ..policy }));
     all
+}
+
+/// Policies of the tier Admin of both generations of their API: no document says which are asked first.
+fn note_generations(made: &mut Made) {
+    let is_older = |policy: &Compiled| policy.name.starts_with(Kind::AdminNetworkPolicy.as_str());
+    let (older, newer): (Vec<_>, Vec<_>) =
+        made.admin.iter().map(|(_, policy)| policy).partition(|policy| is_older(policy));
+    let mut unread = Vec::new();
+    for (one, other) in older.iter().flat_map(|one| newer.iter().map(move |other| (*one, *other))) {
+        let both = &one.subject & &other.subject;
+        let is_settled = both.is_empty() || only_allows(one) && only_allows(other);
+        if !is_settled {
+            let why = format!("which of it and {} is asked first is not known", other.name);
+            let trouble = Trouble::new("spec.priority", why);
+            unread.push(Unread { name: Arc::clone(&one.name), trouble, may_select: both });
+        }
+    }
+    made.unread.append(&mut unread);
 }
 
 /// Policies of one order, one for a namespace and one for all: versions of Calico do not agree which is asked first.
