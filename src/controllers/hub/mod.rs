@@ -51,7 +51,7 @@ use crate::{
         guards::{self, Memo},
         pod::Pod,
         policy::Policy,
-        reach::other::{self, Other, Unseen},
+        reach::other::{self, Other},
         service::{Service, Slice},
         snapshot::{Cluster, Incident, ZoneRecord},
     },
@@ -402,26 +402,6 @@ impl Hub {
             failures,
             memory: world.resolution.memory().clone(),
         }
-    }
-
-    /// What is kept in one group and shown in another is one object.
-    fn all_others(&self) -> Vec<Arc<Other>> {
-        let all = self.others.iter().flat_map(|(_, store)| store.all());
-        let all: BTreeMap<_, _> = all.map(|other| ((other.kind, other.key.clone()), other)).collect();
-        all.into_values().collect()
-    }
-
-    fn unseen(&self) -> Vec<Unseen> {
-        let unseen = |(kind, store): &(other::Kind, OptionalStore<Other>)| {
-            let why = store.hidden(&self.traffic)?;
-            Some(Unseen { kind: *kind, why })
-        };
-        self.others.iter().filter_map(unseen).collect()
-    }
-
-    /// The kinds that other software brought.
-    pub fn brought(&self) -> Vec<&'static Optional> {
-        self.others.iter().map(|(_, store)| store).filter(|store| store.is_there()).map(|store| store.kind).collect()
     }
 
     fn read_zones(&self) -> Vec<ZoneRecord> {

@@ -8,7 +8,7 @@
 //! They hold up no repair and no readiness. That a kind is hidden is said to the judgement, which must not take what it
 //! cannot see for absent.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kube::{
     Api, Client,
@@ -25,7 +25,10 @@ use super::{
     store::{Kept, Store},
     watch::{LIST_AGAIN, follow_until, is_too_old, take_in},
 };
-use crate::{controllers::traffic::Traffic, engine::reach::other::Kind};
+use crate::{
+    controllers::traffic::Traffic,
+    engine::reach::other::{Kind, Other, Unseen},
+};
 
 /// How soon it is looked again whether an absent kind has come.
 const ABSENT: Duration = Duration::from_secs(60);
@@ -33,6 +36,8 @@ const ABSENT: Duration = Duration::from_secs(60);
 const HIDDEN: Duration = Duration::from_secs(5);
 /// How long failures are borne with before the first answer: the API server may just be starting.
 const PATIENCE: Duration = Duration::from_secs(10);
+const NOT_FOUND: u16 = 404;
+const FORBIDDEN: u16 = 403;
 const CALL: Duration = Duration::from_secs(10);
 
 /// A kind that may not be installed.
@@ -124,9 +129,10 @@ impl Optional {
             };
             match answer {
                 Ok(Ok(_)) => return Ok(Some(version)),
-                Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {}
+                // Where not even the group is there, the answer is a line of text, without a reason.
+                Ok(Err(kube::Error::Api(status))) if status.code == NOT_FOUND => {}
                 // Rights are asked for before it is looked whether there is such a kind.
-                Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+                Ok(Err(kube::Error::Api(status))) if status.code == FORBIDDEN => {
                     if self.is_served(client, version).await {
                         return Err(Refusal::Forbidden(format!("the operator may not list {}", self.resource)));
                     }
@@ -143,9 +149,31 @@ impl Optional {
         let group_version = format!("{}/{version}", self.group());
         match timeout(CALL, client.list_api_group_resources(&group_version)).await {
             Ok(Ok(served)) => served.resources.iter().any(|resource| resource.name == self.plural()),
-            Ok(Err(kube::Error::Api(status))) => !status.is_not_found(),
+            Ok(Err(kube::Error::Api(status))) => status.code != NOT_FOUND,
             Ok(Err(_)) | Err(_) => true,
         }
+    }
+}
+
+impl Hub {
+    /// What is kept in one group and shown in another is one object.
+    pub(super) fn all_others(&self) -> Vec<Arc<Other>> {
+        let all = self.others.iter().flat_map(|(_, store)| store.all());
+        let all: BTreeMap<_, _> = all.map(|other| ((other.kind, other.key.clone()), other)).collect();
+        all.into_values().collect()
+    }
+
+    pub(super) fn unseen(&self) -> Vec<Unseen> {
+        let unseen = |(kind, store): &(Kind, OptionalStore<Other>)| {
+            let why = store.hidden(&self.traffic)?;
+            Some(Unseen { kind: *kind, why })
+        };
+        self.others.iter().filter_map(unseen).collect()
+    }
+
+    /// The kinds that other software brought.
+    pub fn brought(&self) -> Vec<&'static Optional> {
+        self.others.iter().map(|(_, store)| store).filter(|store| store.is_there()).map(|store| store.kind).collect()
     }
 }
 
@@ -181,7 +209,7 @@ impl<T: Kept> OptionalStore<T> {
     }
 
     /// Its objects.
-    pub fn all(&self) -> Vec<std::sync::Arc<T>> {
+    pub fn all(&self) -> Vec<Arc<T>> {
         self.store.all()
     }
 
@@ -258,7 +286,7 @@ impl<T: Kept> OptionalStore<T> {
 
     /// A list that failed is begun anew by asking; a watch that failed is tried again, but where its kind is gone.
     fn is_over(&self, error: &watcher::Error) -> bool {
-        let gone = |status: &kube::core::Status| status.is_not_found() || status.is_forbidden();
+        let gone = |status: &kube::core::Status| [NOT_FOUND, FORBIDDEN].contains(&status.code);
         match error {
             watcher::Error::InitialListFailed(_) => true,
             watcher::Error::WatchStartFailed(kube::Error::Api(status)) if gone(status) => true,

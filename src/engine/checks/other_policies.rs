@@ -21,8 +21,8 @@ use crate::{
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let mut extras = Extras::default();
-    let mut closed: BTreeMap<&str, (&Rule, Direction, Traffic, Classes)> = BTreeMap::new();
-    let mut ambiguous: BTreeMap<(&str, &str), (Direction, Classes)> = BTreeMap::new();
+    let mut closed: BTreeMap<(&str, Direction), (&Rule, Traffic, Classes)> = BTreeMap::new();
+    let mut ambiguous: BTreeMap<(&str, &str, Direction), Classes> = BTreeMap::new();
     let is_meant = |policy: &Compiled| matches!(policy.origin, Origin::Admin | Origin::Plugin);
     for class in &classes(case) {
         if !case.reach.is_held_by(class, is_meant) {
@@ -31,12 +31,11 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         for direction in Direction::BOTH {
             extras.add(case.reach, class, direction, is_meant);
             for (policy, rule, traffic) in closes(case, class, direction) {
-                let (.., pods) = closed.entry(&policy.name).or_insert((rule, direction, traffic, Classes::default()));
-                pods.insert(class);
+                let first = || (rule, traffic, Classes::default());
+                closed.entry((&policy.name, direction)).or_insert_with(first).2.insert(class);
             }
             for (one, other) in disputes(case, class, direction) {
-                let (_, pods) = ambiguous.entry((one, other)).or_insert((direction, Classes::default()));
-                pods.insert(class);
+                ambiguous.entry((one, other, direction)).or_default().insert(class);
             }
         }
     }
@@ -50,7 +49,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         found.push(Found::new(id, *name, message).with_evidence(evidence));
     }
     connected(case, &extras, found);
-    for (name, (rule, direction, traffic, pods)) in closed {
+    for ((name, direction), (rule, traffic, pods)) in closed {
         let mine = few(&case.reach.pods(&pods));
         let (who, ports) = (case.reach.peers(&traffic.peers), ports(&traffic.ports));
         let message = match direction {
@@ -60,7 +59,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         let evidence = [rule.field.clone(), manager(case, name)];
         found.push(Found::new(FindingId::FlowDeniedElsewhere, name, message).with_evidence(joined(evidence)));
     }
-    for ((one, other), (direction, pods)) in ambiguous {
+    for ((one, other, direction), pods) in ambiguous {
         let pods = few(&case.reach.pods(&pods));
         let what = direction.as_str();
         let message = format!("It and {other} have the same priority and do not agree about {what} of {pods}.");
