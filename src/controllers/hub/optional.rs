@@ -317,3 +317,76 @@ impl<T: Kept> OptionalStore<T> {
         hub.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::{BoxError, service_fn};
+
+    use super::*;
+
+    const KIND: Optional = optional("things.example.com", &["v2", "v1"], "Thing");
+    const LIST: &str = r#"{"apiVersion":"example.com/v1","kind":"ThingList","items":[]}"#;
+    const NOWHERE: &str = "404 page not found\n";
+
+    fn refusal(code: u16, reason: &str) -> String {
+        json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason }).to_string()
+    }
+
+    fn resources(plural: &str) -> String {
+        let resource = json!({ "name": plural, "singularName": "", "namespaced": false, "kind": "Thing", "verbs": [] });
+        let group = json!({ "kind": "APIResourceList", "groupVersion": "example.com/v1", "resources": [resource] });
+        group.to_string()
+    }
+
+    /// How a path ends, and the code and body of the answer.
+    type Answer = (&'static str, u16, String);
+
+    /// An API server that answers so to a list of a version, and to the question what that version has.
+    fn client(answers: Vec<Answer>) -> Client {
+        let answer = move |request: Request<Body>| {
+            let path = request.uri().path().trim_end_matches('/').to_string();
+            let known = answers.iter().find(|(end, ..)| path.ends_with(end));
+            let (code, body) = known.map_or((404, NOWHERE.to_string()), |(_, code, body)| (*code, body.clone()));
+            async move { Response::builder().status(code).body(Body::from(body.into_bytes())).map_err(BoxError::from) }
+        };
+        Client::new(service_fn(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn what_the_api_server_answers_tells_whether_a_kind_is_there() {
+        let rows: [(&str, Vec<Answer>, &str); 8] = [
+            ("no such group", vec![], "absent"),
+            ("no such kind in it", vec![("v1/things", 404, refusal(404, "NotFound"))], "absent"),
+            ("the newer version", vec![("v2/things", 200, LIST.into()), ("v1/things", 200, LIST.into())], "v2"),
+            ("the older version", vec![("v1/things", 200, LIST.into())], "v1"),
+            (
+                "it may not be listed and is there",
+                vec![("v1/things", 403, refusal(403, "Forbidden")), ("com/v1", 200, resources("things"))],
+                "forbidden",
+            ),
+            (
+                "it may not be listed and is not there",
+                vec![("v1/things", 403, refusal(403, "Forbidden")), ("com/v1", 200, resources("others"))],
+                "absent",
+            ),
+            (
+                "nothing may be asked",
+                vec![("v1/things", 403, refusal(403, "Forbidden")), ("com/v1", 403, refusal(403, "Forbidden"))],
+                "forbidden",
+            ),
+            ("its own API server is down", vec![("v2/things", 503, "no endpoints".into())], "passing"),
+        ];
+        for (what, answers, expected) in rows {
+            let said = match KIND.ask(&client(answers)).await {
+                Ok(Some(version)) => version,
+                Ok(None) => "absent",
+                Err(Refusal::Forbidden(_)) => "forbidden",
+                Err(Refusal::Passing(_)) => "passing",
+            };
+            assert_eq!(said, expected, "{what}");
+        }
+    }
+}
