@@ -162,6 +162,16 @@ catalogue! {
     PolicyIpBlockCoversCluster: High, Violated, ["1.3.1", "1.3.2"], "Select pods by labels: what a block means for addresses of the cluster depends on the network plug-in.";
     /// A policy in the zone cannot be read, so what it allows is not known.
     PolicyUnreadable: High, Unproven, ["1.2.5"], "Delete the policy, or write it so that this version can read it.";
+    /// A policy of the tier Admin lets traffic of the zone through that no flow declares, whatever NetworkPolicies deny.
+    ClusterPolicyOverridesDeny: Critical, Violated, ["1.3.1", "1.2.8"], "Narrow its subject or its rule, or deny the zone's pods by a policy of a lower priority number; or declare the traffic as a flow.";
+    /// Two policies of the tier Admin have the same priority and do opposite things with traffic of the zone.
+    ClusterPolicyPriorityAmbiguous: High, Violated, ["1.2.1"], "Give each its own priority: which of them decides is up to the network plug-in.";
+    /// A policy of the network plug-in's own kind allows traffic of the zone that no flow declares.
+    CniPolicyWidens: Critical, Violated, ["1.2.5", "1.3.1", "1.3.2"], "Declare the traffic as a flow with its need, or narrow the policy.";
+    /// A policy that may hold for pods of the zone is not understood, or cannot be seen.
+    CniPolicyUnparsed: High, Unproven, ["1.2.5"], "Write it with what docs/reachability.md says can be read, or keep it from the zone's pods; where it cannot be seen, grant the right.";
+    /// A policy of another kind denies what a flow declares.
+    FlowDeniedElsewhere: Medium, Violated, ["1.2.5"], "Take the flow out of the policy's rule, or remove the flow.";
     /// A rule that no flow declares selects namespaces by labels that others may set.
     PeerSelectorMutableLabel: High, Violated, ["1.2.5", "1.3.1"], "Select namespaces by kubernetes.io/metadata.name, by a flow.";
     /// Pods of the zone may reach a metadata service, and no flow declares it.

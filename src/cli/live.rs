@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::{manifests::Reader, progress::Progress};
 use crate::{
     api::names,
+    controllers::served,
     engine::{
         change::count,
         intake::Kind,
@@ -49,7 +50,16 @@ pub(super) async fn read(
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).context("cannot speak to the API server")?;
     for kind in Kind::ALL.iter().copied().filter(|kind| !kind.is_workload()) {
-        list(&client, kind, reader, progress).await?;
+        let version = if kind.is_optional() {
+            match served(kind, &client).await {
+                Ok(Some(version)) => version,
+                Ok(None) => continue,
+                Err(refusal) => bail!("cannot list {}: {refusal}", kind.resource()),
+            }
+        } else {
+            kind.versions().first().copied().unwrap_or_default()
+        };
+        list(&client, kind, version, reader, progress).await?;
     }
     Ok(server)
 }
@@ -60,10 +70,17 @@ async fn config(context: Option<&str>) -> anyhow::Result<Config> {
     Ok(Config::from_custom_kubeconfig(Kubeconfig::read()?, &options).await?)
 }
 
-async fn list(client: &Client, kind: Kind, reader: &mut Reader, progress: &mut Progress) -> anyhow::Result<()> {
+async fn list(
+    client: &Client,
+    kind: Kind,
+    version: &str,
+    reader: &mut Reader,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
     let mut next = String::new();
     loop {
-        let request = http::Request::get(path(kind, &next)).body(Vec::new()).context("cannot make a request")?;
+        let request =
+            http::Request::get(path(kind, version, &next)).body(Vec::new()).context("cannot make a request")?;
         let Ok(answer) = timeout(CALL, client.request_text(request)).await else {
             bail!("cannot list {}: no answer for {} s", kind.plural(), CALL.as_secs());
         };
@@ -86,16 +103,13 @@ async fn list(client: &Client, kind: Kind, reader: &mut Reader, progress: &mut P
 }
 
 /// As RBAC names it.
-fn resource(kind: Kind) -> String {
-    match kind.group() {
-        "" => kind.plural().to_string(),
-        group => format!("{}.{group}", kind.plural()),
-    }
+fn resource(kind: Kind) -> &'static str {
+    kind.resource().trim_end_matches('.')
 }
 
-fn path(kind: Kind, next: &str) -> String {
-    let base = if kind.group().is_empty() { "/api" } else { "/apis" };
-    let mut path = format!("{base}/{}/{}?limit={PAGE}", kind.api_version(), kind.plural());
+fn path(kind: Kind, version: &str, next: &str) -> String {
+    let base = if kind.group().is_empty() { "/api".to_string() } else { format!("/apis/{}", kind.group()) };
+    let mut path = format!("{base}/{version}/{}?limit={PAGE}", kind.plural());
     // Writing to a String cannot fail.
     if kind.is_guard() {
         let _ = write!(path, "&labelSelector={}%3D{}", escaped(names::MANAGED_BY), names::MANAGED_BY_VALUE);

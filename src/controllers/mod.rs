@@ -31,9 +31,15 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::Stream;
 use kube::{Client, Config, ResourceExt, client::ClientBuilder};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 pub use error::Error;
+pub use hub::served;
 pub use webhook::Address;
 
 use apply::Applier;
@@ -125,7 +131,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         let webhook = Webhook { client, namespace, hub: Arc::clone(&hub), gate: gate.clone(), address };
         parts.spawn(webhook.run(listen));
     }
-    parts.spawn(follow_rights(client, namespace, missing_rights));
+    parts.spawn(follow_rights(client, namespace, Arc::clone(&hub), missing_rights));
     parts.spawn(keep(
         context("namespaces", "Namespace"),
         hub.namespace_store(),
@@ -197,9 +203,10 @@ async fn follow_leadership(mut gate: leader::Gate, hub: Arc<Hub>, metrics: Arc<M
     }
 }
 
-async fn follow_rights(client: Client, namespace: String, missing: watch::Sender<Vec<String>>) -> Error {
+async fn follow_rights(client: Client, namespace: String, hub: Arc<Hub>, missing: watch::Sender<Vec<String>>) -> Error {
     loop {
-        let again = match rights::missing(&client, &namespace).await {
+        let brought = hub.brought();
+        let again = match rights::missing(&client, &namespace, &brought).await {
             Ok(now) => {
                 for right in &now {
                     tracing::error!("the operator may not {right}; apply the RBAC objects from deploy/");
@@ -213,6 +220,9 @@ async fn follow_rights(client: Client, namespace: String, missing: watch::Sender
                 RIGHTS_MISSING
             }
         };
-        sleep(again).await;
+        let begun = Instant::now();
+        while hub.brought() == brought && begun.elapsed() < again {
+            sleep(RIGHTS_MISSING).await;
+        }
     }
 }

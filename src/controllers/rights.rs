@@ -6,17 +6,20 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::{Api, Client, api::PostParams};
 
 use super::error::Error;
-use crate::engine::rights::{self, NEEDED, Place, Right};
+use crate::engine::{
+    intake::Kind,
+    rights::{self, NEEDED, Place, Right},
+};
 
 const CALL: Duration = Duration::from_secs(10);
 
-/// The rights that are missing, in words such as `patch nodes`.
-pub async fn missing(client: &Client, own_namespace: &str) -> Result<Vec<String>, Error> {
+/// The rights that are missing, in words such as `patch nodes`; of kinds that other software brings for those that it brought.
+pub async fn missing(client: &Client, own_namespace: &str, brought: &[Kind]) -> Result<Vec<String>, Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
-    for right in NEEDED {
+    for right in NEEDED.iter().copied().chain(brought.iter().copied().flat_map(rights::of_optional)) {
         for verb in right.verbs {
-            let review = review(right, verb, own_namespace);
+            let review = review(&right, verb, own_namespace);
             let params = PostParams::default();
             let object = format!("the right to {verb} {}", right.resource);
             let answer = match tokio::time::timeout(CALL, api.create(&params, &review)).await {
@@ -27,7 +30,7 @@ pub async fn missing(client: &Client, own_namespace: &str) -> Result<Vec<String>
                 Err(_) => return Err(Error::Timeout { act: "check", object, limit: CALL }),
             };
             if !answer.status.is_some_and(|status| status.allowed) {
-                missing.push(words(right, verb, own_namespace));
+                missing.push(words(&right, verb, own_namespace));
             }
         }
     }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::{BoxError, Layer, Service};
 
 use super::metrics::Metrics;
+use crate::engine::intake::Kind;
 
 /// No answer may begin later than this after its request.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -158,17 +159,19 @@ where
     }
 }
 
-/// The plural of the kind that a path is about.
+/// The plural of the kind that a path is about, with the group where the kind is not built in.
 fn resource(path: &str) -> &str {
     let mut parts = path.trim_matches('/').split('/');
     // /api/v1/… or /apis/GROUP/VERSION/…
-    let skip = if parts.next() == Some("api") { 1 } else { 2 };
-    let mut rest = parts.skip(skip);
-    match (rest.next(), rest.next(), rest.next()) {
+    let group = if parts.next() == Some("api") { "" } else { parts.next().unwrap_or_default() };
+    let mut rest = parts.skip(1);
+    let plural = match (rest.next(), rest.next(), rest.next()) {
         (Some("namespaces"), Some(_), Some(resource)) if resource != "status" => resource,
         (Some(resource), _, _) => resource,
         _ => "",
-    }
+    };
+    let brought = Kind::ALL.iter().find(|kind| kind.is_optional() && kind.group() == group && kind.plural() == plural);
+    brought.map_or(plural, |kind| kind.resource())
 }
 
 pin_project_lite::pin_project! {
@@ -231,6 +234,11 @@ mod tests {
             ("/apis/networking.k8s.io/v1/namespaces/vault/networkpolicies/pcizone-baseline", "networkpolicies"),
             ("/apis/pcizone.dev/v1alpha1/pcizones/a/status", "pcizones"),
             ("/apis/coordination.k8s.io/v1/namespaces/pcizone-system/leases/pcizone", "leases"),
+            (
+                "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies",
+                "clusternetworkpolicies.policy.networking.k8s.io",
+            ),
+            ("/apis/projectcalico.org/v3/networkpolicies", "networkpolicies.projectcalico.org"),
             ("/version", ""),
         ] {
             assert_eq!(resource(path), wanted, "{path}");

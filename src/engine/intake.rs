@@ -27,6 +27,7 @@ use super::{
     facts, ownership,
     pod::Common,
     policy::Specs,
+    reach::other::{self, Other},
     route::{self, Grant, Route},
     service::{SLICE_CONTROLLER, SLICE_WRITER},
     snapshot::{Snapshot, ZoneRecord, node_ranges},
@@ -44,7 +45,8 @@ pub enum Scope {
 }
 
 macro_rules! kinds {
-    ($($kind:ident($object:ty) of $group:literal $version:literal, $plural:literal, $scope:ident => $take:expr;)+) => {
+    ($($kind:ident($object:ty) $(spelt $spelling:literal)? of $group:literal $($version:literal)|+, $plural:literal, $scope:ident
+        => $take:expr;)+) => {
         /// A kind that decides.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -60,7 +62,7 @@ macro_rules! kinds {
 
             /// The spelling of the Kubernetes API.
             pub fn as_str(self) -> &'static str {
-                match self { $(Kind::$kind => stringify!($kind),)+ }
+                match self { $(Kind::$kind => [$($spelling,)? stringify!($kind)][0],)+ }
             }
 
             /// API group; empty for the first one.
@@ -68,14 +70,19 @@ macro_rules! kinds {
                 match self { $(Kind::$kind => $group,)+ }
             }
 
-            /// The version of it that is read.
-            pub fn version(self) -> &'static str {
-                match self { $(Kind::$kind => $version,)+ }
+            /// The versions of it that are read, the best one first: what is kept has the same place in all of them.
+            pub fn versions(self) -> &'static [&'static str] {
+                match self { $(Kind::$kind => &[$($version),+],)+ }
             }
 
             /// The plural name in paths.
             pub fn plural(self) -> &'static str {
                 match self { $(Kind::$kind => $plural,)+ }
+            }
+
+            /// Plural and group with a dot between, as RBAC names it; the dot is there in the first group too.
+            pub fn resource(self) -> &'static str {
+                match self { $(Kind::$kind => concat!($plural, ".", $group),)+ }
             }
 
             /// Whether its objects lie in namespaces.
@@ -140,18 +147,52 @@ kinds! {
     Service(Service) of "" "v1", "services", Namespaced => Intake::service;
     Ingress(Ingress) of "networking.k8s.io" "v1", "ingresses", Namespaced
         => |to, one| to.snapshot.routes.push(Arc::new(trim::ingress(one)));
-    HTTPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1", "httproutes", Namespaced
+    HTTPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1" | "v1beta1", "httproutes", Namespaced
         => |to, one| to.route(route::Kind::HTTPRoute, &one);
-    GRPCRoute(DynamicObject) of "gateway.networking.k8s.io" "v1", "grpcroutes", Namespaced
+    GRPCRoute(DynamicObject) of "gateway.networking.k8s.io" "v1" | "v1alpha2", "grpcroutes", Namespaced
         => |to, one| to.route(route::Kind::GRPCRoute, &one);
-    TLSRoute(DynamicObject) of "gateway.networking.k8s.io" "v1", "tlsroutes", Namespaced
+    TLSRoute(DynamicObject) of "gateway.networking.k8s.io" "v1" | "v1alpha3" | "v1alpha2", "tlsroutes", Namespaced
         => |to, one| to.route(route::Kind::TLSRoute, &one);
-    TCPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1alpha2", "tcproutes", Namespaced
+    TCPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1" | "v1alpha2", "tcproutes", Namespaced
         => |to, one| to.route(route::Kind::TCPRoute, &one);
-    UDPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1alpha2", "udproutes", Namespaced
+    UDPRoute(DynamicObject) of "gateway.networking.k8s.io" "v1" | "v1alpha2", "udproutes", Namespaced
         => |to, one| to.route(route::Kind::UDPRoute, &one);
-    ReferenceGrant(DynamicObject) of "gateway.networking.k8s.io" "v1beta1", "referencegrants", Namespaced
+    ReferenceGrant(DynamicObject) of "gateway.networking.k8s.io" "v1" | "v1beta1" | "v1alpha2", "referencegrants", Namespaced
         => |to, one| to.snapshot.grants.push(Arc::new(Grant::read(&one)));
+    ClusterNetworkPolicy(DynamicObject) of "policy.networking.k8s.io" "v1beta1" | "v1alpha2", "clusternetworkpolicies", Cluster
+        => |to, one| to.other(Kind::ClusterNetworkPolicy, one);
+    AdminNetworkPolicy(DynamicObject) of "policy.networking.k8s.io" "v1alpha1", "adminnetworkpolicies", Cluster
+        => |to, one| to.other(Kind::AdminNetworkPolicy, one);
+    BaselineAdminNetworkPolicy(DynamicObject) of "policy.networking.k8s.io" "v1alpha1", "baselineadminnetworkpolicies", Cluster
+        => |to, one| to.other(Kind::BaselineAdminNetworkPolicy, one);
+    CiliumNetworkPolicy(DynamicObject) of "cilium.io" "v2", "ciliumnetworkpolicies", Namespaced
+        => |to, one| to.other(Kind::CiliumNetworkPolicy, one);
+    CiliumClusterwideNetworkPolicy(DynamicObject) of "cilium.io" "v2", "ciliumclusterwidenetworkpolicies", Cluster
+        => |to, one| to.other(Kind::CiliumClusterwideNetworkPolicy, one);
+    CalicoStoredNetworkPolicy(DynamicObject) spelt "NetworkPolicy" of "crd.projectcalico.org" "v1", "networkpolicies", Namespaced
+        => |to, one| to.other(Kind::CalicoStoredNetworkPolicy, one);
+    CalicoStoredGlobalNetworkPolicy(DynamicObject) spelt "GlobalNetworkPolicy" of "crd.projectcalico.org" "v1", "globalnetworkpolicies", Cluster
+        => |to, one| to.other(Kind::CalicoStoredGlobalNetworkPolicy, one);
+    CalicoStoredTier(DynamicObject) spelt "Tier" of "crd.projectcalico.org" "v1", "tiers", Cluster
+        => |to, one| to.other(Kind::CalicoStoredTier, one);
+    CalicoStoredNetworkSet(DynamicObject) spelt "NetworkSet" of "crd.projectcalico.org" "v1", "networksets", Namespaced
+        => |to, one| to.other(Kind::CalicoStoredNetworkSet, one);
+    CalicoStoredGlobalNetworkSet(DynamicObject) spelt "GlobalNetworkSet" of "crd.projectcalico.org" "v1", "globalnetworksets", Cluster
+        => |to, one| to.other(Kind::CalicoStoredGlobalNetworkSet, one);
+    CalicoStoredHostEndpoint(DynamicObject) spelt "HostEndpoint" of "crd.projectcalico.org" "v1", "hostendpoints", Cluster
+        => |to, one| to.other(Kind::CalicoStoredHostEndpoint, one);
+    CalicoNetworkPolicy(DynamicObject) spelt "NetworkPolicy" of "projectcalico.org" "v3", "networkpolicies", Namespaced
+        => |to, one| to.other(Kind::CalicoNetworkPolicy, one);
+    CalicoGlobalNetworkPolicy(DynamicObject) spelt "GlobalNetworkPolicy" of "projectcalico.org" "v3", "globalnetworkpolicies", Cluster
+        => |to, one| to.other(Kind::CalicoGlobalNetworkPolicy, one);
+    CalicoTier(DynamicObject) spelt "Tier" of "projectcalico.org" "v3", "tiers", Cluster
+        => |to, one| to.other(Kind::CalicoTier, one);
+    CalicoNetworkSet(DynamicObject) spelt "NetworkSet" of "projectcalico.org" "v3", "networksets", Namespaced
+        => |to, one| to.other(Kind::CalicoNetworkSet, one);
+    CalicoGlobalNetworkSet(DynamicObject) spelt "GlobalNetworkSet" of "projectcalico.org" "v3", "globalnetworksets", Cluster
+        => |to, one| to.other(Kind::CalicoGlobalNetworkSet, one);
+    CalicoHostEndpoint(DynamicObject) spelt "HostEndpoint" of "projectcalico.org" "v3", "hostendpoints", Cluster
+        => |to, one| to.other(Kind::CalicoHostEndpoint, one);
     EndpointSlice(EndpointSlice) of "discovery.k8s.io" "v1", "endpointslices", Namespaced => Intake::slice;
     ServiceCIDR(ServiceCIDR) of "networking.k8s.io" "v1", "servicecidrs", Cluster => Intake::service_range;
     ClusterRole(ClusterRole) of "rbac.authorization.k8s.io" "v1", "clusterroles", Cluster
@@ -194,17 +235,30 @@ impl Kind {
         Kind::ALL.iter().copied().find(|known| known.as_str() == kind && known.group() == group)
     }
 
-    /// `group/version`, or the version alone in the first group.
+    /// `group/version` of the best version, or the version alone in the first group.
     pub fn api_version(self) -> String {
+        let version = self.versions().first().copied().unwrap_or_default();
         match self.group() {
-            "" => self.version().to_string(),
-            group => format!("{group}/{}", self.version()),
+            "" => version.to_string(),
+            group => format!("{group}/{version}"),
         }
     }
 
     /// A version of its group that can be read: ours is read whatever its version is.
     pub fn reads(self, version: &str) -> bool {
-        self == Kind::PciZone || version == self.version()
+        self == Kind::PciZone || self.versions().contains(&version)
+    }
+
+    /// Other software brings it, so it may not be there: policies of other kinds, and the Gateway API.
+    pub fn is_optional(self) -> bool {
+        const BROUGHT: [&str; 5] = [
+            "policy.networking.k8s.io",
+            "cilium.io",
+            "projectcalico.org",
+            "crd.projectcalico.org",
+            "gateway.networking.k8s.io",
+        ];
+        BROUGHT.contains(&self.group())
     }
 
     /// It makes pods, and does not decide by itself.
@@ -284,6 +338,12 @@ impl Intake {
         self.snapshot.routes.push(Arc::new(Route::read(kind, route)));
     }
 
+    fn other(&mut self, kind: Kind, other: DynamicObject) {
+        if let Some(kind) = other::Kind::of(kind) {
+            self.snapshot.others.push(Arc::new(Other::read(kind, other)));
+        }
+    }
+
     fn guard(&mut self, kind: Guards, guard: DynamicObject) {
         if ownership::is_managed(&guard.metadata) {
             self.snapshot.guards.push(Arc::new(trim::guard(kind, guard)));
@@ -308,6 +368,7 @@ impl Intake {
         snapshot.slices.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.roles.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.bindings.sort_by(|a, b| a.key.cmp(&b.key));
+        snapshot.others = other::distinct(std::mem::take(&mut snapshot.others));
         snapshot.guards.sort_by_cached_key(|guard| (guard.kind, guard.name().to_string()));
         let cluster = &mut snapshot.cluster;
         cluster.nodes = facts::all_ranges(self.node_ranges.iter().chain([&cluster.nodes]));

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The key of an object.
-pub(super) fn of(metadata: &ObjectMeta) -> Box<str> {
+pub(in crate::engine) fn of(metadata: &ObjectMeta) -> Box<str> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("{}/{}", text(&metadata.namespace), text(&metadata.name)).into_boxed_str()
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use super::desired::admission::Kind;
+use super::{desired::admission::Kind, intake};
 use crate::api::names;
 
 /// Where a right is needed.
@@ -76,14 +76,40 @@ pub const NEEDED: &[Right] = &[
     right(Kind::GROUP, "mutatingwebhookconfigurations", KEEP, Place::Cluster).on(names::WEBHOOK),
 ];
 
+const LOOK: &[&str] = &["list", "watch"];
+
+/// What it needs of kinds that other software brings, where they are there.
+pub fn optional() -> impl Iterator<Item = Right> {
+    intake::Kind::ALL.iter().copied().filter(|kind| kind.is_optional()).flat_map(of_optional)
+}
+
+/// What it needs of one of them.
+pub fn of_optional(kind: intake::Kind) -> impl Iterator<Item = Right> {
+    use intake::Kind as K;
+    const GROUP: &str = "projectcalico.org";
+    // Calico's API server asks for more before it shows a policy.
+    let more = match kind {
+        K::CalicoNetworkPolicy => Some(right(GROUP, "tier.networkpolicies", LOOK, Place::Cluster)),
+        K::CalicoGlobalNetworkPolicy => Some(right(GROUP, "tier.globalnetworkpolicies", LOOK, Place::Cluster)),
+        K::CalicoTier => Some(right(GROUP, "tiers", &["get"], Place::Cluster)),
+        _ => None,
+    };
+    std::iter::once(right(kind.group(), kind.plural(), LOOK, Place::Cluster)).chain(more)
+}
+
 /// The further rights of the component that lets zones have misplaced pods evicted.
 pub const EVICT: &[Right] =
     &[right("", "pods", &["get"], Place::Cluster), right("", "pods/eviction", &["create"], Place::Cluster)];
 
 /// What rules grant in the whole cluster beyond what the operator is shipped with, in words such as `patch pods`; at most so many.
 pub fn beyond(rules: &[PolicyRule], most: usize) -> Vec<String> {
-    let shipped: Vec<&Right> =
-        NEEDED.iter().chain(EVICT).filter(|right| matches!(right.place, Place::Cluster)).collect();
+    let shipped: Vec<Right> = NEEDED
+        .iter()
+        .chain(EVICT)
+        .copied()
+        .chain(optional())
+        .filter(|right| matches!(right.place, Place::Cluster))
+        .collect();
     let mut beyond = Vec::new();
     for rule in rules {
         let names = rule.resource_names.as_deref().unwrap_or_default();

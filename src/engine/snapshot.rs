@@ -20,6 +20,7 @@ use super::{
     memory::Memory,
     pod::Pod,
     policy::Policy,
+    reach::other::{Hidden, Other},
     route::{Grant, Route},
     service::{Service, Slice},
 };
@@ -36,6 +37,10 @@ pub struct Snapshot {
     pub nodes: BTreeMap<String, Arc<Node>>,
     /// Every NetworkPolicy by namespace, ours and others'.
     pub policies: BTreeMap<String, Vec<Arc<Policy>>>,
+    /// Policies of other kinds, and what they depend on.
+    pub others: Vec<Arc<Other>>,
+    /// Kinds of such policies that are there and cannot be seen.
+    pub hidden_kinds: Vec<Hidden>,
     /// Every pod, by namespace and name.
     pub pods: Vec<Arc<Pod>>,
     /// Every Service, by namespace and name.

@@ -20,6 +20,7 @@ mod health;
 mod leader;
 mod lifecycle;
 mod misplaced;
+mod other_policies;
 mod rights;
 mod support;
 mod zones;

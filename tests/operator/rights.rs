@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use pcizone::engine::rights::{NEEDED, Place};
+use pcizone::engine::rights::{NEEDED, Place, optional};
 use serde_json::Value;
 
 use crate::support::{Bed, is, message, zone};
@@ -35,7 +35,7 @@ fn granted() -> BTreeSet<String> {
 
 #[test]
 fn deploy_grants_exactly_what_is_needed() {
-    let needed = NEEDED.iter().flat_map(|right| {
+    let needed = NEEDED.iter().copied().chain(optional()).flat_map(|right| {
         let place = match right.place {
             Place::Cluster => "cluster",
             Place::Default => "default",

@@ -57,6 +57,9 @@ struct Record<'a> {
     egress: bool,
     allowed: bool,
     decided_by: &'a [String],
+    /// Policies that are not understood and may change the answer.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unread: &'a [String],
 }
 
 /// What answers: the engine, or what stands for it in tests.
@@ -121,12 +124,13 @@ fn answer(
 fn json(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe>) -> io::Result<()> {
     write!(out, "[")?;
     for (number, probe) in probes.enumerate() {
-        let Answer { ingress, egress, allowed, decided_by } = &oracle(&probe);
+        let Answer { ingress, egress, allowed, decided_by, unread } = &oracle(&probe);
         let (from, to) = (&probe.from.to_string(), &probe.to.to_string());
         let Probe { protocol, port, .. } = probe;
         let (ingress, egress, allowed) = (*ingress, *egress, *allowed);
         write!(out, "{}", if number == 0 { "\n" } else { ",\n" })?;
-        serde_json::to_writer(&mut *out, &Record { from, to, protocol, port, ingress, egress, allowed, decided_by })?;
+        let record = Record { from, to, protocol, port, ingress, egress, allowed, decided_by, unread };
+        serde_json::to_writer(&mut *out, &record)?;
     }
     writeln!(out, "\n]")
 }
@@ -145,9 +149,16 @@ fn text(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe
     }
     table::row(out, &widths, &HEAD)?;
     for probe in probes {
-        let Answer { allowed, decided_by, .. } = oracle(&probe);
+        let Answer { allowed, decided_by, unread, .. } = oracle(&probe);
         let [from, to, port] = row(&probe);
-        let allowed = if allowed { "yes" } else { "no" };
+        let allowed = match (allowed, unread.is_empty()) {
+            (true, true) => "yes",
+            (false, true) => "no",
+            (true, false) => "yes?",
+            (false, false) => "no?",
+        };
+        let not_understood = unread.iter().map(|name| format!("not understood: {name}"));
+        let decided_by: Vec<String> = decided_by.into_iter().chain(not_understood).collect();
         table::row(out, &widths, &[&from, &to, &port, allowed, &decided_by.join(", ")])?;
     }
     Ok(())
@@ -180,7 +191,13 @@ mod tests {
     fn oracle(probe: &Probe) -> Answer {
         let within = |end: &End, wanted: &str| matches!(end, End::Pod { namespace, .. } if namespace == wanted);
         let (ingress, egress) = (within(&probe.to, "b") && probe.port != 9, !within(&probe.from, "b"));
-        Answer { ingress, egress, allowed: ingress && egress, decided_by: vec![format!("port {}", probe.port)] }
+        Answer {
+            ingress,
+            egress,
+            allowed: ingress && egress,
+            decided_by: vec![format!("port {}", probe.port)],
+            ..Answer::default()
+        }
     }
 
     fn written(output: Output, probes: impl Iterator<Item = Probe> + Clone) -> String {

@@ -8,6 +8,7 @@
 mod events;
 mod facts;
 mod in_force;
+mod optional;
 mod store;
 mod watch;
 mod watches;
@@ -48,16 +49,20 @@ use crate::{
         desired::admission::{Guard, Kind},
         drift::Seal,
         guards::{self, Memo},
+        intake,
         pod::Pod,
         policy::Policy,
-        route::Route,
+        reach::other::{self, Other},
+        route::{self, Grant, Route},
         service::{Service, Slice},
         snapshot::{Cluster, Incident, Unseen, ZoneRecord},
     },
 };
 use facts::Touched;
 use in_force::InForce;
+use optional::OptionalStore;
 
+pub use optional::served;
 pub use store::Store;
 
 /// How long one watch request lasts, in seconds. Each end is heard as a sign of life, so this bounds how
@@ -98,6 +103,9 @@ pub struct Hub {
     roles: Store<Role>,
     bindings: Store<Binding>,
     service_ranges: Arc<Store<ServiceCIDR>>,
+    others: Vec<(other::Kind, OptionalStore<Other>)>,
+    routes: Vec<(route::Kind, OptionalStore<Route>)>,
+    grants: OptionalStore<Grant>,
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
@@ -183,6 +191,9 @@ impl Hub {
             roles: Store::default(),
             bindings: Store::default(),
             service_ranges: Arc::default(),
+            others: optional::others(),
+            routes: optional::routes(),
+            grants: OptionalStore::new(intake::Kind::ReferenceGrant),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: InForce::default(),
@@ -311,7 +322,8 @@ impl Hub {
 
     /// Puts the silence of every watch into the metrics.
     pub fn note_silence(&self, metrics: &Metrics) {
-        for resource in self.resources() {
+        let brought = self.brought().into_iter().map(intake::Kind::resource);
+        for resource in self.resources().chain(brought) {
             if let Some(silence) = self.traffic.silence(resource) {
                 metrics.set_silence(resource, i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
             }
@@ -380,7 +392,8 @@ impl Hub {
         let (mut roles, mut bindings) = (self.cluster_roles.all(), self.cluster_bindings.all());
         roles.extend(self.roles.all());
         bindings.extend(self.bindings.all());
-        let routes = self.ingresses.all();
+        let (routes, grants) = (self.all_routes(), self.grants.all());
+        let (others, hidden_kinds) = (self.all_others(), self.hidden_kinds());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
@@ -391,11 +404,13 @@ impl Hub {
             namespaces,
             nodes,
             policies,
+            others,
+            hidden_kinds,
             pods,
             services,
             slices,
             routes,
-            grants: Vec::new(),
+            grants,
             roles,
             bindings,
             guards,

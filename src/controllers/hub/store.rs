@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::engine::{
     access::{Binding, Role},
     pod::Pod,
-    route::Route,
+    reach::other::Other,
+    route::{Grant, Route},
     service::{Service, Slice},
 };
 
@@ -73,7 +74,9 @@ kept_whole!(
     Pod: |pod| &pod.key,
     Service: |service| &service.key,
     Slice: |slice| &slice.key,
+    Other: |other| &other.key,
     Route: |route| &route.key,
+    Grant: |grant| &grant.key,
     Role: |role| &role.key,
     Binding: |binding| &binding.key
 );

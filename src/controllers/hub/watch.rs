@@ -25,7 +25,7 @@ use super::{
 use crate::controllers::lenient::{self, Lenient};
 
 /// How soon everything is listed again when a watch cannot go on from where it was.
-const LIST_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// First pause after a failed watch; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -49,26 +49,43 @@ pub(super) async fn follow<K, T>(
     T: Kept,
 {
     loop {
-        let events = watcher::watcher(api.clone(), config.clone()).backoff(pauses());
-        let mut events = std::pin::pin!(events.map_ok(|event| lenient::event(event, &mut keep)));
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    let is_news = is_news(store, &event);
-                    store.apply(&event);
-                    if is_news {
-                        hub.hear(&event, on);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(kind = %K::kind(&kind), %error, "a watch failed and is tried again");
-                    if is_too_old(&error) {
-                        break;
-                    }
+        let hear = |event: &Event<T>| take_in(hub, store, event, on);
+        follow_until((api.clone(), &kind), config.clone(), &mut keep, hear, is_too_old).await;
+        sleep(LIST_AGAIN).await;
+    }
+}
+
+/// Follows one kind until its watch fails in a way that `ends` it; other failures are tried again.
+pub(super) async fn follow_until<K, T>(
+    (api, kind): (Api<Lenient<K>>, &K::DynamicType),
+    config: watcher::Config,
+    keep: &mut impl FnMut(K) -> T,
+    hear: impl Fn(&Event<T>),
+    ends: impl Fn(&watcher::Error) -> bool,
+) where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let events = watcher::watcher(api, config).backoff(pauses());
+    let mut events = std::pin::pin!(events.map_ok(|event| lenient::event(event, &mut *keep)));
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => hear(&event),
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(kind), %error, "a watch failed and is tried again");
+                if ends(&error) {
+                    break;
                 }
             }
         }
-        sleep(LIST_AGAIN).await;
+    }
+}
+
+/// Takes an event into its store, and tells the hub where it says something new.
+pub(super) fn take_in<T: Kept>(hub: &Hub, store: &Store<T>, event: &Event<T>, on: fn(&Hub, &Event<T>)) {
+    let is_news = is_news(store, event);
+    store.apply(event);
+    if is_news {
+        hub.hear(event, on);
     }
 }
 
@@ -81,7 +98,7 @@ fn pauses() -> impl Backoff {
 
 /// kube lists again when a running watch says that its version is too old, but not when that is the answer to
 /// the request for the watch: it would ask the same for ever.
-fn is_too_old(error: &watcher::Error) -> bool {
+pub(super) fn is_too_old(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410 || status.code == 400)
 }
 

@@ -8,7 +8,14 @@ use super::{Hub, WATCH_SECONDS, guard_resource, watch::follow, zone_resource};
 use crate::{
     api::names,
     controllers::{error::Error, server::Server},
-    engine::{access, pod::Common, policy::Specs, service, trim},
+    engine::{
+        access,
+        pod::Common,
+        policy::Specs,
+        reach::other::Other,
+        route::{Grant, Route},
+        service, trim,
+    },
 };
 
 /// Watches for ever.
@@ -23,6 +30,14 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
         let api = (Api::all_with(client.clone(), &resource), resource);
         follow(hub, api, ours.clone(), store, |object| trim::guard(*kind, object), Hub::on_guard)
     });
+    let others = hub
+        .others
+        .iter()
+        .map(|(kind, store)| store.follow(hub, &client, |object| Other::read(*kind, object), Hub::on_judged));
+    let routes = hub
+        .routes
+        .iter()
+        .map(|(kind, store)| store.follow(hub, &client, |object| Route::read(*kind, &object), Hub::on_judged));
     let (mut specs, mut pod_names) = (Specs::default(), Common::default());
     let (mut of_roles, mut of_bindings) = (access::Common::default(), access::Common::default());
     let all = watcher::Config::default().timeout(WATCH_SECONDS);
@@ -93,6 +108,9 @@ pub(super) async fn run(hub: Arc<Hub>, client: Client) -> Error {
             Hub::on_service_range
         ),
         futures::future::join_all(guards),
+        futures::future::join_all(others),
+        futures::future::join_all(routes),
+        hub.grants.follow(hub, &client, |object| Grant::read(&object), Hub::on_judged),
         hub.sync(),
     );
     Error::Ended("the watches")
@@ -123,6 +141,13 @@ impl Hub {
         self.ingresses.until_filled().await;
         self.roles.until_filled().await;
         self.bindings.until_filled().await;
+        for (_, store) in &self.others {
+            store.until_known().await;
+        }
+        for (_, store) in &self.routes {
+            store.until_known().await;
+        }
+        self.grants.until_known().await;
         self.complete.store(true, Ordering::Release);
         self.wake();
         tracing::info!("all watches are synced");

@@ -3,11 +3,13 @@
 mod access;
 mod doors;
 mod exposure;
+mod extras;
 pub(super) mod flows;
 mod hardening;
 mod hosting;
 pub mod network;
 mod operator;
+mod other_policies;
 mod overlap;
 pub(super) mod people;
 mod pods;
@@ -212,6 +214,11 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::PolicyPortsMissing
         | FindingId::PolicyIpBlockCoversCluster
         | FindingId::PolicyUnreadable
+        | FindingId::ClusterPolicyOverridesDeny
+        | FindingId::ClusterPolicyPriorityAmbiguous
+        | FindingId::CniPolicyWidens
+        | FindingId::CniPolicyUnparsed
+        | FindingId::FlowDeniedElsewhere
         | FindingId::PeerSelectorMutableLabel
         | FindingId::EgressReachesMetadata
         | FindingId::UndeclaredConnectedNamespace
@@ -451,6 +458,7 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
     network::check(case, &mut found);
+    other_policies::check(case, &mut found);
     flows::check(case, &mut found);
     services::check(case, &mut found);
     routes::check(case, &mut found);

@@ -12,11 +12,14 @@ pub struct Terms(Vec<Term>);
 
 /// One requirement on one label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Term {
+pub enum Term {
+    /// It has one of these values.
     In(String, Vec<String>),
-    /// An absent label is not in the list either.
+    /// It has none of these values. An absent label is not in the list either.
     NotIn(String, Vec<String>),
+    /// It is there.
     Exists(String),
+    /// It is not there.
     Absent(String),
 }
 
@@ -26,10 +29,14 @@ impl Terms {
         let labels = selector.match_labels.iter().flatten();
         let labels = labels.map(|(key, value)| Some(Term::In(key.clone(), vec![value.clone()])));
         let expressions = selector.match_expressions.iter().flatten().map(Term::read);
-        let mut terms = labels.chain(expressions).collect::<Option<Vec<Term>>>()?;
+        Some(Terms::of(labels.chain(expressions).collect::<Option<Vec<Term>>>()?))
+    }
+
+    /// All of these must hold.
+    pub fn of(mut terms: Vec<Term>) -> Self {
         terms.sort();
         terms.dedup();
-        Some(Terms(terms))
+        Terms(terms)
     }
 
     /// The label has this value.
@@ -159,6 +166,17 @@ impl Labels {
             (key.to_string(), Values { any, each: each.collect() })
         };
         Labels { all: all.into_iter().collect(), keys: keys.into_iter().map(values).collect() }
+    }
+
+    /// All objects.
+    pub fn all(&self) -> &Classes {
+        &self.all
+    }
+
+    /// The objects that have a label with such a value.
+    pub fn with(&self, key: &str, is_meant: impl Fn(&str) -> bool) -> Classes {
+        let each = self.keys.get(key).into_iter().flat_map(|values| &values.each);
+        each.filter(|(value, _)| is_meant(value)).fold(first(0), |all, (_, some)| &all | some)
     }
 
     /// The objects that a selector means.

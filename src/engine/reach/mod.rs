@@ -4,12 +4,13 @@
 //!  pods ──▶ Population: classes of pods that no policy tells apart
 //!  policies ──compile──▶ Stage, Stage, … ──▶ decide (one connection) · effective (everything, as sets)
 //! ```
-//! The rules are those of `networking.k8s.io/v1`. What no policy governs (the own node, host networks, Services, routes) are
-//! doors; the API server is another file's.
+//! The rules are those of `networking.k8s.io/v1`, and of the kinds in `other`. What no policy governs (the own node, host
+//! networks, Services, routes) are doors; the API server is another file's.
 
 pub mod doors;
 mod end;
 mod labels;
+pub mod other;
 mod population;
 mod probe;
 mod rules;
@@ -24,16 +25,19 @@ use std::{
 };
 
 pub use end::End;
-pub use labels::Terms;
+pub use labels::{Labels, Term, Terms};
 pub use population::{Class, Population, address};
 pub use probe::Answer;
-pub use rules::{Action, Compiled, Compiler, Direction, Rule, Selectors};
+pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors};
 pub use stages::{Allow, By, Effective, Stage};
 
 use ipnet::IpNet;
 
-use self::rules::{networks, selector};
-use self::sets::{Ports, Traffic};
+use self::{
+    other::Unread,
+    rules::{networks, selector},
+    sets::{Ports, Traffic},
+};
 use super::{policy::Policy, snapshot::Snapshot};
 
 /// Who can reach whom in a cluster.
@@ -43,6 +47,8 @@ pub struct Reach<'a> {
     pub population: Population<'a>,
     /// What decides, in order.
     stages: Vec<Stage>,
+    /// What of policies of other kinds is not understood.
+    pub unread: Vec<Unread>,
     /// The policies of each stage that hold for each class.
     holding: Vec<Vec<Holding>>,
     nodes: BTreeMap<IpAddr, &'a str>,
@@ -68,6 +74,7 @@ impl<'a> Reach<'a> {
             live().filter_map(|policy| policy.spec.as_deref()).flat_map(networks).collect();
         let specs = declared_specs.values().flatten().filter_map(|policy| policy.spec.as_deref());
         named.extend(specs.flat_map(networks));
+        named.extend(snapshot.others.iter().flat_map(|other| other.networks(snapshot)));
         let mut running: BTreeMap<&str, BTreeSet<&BTreeMap<String, String>>> = BTreeMap::new();
         for pod in snapshot.pods.iter().filter(|pod| !pod.ended && !pod.shares.network) {
             running.entry(pod.namespace()).or_default().insert(&pod.labels);
@@ -79,6 +86,13 @@ impl<'a> Reach<'a> {
             let selects_nobody = !there.any(|labels| selector.matches(labels));
             selects_nobody.then(|| selector.example()).flatten().map(|labels| (namespace, labels))
         });
+        let zones: Vec<&str> = declared_specs.keys().filter_map(|name| member(snapshot, name)).collect();
+        let others = snapshot.others.iter().flat_map(|other| other.would(snapshot, &zones, &running));
+        // What may hold for any pod may hold for those to come.
+        let has_others = !snapshot.others.is_empty() || !snapshot.hidden_kinds.is_empty();
+        let empty = zones.iter().filter(|name| has_others && !running.contains_key(**name));
+        let empty = empty.map(|name| (*name, BTreeMap::new()));
+        let would: Vec<_> = would.chain(others).chain(empty).collect();
         let population = Population::new(snapshot, named, would);
         let mut compiler = Compiler::new(&population);
         let policies = live().map(|policy| compiler.network_policy(policy)).collect();
@@ -86,7 +100,7 @@ impl<'a> Reach<'a> {
             (namespace.clone(), policies.iter().map(|policy| compiler.network_policy(policy)).collect())
         });
         let declared = declared.collect();
-        let stages = vec![Stage { policies, isolates: true }];
+        let (stages, unread) = other::stages(&mut compiler, snapshot, policies);
         let holding = holding(&population, &stages);
         let nodes = snapshot.nodes.iter().flat_map(|(name, node)| {
             let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
@@ -94,7 +108,7 @@ impl<'a> Reach<'a> {
             of_host.filter_map(move |address| Some((address.address.parse().ok()?, name.as_str())))
         });
         let everything = Traffic { peers: population.everybody(), ports: Ports::all() };
-        Reach { everything, nodes: nodes.collect(), population, stages, holding, declared, declared_specs }
+        Reach { everything, nodes: nodes.collect(), population, stages, unread, holding, declared, declared_specs }
     }
 
     /// The policies that hold for a class, stage by stage.
@@ -117,4 +131,9 @@ fn holding(population: &Population, stages: &[Stage]) -> Vec<Vec<Holding>> {
         }
     }
     all
+}
+
+/// The name of a namespace, as long as the snapshot lives.
+fn member<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a str> {
+    snapshot.namespaces.get_key_value(name).map(|(name, _)| name.as_str())
 }

@@ -194,9 +194,7 @@ impl<'a> Population<'a> {
     /// of their node.
     pub fn select(&self, namespaces: Option<&Terms>, pods: &Terms) -> Classes {
         let Some(terms) = namespaces.filter(|terms| !terms.is_empty()) else { return self.pod_labels.select(pods) };
-        let chosen = self.namespaces(terms);
-        let members = chosen.iter().filter_map(|number| self.namespaces.get(usize::try_from(number).ok()?));
-        let members = members.fold(Classes::new(), |all, (_, _, members)| all | members);
+        let members = self.members(&self.namespaces(terms));
         if members.len() > FEW {
             return &members & &self.pod_labels.select(pods);
         }
@@ -215,9 +213,35 @@ impl<'a> Population<'a> {
         members.iter().filter(|number| self.class(*number).is_some_and(is_meant)).collect()
     }
 
+    /// Classes that a selector can mean, by their labels.
+    pub fn labels(&self) -> &Labels {
+        &self.pod_labels
+    }
+
+    /// Namespaces by their labels.
+    pub fn labels_of_namespaces(&self) -> &Labels {
+        &self.namespace_labels
+    }
+
+    /// All classes of some namespaces.
+    pub fn members(&self, namespaces: &Classes) -> Classes {
+        let chosen = namespaces.iter().filter_map(|number| self.namespaces.get(usize::try_from(number).ok()?));
+        chosen.fold(Classes::new(), |all, (_, _, members)| all | members)
+    }
+
+    /// Classes that use the network of their node.
+    pub fn on_hosts(&self) -> Classes {
+        self.classes().filter(|(_, class)| class.host_network).map(|(number, _)| number).collect()
+    }
+
+    /// Some pods that a selector of a policy means, as peers: those that are there.
+    pub fn present(&self, classes: &Classes) -> Peers {
+        Peers::of_pods(&(classes & &first(self.real)))
+    }
+
     /// The same as peers, who are pods that are there.
     pub fn peers(&self, namespaces: Option<&Terms>, pods: &Terms) -> Peers {
-        Peers::of_pods(&(&self.select(namespaces, pods) & &first(self.real)))
+        self.present(&self.select(namespaces, pods))
     }
 
     /// Everybody.

@@ -6,7 +6,7 @@ use super::{
     End, Reach,
     population::{Class, address},
     rules::{Compiled, Direction, Rule},
-    sets::Family,
+    sets::{Classes, Family},
     stages::Seen,
 };
 use crate::{api::Protocol, engine::pod::Pod};
@@ -25,6 +25,8 @@ pub struct Answer {
     pub allowed: bool,
     /// The policies and rules that decide, or what else does.
     pub decided_by: Vec<String>,
+    /// Policies that may hold for one of its ends and are not understood in all: with them the answer may be another one.
+    pub unread: Vec<String>,
 }
 
 /// What decides about one end of a connection.
@@ -102,16 +104,28 @@ impl Reach<'_> {
     /// Asks for one connection. An end that does not run has none.
     pub fn probe(&self, from: &End, to: &End, protocol: Protocol, port: u16) -> Answer {
         let (from, to) = (self.find(from), self.find(to));
-        let open =
-            |reason: &str| Answer { ingress: true, egress: true, allowed: true, decided_by: vec![reason.to_string()] };
+        let open = |reason: &str| {
+            let decided_by = vec![reason.to_string()];
+            Answer { ingress: true, egress: true, allowed: true, decided_by, ..Answer::default() }
+        };
         match (from, to) {
             (Found::Nobody, _) | (_, Found::Nobody) => {
                 Answer { decided_by: vec!["an end does not run".to_string()], ..Answer::default() }
             }
             (Found::Pod(from, _), Found::Pod(to, _)) if from.key == to.key => open("own pod"),
             _ if self.is_own_node(from, to) => open("own node"),
-            _ => self.by_policies(from, to, protocol, port),
+            _ => Answer { unread: self.unread_of(from, to), ..self.by_policies(from, to, protocol, port) },
         }
+    }
+
+    fn unread_of(&self, from: Found, to: Found) -> Vec<String> {
+        let is_end = |classes: &Classes| {
+            [from, to].into_iter().any(|end| matches!(end, Found::Pod(_, class) if classes.contains(class)))
+        };
+        let unread = self.unread.iter().filter(|unread| is_end(&unread.may_select));
+        let mut names: Vec<String> = unread.map(|unread| unread.name.to_string()).collect();
+        names.dedup();
+        names
     }
 
     fn find(&self, end: &End) -> Found<'_> {
@@ -165,7 +179,7 @@ impl Reach<'_> {
             let mut decided_by = egress.words(Direction::Egress);
             decided_by.extend(ingress.words(Direction::Ingress));
             let (egress, ingress) = (egress.allows(), ingress.allows());
-            Answer { ingress, egress, allowed: ingress && egress, decided_by }
+            Answer { ingress, egress, allowed: ingress && egress, decided_by, ..Answer::default() }
         });
         // Of two families the one that is open counts.
         let better = |one: Answer, two: Answer| {

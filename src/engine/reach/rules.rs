@@ -51,26 +51,62 @@ pub enum Action {
     Pass,
 }
 
+/// Who wrote a policy for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A NetworkPolicy.
+    NetworkPolicy,
+    /// A policy of the tier Admin.
+    Admin,
+    /// A policy of the tier Baseline.
+    Baseline,
+    /// A policy of a network plug-in's own kind.
+    Plugin,
+}
+
 /// A policy of any kind.
 #[derive(Debug)]
 pub struct Compiled {
     /// `Kind/namespace/name` or `Kind/name`.
     pub name: Arc<str>,
+    /// Of which sort it is.
+    pub origin: Origin,
+    /// Its place in its stage. Those of one rank are asked together, and what one of them allows is allowed.
+    pub rank: usize,
     /// Classes that it holds for.
     pub subject: Classes,
-    /// Its rules for connections to the pod; `None` when it says nothing about them.
-    pub ingress: Option<Vec<Rule>>,
-    /// Its rules for connections of the pod; `None` when it says nothing about them.
-    pub egress: Option<Vec<Rule>>,
+    /// What it says about connections to the pod.
+    pub ingress: Option<Saying>,
+    /// What it says about connections of the pod.
+    pub egress: Option<Saying>,
+}
+
+/// What a policy says about one direction.
+#[derive(Debug)]
+pub struct Saying {
+    /// Its rules.
+    pub rules: Vec<Rule>,
+    /// What no policy asked together with it decides is denied.
+    pub isolates: bool,
 }
 
 impl Compiled {
+    /// What it says about a direction, if anything.
+    pub fn says(&self, direction: Direction) -> Option<&Saying> {
+        match direction {
+            Direction::Ingress => self.ingress.as_ref(),
+            Direction::Egress => self.egress.as_ref(),
+        }
+    }
+
     /// Its rules; `None` when it says nothing about this direction.
     pub fn rules(&self, direction: Direction) -> Option<&[Rule]> {
-        match direction {
-            Direction::Ingress => self.ingress.as_deref(),
-            Direction::Egress => self.egress.as_deref(),
-        }
+        self.says(direction).map(|saying| saying.rules.as_slice())
+    }
+
+    /// What no policy asked together with it decides is denied.
+    pub fn isolates(&self, direction: Direction) -> bool {
+        self.says(direction).is_some_and(|saying| saying.isolates)
     }
 }
 
@@ -94,7 +130,7 @@ pub struct Rule {
 }
 
 /// Pods by labels of their namespace and of their own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Selectors {
     /// Of the namespace.
     pub namespaces: Terms,
@@ -155,6 +191,21 @@ impl<'p, 'a> Compiler<'p, 'a> {
         Compiler { population, everybody: Arc::new(population.everybody()), peers: HashMap::new() }
     }
 
+    /// The pods.
+    pub fn population(&self) -> &'p Population<'a> {
+        self.population
+    }
+
+    /// Everybody.
+    pub fn everybody(&self) -> Arc<Peers> {
+        Arc::clone(&self.everybody)
+    }
+
+    /// Some pods, as peers.
+    pub fn pods(&mut self, selectors: &Selectors) -> Arc<Peers> {
+        self.peers(vec![PeerKey::Pods(selectors.clone())])
+    }
+
     /// Compiles a NetworkPolicy. What no API server takes means nobody.
     pub fn network_policy(&mut self, policy: &Policy) -> Compiled {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -167,16 +218,17 @@ impl<'p, 'a> Compiler<'p, 'a> {
             let rule = |(index, rule): (usize, &k8s_openapi::api::networking::v1::NetworkPolicyIngressRule)| {
                 self.rule(format!("ingress[{index}]"), &namespace, rule.from.as_deref(), rule.ports.as_deref())
             };
-            rules.map(rule).collect()
+            Saying { rules: rules.map(rule).collect(), isolates: true }
         });
         let egress = says(Direction::Egress).then(|| {
             let rules = spec.egress.iter().flatten().enumerate();
             let rule = |(index, rule): (usize, &k8s_openapi::api::networking::v1::NetworkPolicyEgressRule)| {
                 self.rule(format!("egress[{index}]"), &namespace, rule.to.as_deref(), rule.ports.as_deref())
             };
-            rules.map(rule).collect()
+            Saying { rules: rules.map(rule).collect(), isolates: true }
         });
-        Compiled { name: format!("NetworkPolicy/{namespace}/{name}").into(), subject, ingress, egress }
+        let name = format!("NetworkPolicy/{namespace}/{name}").into();
+        Compiled { name, origin: Origin::NetworkPolicy, rank: 0, subject, ingress, egress }
     }
 
     fn subject(&self, namespace: &str, selector: Option<&LabelSelector>) -> Classes {

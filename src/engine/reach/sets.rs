@@ -141,6 +141,18 @@ impl Peers {
         peers
     }
 
+    /// Some addresses.
+    pub fn of_addresses(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => v4.push(address),
+                IpAddr::V6(address) => v6.push(address),
+            }
+        }
+        Peers { v4: v4.into_iter().collect(), v6: v6.into_iter().collect(), ..Peers::default() }
+    }
+
     /// Takes in pods whose address in this family is among them.
     pub fn add_pods(&mut self, family: Family, pods: &Classes) {
         *Arc::make_mut(self.pods_mut(family)) |= pods;
@@ -174,6 +186,16 @@ impl Peers {
     /// Only the addresses.
     pub fn without_pods(&self) -> Self {
         Peers { v4: self.v4.clone(), v6: self.v6.clone(), ..Peers::default() }
+    }
+
+    /// All but the IPv4 addresses.
+    pub fn without_v4(self) -> Self {
+        Peers { v4: RangeSetBlaze::default(), ..self }
+    }
+
+    /// All but the IPv6 addresses.
+    pub fn without_v6(self) -> Self {
+        Peers { v6: RangeSetBlaze::default(), ..self }
     }
 
     /// The address is one of them.

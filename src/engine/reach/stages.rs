@@ -3,18 +3,17 @@
 use super::{
     Reach,
     probe::Decision,
-    rules::{Action, Compiled, Direction, Rule, Selectors},
+    rules::{Action, Compiled, Direction, Origin, Rule, Saying, Selectors},
     sets::{Classes, Peers, Ports, Traffic, without},
 };
 use crate::engine::policy::Policy;
 
-/// Policies that are asked together. What a stage does not decide, the next one does; what none decides is allowed.
+/// Policies that are asked before others. What a stage does not decide, the next one does; what none decides is allowed. Where
+/// one of its policies isolates, the next one is asked only about what a rule passes on.
 #[derive(Debug)]
 pub struct Stage {
-    /// Its policies; where one denies, in the order in which they are asked.
+    /// Its policies in the order in which they are asked, those of one rank side by side.
     pub policies: Vec<Compiled>,
-    /// A policy that says something about a direction denies in it what no rule of this stage allows.
-    pub isolates: bool,
 }
 
 /// What a pod may receive or send.
@@ -57,43 +56,40 @@ impl Reach<'_> {
         let Some(pods) = self.population.class(class) else { return effective };
         let mut undecided = vec![self.everything.clone()];
         let mut untouched = true;
-        for (at, stage) in self.stages.iter().enumerate() {
-            let mut passed = Vec::new();
-            let mut isolated_by = Vec::new();
-            for policy in self.holding(class, at) {
-                let Some(rules) = policy.rules(direction) else { continue };
-                if stage.isolates {
-                    isolated_by.push(policy);
-                }
-                for rule in rules {
-                    let meant = rule.traffic(direction, pods, &self.population);
-                    let both = |some: &[Traffic]| -> Vec<Traffic> {
-                        let both = some.iter().flat_map(|some| meant.iter().map(|meant| some.and(meant)));
-                        both.filter(|traffic| !traffic.is_empty()).collect()
-                    };
-                    // Of everything it is what the rule means.
-                    let hit = if untouched { meant.clone() } else { both(&undecided) };
-                    match rule.action {
-                        // What two rules allow is said of both.
-                        Action::Accept if stage.is_unordered() => {}
-                        Action::Accept | Action::Deny => {
-                            undecided = without(undecided, &meant);
-                            untouched = false;
-                        }
-                        Action::Pass => {
-                            undecided = without(undecided, &meant);
-                            untouched = false;
-                            passed.extend(hit.iter().cloned());
-                        }
+        for at in 0..self.stages.len() {
+            let (mut passed, mut isolated_by, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+            let holding: Vec<&Compiled> = self.holding(class, at).collect();
+            for together in holding.chunk_by(|one, two| one.rank == two.rank) {
+                isolated_by.extend(together.iter().copied().filter(|policy| policy.isolates(direction)));
+                let rules = together
+                    .iter()
+                    .flat_map(|policy| policy.rules(direction).into_iter().flatten().map(move |rule| (*policy, rule)));
+                let rules: Vec<(&Compiled, &Rule)> = rules.collect();
+                // What two rules allow is said of both, as long as none of them denies.
+                let is_unordered = rules.iter().all(|(_, rule)| rule.action == Action::Accept);
+                for (number, (policy, rule)) in rules.into_iter().enumerate() {
+                    if !is_unordered || number == 0 {
+                        untouched &= decided.is_empty();
+                        undecided = without(undecided, &decided);
+                        decided.clear();
                     }
-                    if rule.action == Action::Accept {
-                        let allow = |traffic| Allow { traffic, by: By::Rule(policy, rule) };
-                        effective.allows.extend(hit.into_iter().map(allow));
+                    let meant = rule.traffic(direction, pods, &self.population);
+                    // Of everything it is what the rule means.
+                    let hit = if untouched { meant.clone() } else { both(&undecided, &meant) };
+                    decided.extend(meant);
+                    match rule.action {
+                        Action::Accept => {
+                            let allow = |traffic| Allow { traffic, by: By::Rule(policy, rule) };
+                            effective.allows.extend(hit.into_iter().map(allow));
+                        }
+                        Action::Pass => passed.extend(hit),
+                        Action::Deny => {}
                     }
                 }
             }
             if isolated_by.is_empty() {
-                untouched &= passed.is_empty();
+                untouched &= decided.is_empty() && passed.is_empty();
+                undecided = without(undecided, &decided);
                 undecided.append(&mut passed);
             } else {
                 effective.isolated_by.append(&mut isolated_by);
@@ -114,20 +110,26 @@ impl Reach<'_> {
         rules.flat_map(|rule| rule.traffic(direction, pods, &self.population)).collect()
     }
 
-    /// Something denies what no rule allows for pods of a class.
+    /// Nothing is open for pods of a class only because nothing denies it.
     pub fn is_isolated(&self, class: u32, direction: Direction) -> bool {
-        let isolates = |(at, stage): (usize, &Stage)| {
-            stage.isolates && self.holding(class, at).any(|policy| policy.rules(direction).is_some())
-        };
-        self.stages.iter().enumerate().any(isolates)
+        // NetworkPolicies alone leave nothing to whoever is asked after them.
+        if self.all_holding(class).all(|policy| policy.origin == Origin::NetworkPolicy) {
+            return self.all_holding(class).any(|policy| policy.isolates(direction));
+        }
+        !self.effective(class, direction).allows.iter().any(|allow| matches!(allow.by, By::Default))
     }
 
     /// A policy that is meant holds for pods of a class.
     pub fn is_held_by(&self, class: u32, is_meant: impl Fn(&Compiled) -> bool) -> bool {
-        (0..self.stages.len()).any(|at| self.holding(class, at).any(&is_meant))
+        self.all_holding(class).any(is_meant)
     }
 
-    /// Rules for pods of a class that mean only pods which are not there, and that nothing declares.
+    /// The policies that hold for pods of a class, in the order in which they are asked.
+    pub fn all_holding(&self, class: u32) -> impl Iterator<Item = &Compiled> {
+        (0..self.stages.len()).flat_map(move |at| self.holding(class, at))
+    }
+
+    /// Rules that allow something for pods of a class, mean only pods which are not there, and are declared by nothing.
     pub fn latent(
         &self,
         class: u32,
@@ -138,22 +140,40 @@ impl Reach<'_> {
         let declared =
             self.declared.get(namespace).into_iter().flatten().filter(|policy| policy.subject.contains(class));
         let declared = declared.flat_map(|policy| policy.rules(direction).into_iter().flatten());
-        let declared: Vec<&Rule> = declared.collect();
-        let is_declared = |rule: &Rule| {
-            let covers = |other: &&Rule, selectors: &Selectors| {
-                let fits = |theirs: &Selectors| {
-                    selectors.namespaces.narrows(&theirs.namespaces) && selectors.pods.narrows(&theirs.pods)
-                };
-                let ports = rule.numbers.minus(&other.numbers).is_empty();
-                ports && rule.named.is_empty() && other.selectors.iter().any(fits)
+        let mut covered: Vec<&Rule> = declared.collect();
+        let mut latent = Vec::new();
+        for at in 0..self.stages.len() {
+            let mut passed: Vec<&Rule> = Vec::new();
+            for policy in self.holding(class, at) {
+                for rule in policy.rules(direction).into_iter().flatten() {
+                    match rule.action {
+                        Action::Deny => covered.push(rule),
+                        Action::Pass => passed.push(rule),
+                        Action::Accept => {
+                            let is_latent = rule.peers.is_empty() && !rule.selectors.is_empty() && is_meant(policy);
+                            if is_latent && !self.covers(&covered, rule) && !self.covers(&passed, rule) {
+                                latent.push((policy, rule));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        latent
+    }
+
+    /// Whoever a rule means to come, on its ports, one of some others means too.
+    fn covers(&self, others: &[&Rule], rule: &Rule) -> bool {
+        let everybody = self.population.everybody();
+        let covers = |other: &&Rule, selectors: &Selectors| {
+            let fits = |theirs: &Selectors| {
+                selectors.namespaces.narrows(&theirs.namespaces) && selectors.pods.narrows(&theirs.pods)
             };
-            rule.selectors.iter().all(|selectors| declared.iter().any(|other| covers(other, selectors)))
+            let ports = rule.numbers.minus(&other.numbers).is_empty();
+            let is_everybody = other.selectors.is_empty() && *other.peers == everybody;
+            ports && rule.named.is_empty() && (is_everybody || other.selectors.iter().any(fits))
         };
-        let policies = (0..self.stages.len()).flat_map(|at| self.holding(class, at)).filter(|policy| is_meant(policy));
-        let rules =
-            policies.flat_map(|policy| policy.rules(direction).into_iter().flatten().map(move |rule| (policy, rule)));
-        let is_latent = |rule: &Rule| rule.peers.is_empty() && !rule.selectors.is_empty() && !is_declared(rule);
-        rules.filter(|(_, rule)| is_latent(rule)).collect()
+        rule.selectors.iter().all(|selectors| others.iter().any(|other| covers(other, selectors)))
     }
 
     /// The other end lets it through too: pods of a class may send to, or receive from, some pods on some of these ports.
@@ -178,12 +198,12 @@ impl Reach<'_> {
 
     /// Whether one connection is allowed at the end of a class, and by what.
     pub(super) fn decide(&self, class: u32, direction: Direction, seen: &impl Seen) -> Decision<'_> {
-        for (at, stage) in self.stages.iter().enumerate() {
+        for at in 0..self.stages.len() {
             let mut isolated_by = Vec::new();
             let mut passed = false;
             for policy in self.holding(class, at) {
-                let Some(rules) = policy.rules(direction) else { continue };
-                if stage.isolates {
+                let Some(Saying { rules, isolates }) = policy.says(direction) else { continue };
+                if *isolates {
                     isolated_by.push(policy);
                 }
                 match rules.iter().find(|rule| seen.is_meant(rule)) {
@@ -204,9 +224,8 @@ impl Reach<'_> {
     }
 }
 
-impl Stage {
-    /// Every rule allows, so the order says nothing.
-    fn is_unordered(&self) -> bool {
-        self.isolates
-    }
+/// What is in both.
+fn both(some: &[Traffic], others: &[Traffic]) -> Vec<Traffic> {
+    let both = some.iter().flat_map(|some| others.iter().map(|other| some.and(other)));
+    both.filter(|traffic| !traffic.is_empty()).collect()
 }

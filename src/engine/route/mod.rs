@@ -77,18 +77,6 @@ impl Kind {
         }
     }
 
-    /// The plural of the Kubernetes API.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Kind::Ingress => "ingresses",
-            Kind::HTTPRoute => "httproutes",
-            Kind::GRPCRoute => "grpcroutes",
-            Kind::TLSRoute => "tlsroutes",
-            Kind::TCPRoute => "tcproutes",
-            Kind::UDPRoute => "udproutes",
-        }
-    }
-
     /// What it carries.
     pub fn protocol(self) -> Protocol {
         match self {

@@ -1,0 +1,206 @@
+//! What policies open beyond the flows of a zone, and for whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+
+use super::{Case, Found};
+use crate::{
+    api::FindingId,
+    engine::{
+        change::count,
+        desired::networks::not_public,
+        reach::{
+            By, Compiled, Direction, Reach, Rule,
+            sets::{Classes, Peers, Traffic, first, without},
+            words::{few, ports},
+        },
+    },
+};
+
+/// Pods of others whose own policies are looked at to say which namespaces are connected.
+const OTHERS: usize = 2_000;
+
+/// Pods that an opening names.
+const PODS: usize = 50;
+
+/// Traffic that a policy allows and no flow declares, for pods that it holds for.
+pub struct Extra<'r> {
+    /// The policy.
+    pub policy: &'r Compiled,
+    /// Its rule.
+    pub rule: &'r Rule,
+    /// Which way.
+    pub direction: Direction,
+    /// What it allows; nothing where nobody is there that it means.
+    pub traffic: Traffic,
+    /// The pods that it holds for.
+    pub pods: Classes,
+}
+
+/// All of it by policy.
+#[derive(Default)]
+pub struct Extras<'r> {
+    /// What each opens.
+    pub by_policy: BTreeMap<&'r str, Vec<Extra<'r>>>,
+    /// Policies that open the zone to most public addresses, alone or together.
+    pub worlds: BTreeSet<&'r str>,
+}
+
+impl<'r> Extras<'r> {
+    /// Takes in what the policies that are meant open for pods of a class.
+    pub fn add(&mut self, reach: &'r Reach, class: u32, direction: Direction, is_meant: impl Fn(&Compiled) -> bool) {
+        let declared = reach.declared(class, direction);
+        let mut opened: Vec<(&'r str, Peers)> = Vec::new();
+        for allow in reach.effective(class, direction).allows {
+            let By::Rule(policy, rule) = allow.by else { continue };
+            if !is_meant(policy) {
+                continue;
+            }
+            let left = without(vec![allow.traffic], &declared);
+            opened.extend(left.iter().map(|traffic| (&*policy.name, traffic.peers.clone())));
+            for traffic in left {
+                self.put(Extra { policy, rule, direction, traffic, pods: [class].into_iter().collect() });
+            }
+        }
+        for (policy, rule) in reach.latent(class, direction, is_meant) {
+            let pods = [class].into_iter().collect();
+            self.put(Extra { policy, rule, direction, traffic: Traffic::default(), pods });
+        }
+        self.worlds.extend(worlds(opened));
+    }
+
+    /// What is the same for other pods is said once.
+    fn put(&mut self, extra: Extra<'r>) {
+        let all = self.by_policy.entry(&extra.policy.name).or_default();
+        let same = |other: &&mut Extra| {
+            std::ptr::eq(other.rule, extra.rule) && other.direction == extra.direction && other.traffic == extra.traffic
+        };
+        match all.iter_mut().find(same) {
+            Some(other) => other.pods = &other.pods | &extra.pods,
+            None => all.push(extra),
+        }
+    }
+}
+
+/// Each policy that opens the world by itself; where none does, the fewest that do together, by how much they open.
+fn worlds(opened: Vec<(&str, Peers)>) -> Vec<&str> {
+    let mut by_policy: BTreeMap<&str, Peers> = BTreeMap::new();
+    for (policy, peers) in opened {
+        let all = by_policy.entry(policy).or_default();
+        *all = all.or(&peers.without_pods());
+    }
+    let mut all: Vec<_> = by_policy.into_iter().map(|(policy, peers)| (share(&peers), policy, peers)).collect();
+    all.sort_by(|(one, first, _), (other, second, _)| (other, first).cmp(&(one, second)));
+    let alone: Vec<&str> = all.iter().filter(|(share, ..)| *share >= WORLD).map(|(_, policy, _)| *policy).collect();
+    if !alone.is_empty() {
+        return alone;
+    }
+    let (mut together, mut blamed) = (Peers::default(), Vec::new());
+    for (_, policy, peers) in all {
+        together = together.or(&peers);
+        blamed.push(policy);
+        if share(&together) >= WORLD {
+            return blamed;
+        }
+    }
+    Vec::new()
+}
+
+/// From which part of all public addresses of a family on it is the world, in thousandths.
+const WORLD: u128 = 250;
+
+/// How much of all public addresses some are, in thousandths, of the family of which they are more.
+fn share(peers: &Peers) -> u128 {
+    let mut public = Peers::of_network(&IpNet::V4(ipnet::Ipv4Net::default()));
+    // What is handed out of IPv6 so far.
+    public = public.or(&Peers::of_network(&IpNet::V6(GLOBAL_UNICAST)));
+    let public = not_public().fold(public, |left, net| left.minus(&Peers::of_network(&net)));
+    let some = peers.and(&public);
+    let v4 = |peers: &Peers| {
+        peers.v4.ranges().map(|r| u128::from(r.end().to_bits() - r.start().to_bits()) + 1).sum::<u128>()
+    };
+    // Whole networks of /64, so that thousand times of it is a number still.
+    let v6 = |peers: &Peers| peers.v6.ranges().map(|r| (r.end().to_bits() - r.start().to_bits()) >> 64).sum::<u128>();
+    let part = |some: u128, all: u128| some.saturating_mul(1000).checked_div(all).unwrap_or_default();
+    part(v4(&some), v4(&public)).max(part(v6(&some), v6(&public)))
+}
+
+/// `2000::/3`, the only part of IPv6 that is handed out as public addresses.
+const GLOBAL_UNICAST: ipnet::Ipv6Net =
+    ipnet::Ipv6Net::new_assert(std::net::Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+
+/// An opening in a sentence, and where it stands.
+fn words(case: &Case, extra: &Extra, what: &str) -> (String, String) {
+    let pods = case.reach.pods(&extra.pods);
+    let mine = few(&pods);
+    let (who, ports) = if extra.traffic.is_empty() {
+        (case.reach.pods_to_come(&extra.rule.selectors), rule_ports(extra.rule))
+    } else {
+        (case.reach.peers(&extra.traffic.peers), ports(&extra.traffic.ports))
+    };
+    let message = match extra.direction {
+        Direction::Ingress => format!("It lets {who} reach {mine} on {ports}; {what}."),
+        Direction::Egress => format!("It lets {mine} reach {who} on {ports}; {what}."),
+    };
+    let shown = pods.iter().take(PODS).cloned().collect::<Vec<_>>().join(", ");
+    let more = match pods.len().saturating_sub(PODS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (message, format!("{}; pods: {shown}{more}", extra.rule.field))
+}
+
+fn rule_ports(rule: &Rule) -> String {
+    let named = rule.named.iter().map(|(protocol, name)| format!("{} {name}", protocol.as_str()));
+    let numbers = (!rule.numbers.is_empty()).then(|| ports(&rule.numbers));
+    numbers.into_iter().chain(named).collect::<Vec<_>>().join(" and ")
+}
+
+/// Namespaces of no zone that are linked to the zone by more than a flow: they are in scope, and nobody says so (12.5.2). Both
+/// ends must allow it.
+pub fn connected(case: &Case, extras: &Extras, found: &mut Vec<Found>) {
+    let mut linked: BTreeMap<String, String> = BTreeMap::new();
+    let mut budget = OTHERS;
+    // Pods of no zone.
+    let mut outside = first(case.reach.population.real());
+    for (name, claim) in case.resolution.namespaces() {
+        if claim.is_member()
+            && let Some(members) = case.reach.population.within(name)
+        {
+            outside -= members;
+        }
+    }
+    for (policy, extras) in &extras.by_policy {
+        for extra in extras {
+            for other in &(&extra.traffic.peers.all_pods() & &outside) {
+                let Some(pods) = case.reach.population.class(other) else { continue };
+                if linked.contains_key(pods.namespace) || budget == 0 {
+                    continue;
+                }
+                budget -= 1;
+                if case.reach.answers(other, extra.direction, &extra.pods, &extra.traffic.ports) {
+                    linked.insert(pods.namespace.to_string(), (*policy).to_string());
+                }
+            }
+        }
+    }
+    for (namespace, policy) in linked {
+        let message = "Its pods and the zone's can talk, no flow declares that, and it belongs to no zone.";
+        found.push(
+            Found::new(FindingId::UndeclaredConnectedNamespace, format!("Namespace/{namespace}"), message)
+                .with_evidence(format!("by {policy}")),
+        );
+    }
+}
+
+/// An opening in a sentence, with the evidence for it and how many more there are.
+pub fn sentence(case: &Case, extras: &[Extra], extra: &Extra, what: &str, manager: &str) -> (String, String) {
+    let (message, evidence) = words(case, extra, what);
+    let more = match extras.len() {
+        0 | 1 => String::new(),
+        many => format!("and {} of it", count(many - 1, "more opening")),
+    };
+    let evidence = [evidence, more, manager.to_string()].into_iter().filter(|words| !words.is_empty());
+    (message, evidence.collect::<Vec<_>>().join("; "))
+}
