@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Given, Outcome, Output, has_colours, input::Loaded, table, written};
 use crate::{
-    api::{ConditionType, Finding, FindingCounts, FindingState, Mode, Severity},
+    api::{ConditionType, Finding, FindingCounts, FindingState, Mode, Reason, Severity},
     engine::{
         self,
         change::count,
@@ -96,12 +96,40 @@ fn zones(snapshot: &Snapshot, now: Timestamp) -> Vec<Zone> {
 
 fn outcome(report: &Report, strict: bool) -> Outcome {
     let has = |state| report.zones.iter().flat_map(|zone| &zone.findings).any(|finding| finding.state == state);
-    if report.zones.iter().any(|zone| zone.mode.is_none()) {
+    if report.zones.iter().any(|zone| zone.unjudged().is_some()) {
         Outcome::Unjudged
-    } else if has(FindingState::Violated) || strict && has(FindingState::Unproven) {
+    } else if has(FindingState::Violated)
+        || strict && has(FindingState::Unproven)
+        || report.zones.iter().any(|zone| zone.not_in_place().next().is_some())
+    {
         Outcome::Findings
     } else {
         Outcome::Clean
+    }
+}
+
+impl Zone {
+    fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == kind.as_str())
+    }
+
+    /// Why it was not judged.
+    fn unjudged(&self) -> Option<&str> {
+        let nothing = |condition: &&Condition| condition.reason == Reason::MatchesNothing.as_str();
+        match self.mode {
+            None => self.condition(ConditionType::Ready).map(|condition| condition.message.as_str()),
+            Some(_) => self
+                .condition(ConditionType::NetworkSegmented)
+                .filter(nothing)
+                .map(|_| "it has no namespace, so nothing was judged"),
+        }
+    }
+
+    /// What is not as the zone declares, although no finding says which object it is.
+    fn not_in_place(&self) -> impl Iterator<Item = &Condition> {
+        let kinds = [ConditionType::NetworkSegmented, ConditionType::NodesDedicated];
+        let all = kinds.into_iter().filter_map(|kind| self.condition(kind));
+        all.filter(|condition| condition.status == "False")
     }
 }
 
@@ -128,10 +156,9 @@ fn text(out: &mut impl Write, report: &Report, strict: bool, colours: bool) -> i
 
 fn head(zone: &Zone) -> String {
     let mode = zone.mode.map_or_else(|| "unreadable".to_string(), |mode| format!("{mode:?}"));
-    let of = |kind: ConditionType| zone.conditions.iter().find(|condition| condition.type_ == kind.as_str());
-    let compliant = of(ConditionType::Compliant).map(|condition| format!("Compliant {}", condition.status));
-    let why = zone.mode.is_none().then(|| of(ConditionType::Ready).map(|condition| condition.message.clone()));
-    let parts = [Some(format!("Zone {} ({mode})", zone.name)), compliant, why.flatten()];
+    let compliant = zone.condition(ConditionType::Compliant);
+    let compliant = compliant.map(|condition| format!("Compliant {}", condition.status));
+    let parts = [Some(format!("Zone {} ({mode})", zone.name)), compliant, zone.unjudged().map(str::to_string)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
@@ -179,9 +206,14 @@ fn summary(report: &Report, strict: bool) -> String {
     ];
     let severities: Vec<String> =
         severities.into_iter().filter(|(n, _)| *n > 0).map(|(n, severity)| format!("{n} {severity}")).collect();
-    let violated = match of(FindingState::Violated) {
-        0 => "nothing is violated".to_string(),
-        n => format!("{} ({})", count(n, "finding"), severities.join(", ")),
+    let in_place = report.zones.iter().flat_map(Zone::not_in_place).next();
+    let violated = match (of(FindingState::Violated), in_place) {
+        (0, Some(condition)) => {
+            format!("{} is {}: {}", condition.type_, condition.status, condition.message.trim_end_matches('.'))
+        }
+        (0, None) if report.zones.iter().all(|zone| zone.unjudged().is_some()) => "nothing was judged".to_string(),
+        (0, None) => "nothing is violated".to_string(),
+        (n, _) => format!("{} ({})", count(n, "finding"), severities.join(", ")),
     };
     let unproven = match of(FindingState::Unproven) {
         0 => String::new(),

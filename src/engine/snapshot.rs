@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub cluster: Cluster,
     /// What decides and was not shown; it may be there.
     pub unseen: Unseen,
+    /// An operator is at work: what it wrote and what differs from what is declared is about to be put right.
+    pub is_kept: bool,
     /// Rights that the operator lacks, in words.
     pub missing_rights: Vec<String>,
     /// What somebody else did to our objects lately.

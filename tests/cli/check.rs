@@ -24,6 +24,7 @@ fn the_exit_code_says_how_it_ended() {
         ("nothing was applied", vec![zone(), VAULT.to_string()], &["--as-is"], 1),
         ("observed, so the operator writes nothing", vec![observed, VAULT.to_string()], none, 1),
         ("no zone", vec![VAULT.to_string()], none, 2),
+        ("a zone without a namespace", vec![zone()], none, 2),
         ("no text", vec![zone(), "a: [".to_string()], none, 2),
         ("no such argument", vec![zone()], &["--colour"], 3),
         ("no such output", vec![zone()], &["-o", "yaml"], 3),
@@ -143,6 +144,45 @@ fn what_the_operator_will_write_is_there_already() {
         conditions.iter().find(|condition| condition["type"] == kind).expect("it is there")["status"].clone()
     };
     assert_eq!((condition(&settled, "Ready"), condition(&as_is, "Ready")), (json!("True"), json!("False")));
+}
+
+/// A policy with the operator's labels and with its name among those who wrote it.
+fn ours(name: &str, spec: &str) -> String {
+    let labels = "  labels: {app.kubernetes.io/managed-by: pcizone, pcizone.dev/zone: cde}\n";
+    let manager = "{manager: pcizone/namespaces, operation: Apply, apiVersion: networking.k8s.io/v1, fieldsType: FieldsV1, fieldsV1: {}}";
+    let head = format!("  namespace: vault\n{labels}  managedFields: [{manager}]\n");
+    policy(name, spec).replace("  namespace: vault\n", &head)
+}
+
+#[test]
+fn what_the_operator_wrote_hides_nothing_where_it_is_not_at_work() {
+    let stale = ours("pcizone-flow-gone-ingress", "  podSelector: {}\n  ingress:\n    - from: [{podSelector: {}}]\n");
+    let open = ours("pcizone-baseline", "  podSelector: {}\n  ingress:\n    - {}\n");
+    let observed = confirmed("scope:\n    namespaces:\n      names: [vault]\n");
+    for (name, zone, policy, args, id) in [
+        ("a flow that is no more", zone(), &stale, &["--as-is"][..], "PolicyUnmanagedWidens"),
+        ("what was widened", zone(), &open, &["--as-is"], "PolicyAllowsWorld"),
+        ("a zone that only observes", observed, &open, &[], "PolicyAllowsWorld"),
+    ] {
+        let files = [("zone.yaml", zone.as_str()), ("vault.yaml", VAULT), ("policy.yaml", policy.as_str())];
+        let run = check(&files, &[&["-o", "json"], args].concat());
+        assert_eq!(run.code, 1, "{name}: {run:?}");
+        assert!(ids(&run.json(), "Violated").contains(&id.to_string()), "{name}: {run:?}");
+    }
+}
+
+#[test]
+fn what_is_not_in_place_is_no_success_also_where_no_finding_names_it() {
+    let narrower =
+        ours("pcizone-baseline", "  podSelector: {matchLabels: {app: web}}\n  policyTypes: [Ingress, Egress]\n");
+    let labelled = VAULT.replace(
+        "  name: vault\n",
+        "  name: vault\n  labels: {pcizone.dev/zone: cde}\n  managedFields: [{manager: pcizone/namespaces, operation: Apply, \
+         fieldsType: FieldsV1, fieldsV1: {\"f:metadata\": {\"f:labels\": {\"f:pcizone.dev/zone\": {}}}}}]\n",
+    );
+    let run = check(&[("zone.yaml", zone()), ("vault.yaml", labelled), ("policy.yaml", narrower)], &["--as-is"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("1 zone: NetworkSegmented is False: Not every declared policy is in place"), "{run:?}");
 }
 
 #[test]

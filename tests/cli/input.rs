@@ -200,5 +200,5 @@ fn a_file_may_be_none_at_all() {
     ]);
     fs::write(folder.path().join("empty.json"), "\n").expect("a file");
     let run = run_in(folder.path(), &["check", "--now", NOW, "-f", "."], b"");
-    assert!(run.code == 1 && run.stdout.contains("NamespaceMissing"), "{run:?}");
+    assert!(run.code == 2 && run.stdout.contains("NamespaceMissing"), "{run:?}");
 }

@@ -218,7 +218,7 @@ impl Model {
 
     /// What the engine is shown.
     pub fn snapshot(&self) -> Snapshot {
-        let mut intake = Intake::new(self.around.clone());
+        let mut intake = Intake::new(Snapshot { is_kept: true, ..self.around.clone() });
         for object in self.objects.values() {
             let text = |key: &str| object[key].as_str().unwrap_or_default();
             let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);

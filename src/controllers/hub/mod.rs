@@ -418,6 +418,7 @@ impl Hub {
             in_force: self.in_force.digests(),
             cluster: world.cluster.clone(),
             unseen: Unseen::default(),
+            is_kept: true,
             missing_rights,
             incidents,
             failures,

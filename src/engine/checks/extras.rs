@@ -1,6 +1,9 @@
 //! What policies open beyond the flows of a zone, and for whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use ipnet::IpNet;
 
@@ -11,7 +14,7 @@ use crate::{
         change::count,
         desired::networks::not_public,
         reach::{
-            By, Compiled, Direction, Reach, Rule,
+            By, Compiled, Direction, Latent, Rule, Selectors,
             sets::{Classes, Peers, Traffic, first, without},
             words::{few, ports},
         },
@@ -32,8 +35,10 @@ pub struct Extra<'r> {
     pub rule: &'r Rule,
     /// Which way.
     pub direction: Direction,
-    /// What it allows; nothing where nobody is there that it means.
+    /// What it allows; nothing where all whom it means now are declared, or there are none.
     pub traffic: Traffic,
+    /// The pods that it means, whether there are such or not.
+    pub selectors: Cow<'r, [Selectors]>,
     /// The pods that it holds for.
     pub pods: Classes,
 }
@@ -49,9 +54,12 @@ pub struct Extras<'r> {
 
 impl<'r> Extras<'r> {
     /// Takes in what the policies that are meant open for pods of a class.
-    pub fn add(&mut self, reach: &'r Reach, class: u32, direction: Direction, is_meant: impl Fn(&Compiled) -> bool) {
+    pub fn add(&mut self, case: &Case<'r>, class: u32, direction: Direction, is_meant: impl Fn(&Compiled) -> bool) {
+        let reach = case.reach;
+        let is_own = |namespace: &str| case.is_member(namespace);
         let declared = reach.declared(class, direction);
         let mut opened: Vec<(&'r str, Peers)> = Vec::new();
+        let mut told: Vec<&Rule> = Vec::new();
         for allow in reach.effective(class, direction).allows {
             let By::Rule(policy, rule) = allow.by else { continue };
             if !is_meant(policy) {
@@ -60,12 +68,16 @@ impl<'r> Extras<'r> {
             let left = without(vec![allow.traffic], &declared);
             opened.extend(left.iter().map(|traffic| (&*policy.name, traffic.peers.clone())));
             for traffic in left {
-                self.put(Extra { policy, rule, direction, traffic, pods: [class].into_iter().collect() });
+                let (selectors, pods) = (Cow::Borrowed(&*rule.selectors), [class].into_iter().collect());
+                self.put(Extra { policy, rule, direction, traffic, selectors, pods });
+                told.push(rule);
             }
         }
-        for (policy, rule) in reach.latent(class, direction, is_meant) {
-            let pods = [class].into_iter().collect();
-            self.put(Extra { policy, rule, direction, traffic: Traffic::default(), pods });
+        for Latent { policy, rule, selectors } in reach.latent(class, direction, is_meant, &is_own) {
+            if !told.iter().any(|other| std::ptr::eq(*other, rule)) {
+                let (traffic, pods) = (Traffic::default(), [class].into_iter().collect());
+                self.put(Extra { policy, rule, direction, traffic, selectors: selectors.into(), pods });
+            }
         }
         self.worlds.extend(worlds(opened));
     }
@@ -135,7 +147,7 @@ fn words(case: &Case, extra: &Extra, what: &str) -> (String, String) {
     let pods = case.reach.pods(&extra.pods);
     let mine = few(&pods);
     let (who, ports) = if extra.traffic.is_empty() {
-        (case.reach.pods_to_come(&extra.rule.selectors), rule_ports(extra.rule))
+        (case.reach.pods_to_come(&extra.selectors), rule_ports(extra.rule))
     } else {
         (case.reach.peers(&extra.traffic.peers), ports(&extra.traffic.ports))
     };

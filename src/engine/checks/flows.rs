@@ -124,7 +124,7 @@ pub(super) fn subject(case: &Case, flow: &Flow) -> String {
 fn dates(case: &Case, flow: &Flow, found: &mut Vec<Found>) {
     let (reviewed, expires) = (flow.reviewed_at.0, flow.expires_at.0);
     if expires <= case.now {
-        let message = format!("It ended at {expires} and is closed.");
+        let message = format!("It ended at {expires}; what it declared is to be closed.");
         found.push(Found::new(FindingId::FlowExpired, subject(case, flow), message));
         return;
     }

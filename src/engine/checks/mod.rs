@@ -396,6 +396,12 @@ impl<'a> Case<'a> {
         self.zone.namespaces.declared.union(&self.zone.namespaces.held)
     }
 
+    /// The namespace is one of them.
+    pub fn is_member(&self, namespace: &str) -> bool {
+        let namespaces = &self.zone.namespaces;
+        namespaces.declared.contains(namespace) || namespaces.held.contains(namespace)
+    }
+
     /// True when a topic of the zone only reports.
     pub fn observes(&self) -> bool {
         let observes = |mode: Mode| !mode.protects();

@@ -21,8 +21,9 @@ use crate::{
         change::count,
         desired::policies,
         ownership,
+        plan::{Stance, namespace_stance, namespace_subject},
         policy::Policy,
-        reach::{Direction, Rule, Selectors, Terms, sets::Peers, words::few},
+        reach::{Direction, Selectors, Terms, sets::Peers, words::few},
         resolve::Resolution,
         snapshot::Snapshot,
     },
@@ -40,15 +41,17 @@ const METADATA: [&str; 7] = [
     "192.0.0.192",
 ];
 
-/// What each namespace of a zone declares, for those that hold a policy of somebody else, or all where there are policies of
-/// other kinds: elsewhere what is in force is what is declared, or a write is due.
+/// What each namespace of a zone declares, for those that hold a policy which may not be that, or all where there are policies
+/// of other kinds: elsewhere what is in force is what is declared, or is about to be.
 pub fn declared(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Vec<Arc<Policy>>> {
     let has_others = !snapshot.others.is_empty() || !snapshot.hidden_kinds.is_empty();
     let of = |name: &String| {
         let claim = resolution.namespace(name).filter(|claim| claim.is_member())?;
         let declaration = resolution.zone(claim.zone.as_deref()?)?.declaration.as_deref()?;
         let policies = snapshot.policies.get(name);
-        if !has_others && policies.into_iter().flatten().all(|policy| is_written_by_us(policy)) {
+        let is_ours = |policy: &Arc<Policy>| is_written_by_us(policy);
+        let is_settled = policies.into_iter().flatten().all(is_ours) && is_kept(snapshot, resolution, name);
+        if !has_others && (is_settled || policies.is_none()) {
             return None;
         }
         let desired = policies::desired(declaration, name, resolution, &snapshot.cluster, now);
@@ -76,7 +79,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
                     }
                 }
                 if case.reach.is_held_by(class, |policy| suspects.contains(&*policy.name)) {
-                    extras.add(case.reach, class, direction, |policy| suspects.contains(&*policy.name));
+                    extras.add(case, class, direction, |policy| suspects.contains(&*policy.name));
                 }
             }
         }
@@ -100,14 +103,23 @@ fn subject(policy: &Policy) -> String {
     format!("NetworkPolicy/{}/{}", text(&policy.metadata.namespace), text(&policy.metadata.name))
 }
 
-/// Policies in a namespace of the zone that somebody else wrote. Our labels on a policy that we never wrote hide nothing,
-/// unless it is what we would write.
+/// Policies in a namespace of the zone that are not what is declared. Our labels on a policy hide nothing, also when we wrote
+/// it, unless it is about to be put right.
 fn suspects(case: &Case, namespace: &str) -> BTreeSet<String> {
     let live = case.snapshot.policies.get(namespace).into_iter().flatten();
     let declared = case.reach.is_declared(namespace);
-    let is_ours =
-        |policy: &Policy| is_written_by_us(policy) || ownership::is_managed(&policy.metadata) && declared(policy);
+    let is_kept = is_kept(case.snapshot, case.resolution, namespace);
+    let is_ours = |policy: &Policy| {
+        is_kept && is_written_by_us(policy) || ownership::is_managed(&policy.metadata) && declared(policy)
+    };
     live.filter(|policy| !is_ours(policy)).map(|policy| subject(policy)).collect()
+}
+
+/// Somebody puts right what we wrote in a namespace as soon as it differs from what is to be there.
+fn is_kept(snapshot: &Snapshot, resolution: &Resolution, namespace: &str) -> bool {
+    let is_failing = snapshot.failures.contains_key(&namespace_subject(namespace));
+    let stance = namespace_stance(resolution, namespace);
+    snapshot.is_kept && !is_failing && !matches!(stance, Stance::Observe(_) | Stance::Leave)
 }
 
 fn is_written_by_us(policy: &Policy) -> bool {
@@ -115,7 +127,7 @@ fn is_written_by_us(policy: &Policy) -> bool {
 }
 
 fn not_isolated(id: FindingId, subject: String, pods: &[&str]) -> Found {
-    let direction = if id == FindingId::PodNotIsolatedIngress { "from" } else { "to" };
+    let direction = if id == FindingId::PodNotIsolatedIngress { "to" } else { "from" };
     let message = format!("No policy denies traffic {direction} {}.", count(pods.len(), "pod"));
     let names: Vec<String> = pods.iter().map(ToString::to_string).collect();
     Found::new(id, subject, message).with_evidence(format!("pods: {}", few(&names)))
@@ -131,7 +143,7 @@ fn judge(case: &Case, name: &str, extras: &[Extra], is_world: bool, found: &mut 
         Found::new(id, name, message).with_evidence(evidence)
     };
     let everybody = |extra: &&Extra| !extra.traffic.peers.has_no_address();
-    let namespaces = |extra: &&Extra| extra.rule.selectors.iter().any(|selectors| is_everywhere(case, selectors));
+    let namespaces = |extra: &&Extra| extra.selectors.iter().any(|selectors| is_everywhere(case, selectors));
     if let Some(extra) = extras.iter().find(everybody).filter(|_| is_world) {
         found.push(of(FindingId::PolicyAllowsWorld, extra, "no flow declares that"));
     } else if let Some(extra) = extras.iter().find(namespaces) {
@@ -142,7 +154,7 @@ fn judge(case: &Case, name: &str, extras: &[Extra], is_world: bool, found: &mut 
     if let Some(extra) = extras.iter().find(|extra| extra.rule.any_port) {
         found.push(of(FindingId::PolicyPortsMissing, extra, "it names no ports"));
     }
-    if let Some(extra) = extras.iter().find(|extra| reads_others_labels(extra.rule)) {
+    if let Some(extra) = extras.iter().find(|extra| reads_others_labels(extra)) {
         let what = "it selects namespaces by a label that others may set";
         found.push(of(FindingId::PeerSelectorMutableLabel, extra, what));
     }
@@ -166,12 +178,13 @@ fn judge(case: &Case, name: &str, extras: &[Extra], is_world: bool, found: &mut 
 fn is_everywhere(case: &Case, selectors: &Selectors) -> bool {
     let population = &case.reach.population;
     let all = population.namespace_count();
-    all > 1 && u64::try_from(all) == Ok(population.namespaces(&selectors.namespaces).len())
+    let chosen = || population.namespaces(&selectors.namespaces).len();
+    selectors.namespaces.is_empty() || all > 1 && u64::try_from(all) == Ok(chosen())
 }
 
 /// Whoever may label a namespace decides who is meant.
-fn reads_others_labels(rule: &Rule) -> bool {
+fn reads_others_labels(extra: &Extra) -> bool {
     let is_safe = |key: &str| [names::NAMESPACE_NAME, names::ZONE_LABEL].contains(&key);
     let reads = |terms: &Terms| terms.keys().any(|key| !is_safe(key));
-    rule.selectors.iter().any(|selectors| reads(&selectors.namespaces))
+    extra.selectors.iter().any(|selectors| reads(&selectors.namespaces))
 }

@@ -29,7 +29,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
             continue;
         }
         for direction in Direction::BOTH {
-            extras.add(case.reach, class, direction, is_meant);
+            extras.add(case, class, direction, is_meant);
             for (policy, rule, traffic) in closes(case, class, direction) {
                 let first = || (rule, traffic, Classes::default());
                 closed.entry((&policy.name, direction)).or_insert_with(first).2.insert(class);

@@ -6,6 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 
 use super::sets::{Classes, first};
 
+/// Values that a selector is taken apart into, at most.
+const CHOICES: usize = 64;
+
 /// A selector in one form: equal ones are equal, whatever the order they were written in. All terms must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Terms(Vec<Term>);
@@ -88,9 +91,40 @@ impl Terms {
         })
     }
 
-    /// Whatever it means, the other one means too: it has all of the other's terms.
+    /// Whatever it means, the other one means too, as far as its terms show one by one.
     pub fn narrows(&self, other: &Self) -> bool {
-        other.0.iter().all(|term| self.0.contains(term))
+        other.0.iter().all(|wanted| self.0.iter().any(|term| term.implies(wanted)))
+    }
+
+    /// The one value that a label must have.
+    pub fn pins(&self, label: &str) -> Option<&str> {
+        self.0.iter().find_map(|term| match term {
+            Term::In(key, values) if key == label => match values.as_slice() {
+                [value] => Some(value.as_str()),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Selectors that mean the same together, each with one value where there was a choice; itself where they were too many.
+    pub fn each_value(&self) -> Vec<Self> {
+        let choices = self.0.iter().map(|term| if let Term::In(_, values) = term { values.len() } else { 1 });
+        if choices.fold(1, usize::saturating_mul) > CHOICES {
+            return vec![self.clone()];
+        }
+        let mut all = vec![Vec::new()];
+        for term in &self.0 {
+            let values: Vec<Term> = match term {
+                Term::In(key, values) => {
+                    values.iter().map(|value| Term::In(key.clone(), vec![value.clone()])).collect()
+                }
+                _ => vec![term.clone()],
+            };
+            let with = |begun: &Vec<Term>, value: &Term| begun.iter().chain([value]).cloned().collect::<Vec<_>>();
+            all = all.iter().flat_map(|begun| values.iter().map(move |value| with(begun, value))).collect();
+        }
+        all.into_iter().map(Terms).collect()
     }
 
     /// Labels that fit, if such can be made up.
@@ -122,6 +156,22 @@ impl Terms {
 }
 
 impl Term {
+    /// Labels that fit it fit the other one too.
+    fn implies(&self, other: &Self) -> bool {
+        let within = |some: &[String], all: &[String]| some.iter().all(|value| all.contains(value));
+        match (self, other) {
+            (Term::In(key, some), Term::In(label, all)) | (Term::NotIn(key, all), Term::NotIn(label, some)) => {
+                key == label && within(some, all)
+            }
+            (Term::In(key, some), Term::NotIn(label, none)) => {
+                key == label && !some.iter().any(|value| none.contains(value))
+            }
+            (Term::In(key, _) | Term::Exists(key), Term::Exists(label))
+            | (Term::Absent(key), Term::Absent(label) | Term::NotIn(label, _)) => key == label,
+            _ => false,
+        }
+    }
+
     fn read(requirement: &LabelSelectorRequirement) -> Option<Self> {
         let key = requirement.key.clone();
         let mut values = requirement.values.clone().unwrap_or_default();

@@ -10,6 +10,7 @@
 pub mod doors;
 mod end;
 mod labels;
+mod latent;
 pub mod other;
 mod population;
 mod probe;
@@ -26,6 +27,7 @@ use std::{
 
 pub use end::End;
 pub use labels::{Labels, Term, Terms};
+pub use latent::Latent;
 pub use population::{Class, Population, address};
 pub use probe::Answer;
 pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors};

@@ -185,6 +185,12 @@ impl<'a> Population<'a> {
         self.namespaces.get(usize::try_from(number).ok()?).map(|(name, ..)| name.as_str())
     }
 
+    /// The labels of a namespace, if there is such.
+    pub fn labels_of(&self, namespace: &str) -> Option<&LabelMap> {
+        let number = self.namespace_numbers.get(namespace)?;
+        self.namespaces.get(usize::try_from(*number).ok()?).map(|(_, labels, _)| &**labels)
+    }
+
     /// How many namespaces there are.
     pub fn namespace_count(&self) -> usize {
         self.namespaces.len()

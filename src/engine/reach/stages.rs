@@ -3,7 +3,7 @@
 use super::{
     Reach,
     probe::Decision,
-    rules::{Action, Compiled, Direction, Origin, Rule, Saying, Selectors},
+    rules::{Action, Compiled, Direction, Origin, Rule, Saying},
     sets::{Classes, Peers, Ports, Traffic, without},
 };
 use crate::engine::policy::Policy;
@@ -127,53 +127,6 @@ impl Reach<'_> {
     /// The policies that hold for pods of a class, in the order in which they are asked.
     pub fn all_holding(&self, class: u32) -> impl Iterator<Item = &Compiled> {
         (0..self.stages.len()).flat_map(move |at| self.holding(class, at))
-    }
-
-    /// Rules that allow something for pods of a class, mean only pods which are not there, and are declared by nothing.
-    pub fn latent(
-        &self,
-        class: u32,
-        direction: Direction,
-        is_meant: impl Fn(&Compiled) -> bool,
-    ) -> Vec<(&Compiled, &Rule)> {
-        let namespace = self.population.class(class).map(|class| class.namespace).unwrap_or_default();
-        let declared =
-            self.declared.get(namespace).into_iter().flatten().filter(|policy| policy.subject.contains(class));
-        let declared = declared.flat_map(|policy| policy.rules(direction).into_iter().flatten());
-        let mut covered: Vec<&Rule> = declared.collect();
-        let mut latent = Vec::new();
-        for at in 0..self.stages.len() {
-            let mut passed: Vec<&Rule> = Vec::new();
-            for policy in self.holding(class, at) {
-                for rule in policy.rules(direction).into_iter().flatten() {
-                    match rule.action {
-                        Action::Deny => covered.push(rule),
-                        Action::Pass => passed.push(rule),
-                        Action::Accept => {
-                            let is_latent = rule.peers.is_empty() && !rule.selectors.is_empty() && is_meant(policy);
-                            if is_latent && !self.covers(&covered, rule) && !self.covers(&passed, rule) {
-                                latent.push((policy, rule));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        latent
-    }
-
-    /// Whoever a rule means to come, on its ports, one of some others means too.
-    fn covers(&self, others: &[&Rule], rule: &Rule) -> bool {
-        let everybody = self.population.everybody();
-        let covers = |other: &&Rule, selectors: &Selectors| {
-            let fits = |theirs: &Selectors| {
-                selectors.namespaces.narrows(&theirs.namespaces) && selectors.pods.narrows(&theirs.pods)
-            };
-            let ports = rule.numbers.minus(&other.numbers).is_empty();
-            let is_everybody = other.selectors.is_empty() && *other.peers == everybody;
-            ports && rule.named.is_empty() && (is_everybody || other.selectors.iter().any(fits))
-        };
-        rule.selectors.iter().all(|selectors| others.iter().any(|other| covers(other, selectors)))
     }
 
     /// The other end lets it through too: pods of a class may send to, or receive from, some pods on some of these ports.

@@ -12,17 +12,16 @@ use crate::{api::Protocol, engine::change::count};
 const NAMED: usize = 3;
 
 impl Reach<'_> {
-    /// Pods of some classes, as `namespace/name`.
+    /// Pods of some classes, as `namespace/name`; where there are none, what they would be.
     pub fn pods(&self, classes: &Classes) -> Vec<String> {
-        let all = classes.iter().filter_map(|class| self.population.class(class));
-        let mut names = Vec::new();
-        for class in all {
-            if class.pods.is_empty() {
+        let all = || classes.iter().filter_map(|class| self.population.class(class));
+        let mut names: Vec<String> = all().flat_map(|class| &class.pods).map(|pod| pod.key.to_string()).collect();
+        if names.is_empty() {
+            names.extend(all().map(|class| {
                 let labels: Vec<String> = class.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 let labels = if labels.is_empty() { String::new() } else { format!(" with {}", labels.join(",")) };
-                names.push(format!("{}/*{labels} (none now)", class.namespace));
-            }
-            names.extend(class.pods.iter().map(|pod| pod.key.to_string()));
+                format!("{}/*{labels} (none now)", class.namespace)
+            }));
         }
         names.sort();
         names
@@ -36,7 +35,9 @@ impl Reach<'_> {
             };
             format!("{} in {}", part(pods, "pod"), part(namespaces, "namespace"))
         };
-        format!("{} (none now)", few(&selectors.iter().map(word).collect::<Vec<_>>()))
+        let of_now = |one: &Selectors| self.population.peers(Some(&one.namespaces), &one.pods).all_pods().is_empty();
+        let now = if selectors.iter().all(of_now) { "none now" } else { "those of now are declared, others are not" };
+        format!("{} ({now})", few(&selectors.iter().map(word).collect::<Vec<_>>()))
     }
 
     /// Who is meant.
