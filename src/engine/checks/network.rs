@@ -165,13 +165,14 @@ fn judge(case: &Case, name: &str, extras: &[Extra], is_world: bool, found: &mut 
         let what = "the block covers pods, Services or nodes of the cluster";
         found.push(of(FindingId::PolicyIpBlockCoversCluster, extra, what));
     }
-    let metadata = |extra: &&Extra| {
-        let peers = &extra.traffic.peers;
-        extra.direction == Direction::Egress
-            && METADATA.iter().filter_map(|address| address.parse::<IpAddr>().ok()).any(|ip| peers.has_address(ip))
+    let metadata = |extra: &Extra| {
+        let among = |address: &&str| address.parse::<IpAddr>().is_ok_and(|ip| extra.traffic.peers.has_address(ip));
+        let all: Vec<&str> = METADATA.iter().copied().filter(among).collect();
+        (extra.direction == Direction::Egress && !all.is_empty()).then_some(all)
     };
-    if let Some(extra) = extras.iter().find(metadata) {
-        found.push(of(FindingId::EgressReachesMetadata, extra, "a metadata service is among them"));
+    if let Some((extra, services)) = extras.iter().find_map(|extra| Some((extra, metadata(extra)?))) {
+        let what = format!("services that give credentials to pods are among them: {}", services.join(", "));
+        found.push(of(FindingId::EgressReachesMetadata, extra, &what));
     }
 }
 
