@@ -4,16 +4,11 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use k8s_openapi::{
-    api::{core::v1, networking::v1::NetworkPolicy},
-    jiff::Timestamp,
-};
-use kube::core::DynamicObject;
+use k8s_openapi::{api::networking::v1::NetworkPolicy, jiff::Timestamp};
 use pcizone::engine::{
     self, Snapshot,
-    pod::{Common, Pod},
+    intake::{Intake, Kind},
     policy::{Policy, Specs},
-    snapshot::ZoneRecord,
 };
 use serde_json::{Value, json};
 
@@ -22,20 +17,27 @@ use crate::bench::objects::{self, namespace_name};
 /// Pods in each namespace.
 pub(super) const PODS: usize = 2;
 
-/// A cluster of so many namespaces, twice as many pods and twice as many policies, all of one zone.
+/// A cluster of so many namespaces, twice as many pods and twice as many policies, all of one zone; with a Service and a
+/// binding to a ClusterRole in each.
 pub(super) fn of(namespaces: usize, now: Timestamp) -> Result<Snapshot> {
-    let mut snapshot = Snapshot::default();
-    let zone: DynamicObject = serde_json::from_value(json!(objects::zone()?))?;
-    snapshot.zones.push(ZoneRecord::read(zone));
-    let (mut common, mut specs) = (Common::default(), Specs::default());
+    let mut intake = Intake::new(Snapshot { is_kept: true, ..Snapshot::default() });
+    let mut take = |kind: Kind, object: Value| -> Result<()> {
+        intake.take(kind.read(object)?);
+        Ok(())
+    };
+    take(Kind::PciZone, json!(objects::zone()?))?;
+    take(Kind::ClusterRole, view())?;
     for number in 0..namespaces {
         let name = namespace_name(number);
-        snapshot.namespaces.insert(name.clone(), Arc::new(objects::namespace(&name)?));
+        take(Kind::Namespace, json!(objects::namespace(&name)?))?;
         for (index, app) in (0..PODS).zip(["web", "store"]) {
-            let pod = Pod::from(serde_json::from_value::<v1::Pod>(pod(&name, app, number * PODS + index))?);
-            snapshot.pods.push(Arc::new(common.share(pod)));
+            take(Kind::Pod, pod(&name, app, number * PODS + index))?;
         }
+        take(Kind::Service, service(&name))?;
+        take(Kind::RoleBinding, binding(&name))?;
     }
+    let mut snapshot = intake.finish(now);
+    let mut specs = Specs::default();
     let resolution = engine::resolve(&snapshot);
     let zone = resolution.zone(objects::ZONE).and_then(|zone| zone.answer());
     for number in 0..namespaces {
@@ -56,6 +58,26 @@ fn pod(namespace: &str, app: &str, number: usize) -> Value {
         "metadata": { "namespace": namespace, "name": format!("{app}-0"), "labels": { "app": app, "pod-template-hash": "5d4f8c7b9" } },
         "spec": { "nodeName": format!("node-{}", number % 100), "containers": [{ "name": "app", "ports": [{ "name": "http", "containerPort": 8080 }] }] },
         "status": { "phase": "Running", "podIPs": [{ "ip": format!("10.{a}.{b}.{c}") }] },
+    })
+}
+
+fn service(namespace: &str) -> Value {
+    json!({
+        "metadata": { "namespace": namespace, "name": "web" },
+        "spec": { "clusterIP": "None", "selector": { "app": "web" }, "ports": [{ "port": 80, "targetPort": "http" }] },
+    })
+}
+
+fn view() -> Value {
+    let rule = json!({ "apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list", "watch"] });
+    json!({ "metadata": { "name": "view" }, "rules": [rule] })
+}
+
+fn binding(namespace: &str) -> Value {
+    json!({
+        "metadata": { "namespace": namespace, "name": "team" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": format!("{namespace}-team") }],
     })
 }
 
