@@ -182,6 +182,8 @@ catalogue! {
     PodNotIsolatedIngress: Critical, Violated, ["1.3.1", "1.4.1"], "Enforce the zone; the default deny then holds for every pod of its namespaces.";
     /// No policy denies what a pod of the zone may send.
     PodNotIsolatedEgress: Critical, Violated, ["1.3.2", "1.4.1"], "Enforce the zone; the default deny then holds for every pod of its namespaces.";
+    /// A policy opens pods of the zone by one family of addresses and not by the other.
+    DualStackAsymmetry: High, Violated, ["1.3.1", "1.3.2"], "Select pods by labels, or write the block for both families.";
     /// A member namespace lacks the zone's label.
     NamespaceUnlabelled: High, Violated, ["12.5.1", "1.3.1"], "The operator restores the label; find out who removed it.";
     /// A namespace that no zone declares carries a zone's label or policies.

@@ -4,6 +4,7 @@ mod access;
 mod doors;
 mod exposure;
 mod extras;
+mod families;
 pub(super) mod flows;
 mod hardening;
 mod hosting;
@@ -224,6 +225,7 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::UndeclaredConnectedNamespace
         | FindingId::PodNotIsolatedIngress
         | FindingId::PodNotIsolatedEgress
+        | FindingId::DualStackAsymmetry
         | FindingId::NamespaceUnlabelled
         | FindingId::CniNoEnforcement
         | FindingId::CniEnforcementUnproven
@@ -464,6 +466,7 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
     network::check(case, &mut found);
+    families::check(case, &mut found);
     other_policies::check(case, &mut found);
     flows::check(case, &mut found);
     services::check(case, &mut found);
