@@ -21,5 +21,6 @@ mod leader;
 mod lifecycle;
 mod misplaced;
 mod rights;
+mod storm;
 mod support;
 mod zones;
