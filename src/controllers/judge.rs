@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    apply::Applier,
+    apply::{Applier, Left},
     error::Error,
     events::{self, Teller},
     hub::Hub,
@@ -72,6 +72,9 @@ pub struct Judge {
     told: Mutex<HashSet<(Option<String>, Option<i64>)>>,
     /// The last status of each zone, by its name and UID, that this replica wrote or found in place.
     published: Published,
+    /// Zones in whose status the last write left something of others. The next one takes it out: two at a time would be
+    /// more than one in a second.
+    strays: HashSet<Identity>,
     /// Statuses that could not be written, by zone. One that is refused holds up none of the others.
     failures: Failures,
 }
@@ -99,6 +102,7 @@ impl Judge {
             judged: HashMap::new(),
             told: Mutex::default(),
             published: HashMap::new(),
+            strays: HashSet::new(),
             failures: Failures::default(),
         }
     }
@@ -165,7 +169,17 @@ impl Judge {
         let due = zones.iter().filter(|zone| self.wait(zone).is_none_or(|wait| wait.is_zero()));
         let due: Vec<_> = due.filter_map(|zone| Some(self.publish(zone, evaluations.get(zone.name())?))).collect();
         let published: Vec<_> = stream::iter(due).buffer_unordered(PUBLISHED_AT_ONCE).collect().await;
-        self.published.extend(published.into_iter().flatten());
+        self.strays.clear();
+        for (identity, status, left) in published.into_iter().flatten() {
+            if left == Left::Strays {
+                self.strays.insert(identity.clone());
+            }
+            self.published.insert(identity, status);
+        }
+        if !self.strays.is_empty() {
+            // No event comes where the write changed nothing.
+            return Duration::ZERO;
+        }
         let again = zones.iter().filter_map(|zone| self.wait(zone));
         let until = |at| Duration::try_from(Timestamp::now().duration_until(at)).unwrap_or_default();
         let next = evaluations.values().filter_map(|evaluation| evaluation.next).map(until);
@@ -176,6 +190,7 @@ impl Judge {
     /// meanwhile is not known.
     fn miss(&mut self) -> Duration {
         self.published.clear();
+        self.strays.clear();
         self.judged.clear();
         self.report.send_replace(None);
         self.hub.miss();
@@ -207,39 +222,44 @@ impl Judge {
         self.failures.wait(&version(zone)).max(self.failures.asked_to_wait(&name(zone)))
     }
 
-    /// Writes a status where another one is. Returns the status that is there now.
-    async fn publish(&self, record: &ZoneRecord, evaluation: &Evaluation) -> Result<(Identity, PciZoneStatus), Error> {
-        let zone = record.name();
-        let published = (identity(record), evaluation.status.clone());
-        if record.status().map(PciZoneStatus::without_foreign).as_ref() == Some(&evaluation.status) {
+    /// Writes a status where another one is, by one write at most. Returns the status that is there now, and what else is.
+    async fn publish(
+        &self,
+        record: &ZoneRecord,
+        evaluation: &Evaluation,
+    ) -> Result<(Identity, PciZoneStatus, Left), Error> {
+        let (identity, status) = (identity(record), evaluation.status.clone());
+        if record.status().map(PciZoneStatus::without_foreign).as_ref() == Some(&status) {
             self.failures.clear(&version(record));
-            return Ok(published);
+            return Ok((identity, status, Left::Nothing));
         }
-        if let Err(error) = self.applier.set_status(record, &evaluation.status).await {
-            if matches!(error, Error::NotLeading) {
-                self.hub.miss();
-            } else {
-                self.metrics.count_error("judge", error.category());
-                let delay = self.failures.add(&version(record), &error);
-                if error.retry_after().is_some() {
-                    self.failures.add(&name(record), &error);
-                }
-                tracing::warn!(
-                    zone,
-                    error = error.chain(),
-                    ?delay,
-                    "the status could not be written; it is tried again"
-                );
-                self.tell_unreadable(record, &evaluation.status);
-            }
-            return Err(error);
-        }
+        let written = if self.strays.contains(&identity) {
+            self.applier.clean_status(record, &status).await.map(|()| Left::Nothing)
+        } else {
+            self.applier.set_status(record, &status).await
+        };
+        let left = written.inspect_err(|error| self.note_failure(record, &status, error))?;
         self.failures.clear(&version(record));
         self.failures.clear(&name(record));
-        for event in events::between(record.status(), &evaluation.status) {
+        for event in events::between(record.status(), &status) {
             self.teller.tell(record.metadata(), event);
         }
-        Ok(published)
+        Ok((identity, status, left))
+    }
+
+    /// Remembers that a status could not be written, and for how long to wait.
+    fn note_failure(&self, record: &ZoneRecord, status: &PciZoneStatus, error: &Error) {
+        if matches!(error, Error::NotLeading) {
+            return self.hub.miss();
+        }
+        self.metrics.count_error("judge", error.category());
+        let delay = self.failures.add(&version(record), error);
+        if error.retry_after().is_some() {
+            self.failures.add(&name(record), error);
+        }
+        let zone = record.name();
+        tracing::warn!(zone, error = error.chain(), ?delay, "the status could not be written; it is tried again");
+        self.tell_unreadable(record, status);
     }
 
     /// The API server takes no status for an object whose fields are of other types than the schema says. Then an

@@ -22,5 +22,6 @@ mod lifecycle;
 mod misplaced;
 mod other_policies;
 mod rights;
+mod storm;
 mod support;
 mod zones;

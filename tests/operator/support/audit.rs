@@ -23,6 +23,15 @@ impl Bed {
         events.into_iter().filter(|event| users.contains(&event.user.as_str()) && event.resource != "leases").collect()
     }
 
+    /// The operator's writes of the status of a zone, refused ones too, in the order in which they arrived.
+    pub async fn status_writes(&self, zone: &str) -> Vec<AuditEvent> {
+        let mut writes = self.requests().await;
+        writes.retain(|event| event.is_write() && event.resource == "pcizones" && event.subresource == "status");
+        writes.retain(|event| event.name == zone);
+        writes.sort_by_key(|event| event.received.0);
+        writes
+    }
+
     /// The operator's writes to anything but status and events, refused ones too.
     pub async fn writes(&self) -> Vec<String> {
         words(self.requests().await)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kube::Client;
-use testbed::{ControlPlane, Durability, Options};
+use testbed::{ControlPlane, Durability, Options, config_from};
 
 use super::{
     bare::{self, Bare},
@@ -56,6 +56,21 @@ impl Bed {
 
     pub(super) async fn add_pods(&self, pods: usize, nodes: usize) -> Result<()> {
         self.filler.pods(pods, &self.namespaces, nodes).await
+    }
+
+    /// One pod that no zone has anything to do with.
+    pub(super) async fn add_pod_outside(&self) -> Result<()> {
+        self.filler.pods(1, &[objects::OUTSIDE.to_string()], 1).await
+    }
+
+    /// A client of a service account beside that of the bare client, which `manifest` describes.
+    pub(super) async fn client_of(&self, manifest: &str, account: &str) -> Result<Client> {
+        self.cluster.kubectl().run_stdin(&["apply", "--filename", "-"], manifest).await?;
+        let kubeconfig = self.cluster.service_account_kubeconfig(bare::NAMESPACE, account).await?;
+        let mut config = config_from(&kubeconfig).await?;
+        // Whatever fails is to be seen.
+        config.default_retry = false;
+        Client::try_from(config).context("cannot make a client for the cluster")
     }
 }
 

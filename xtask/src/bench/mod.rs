@@ -1,5 +1,6 @@
 //! What the operator costs, measured beside the same writes by a bare client; what its guards cost whoever creates a pod,
-//! beside the same creations without them, on a real control plane; and what a judgement costs, in memory.
+//! beside the same creations without them, on a real control plane; how often statuses are written while very much changes; and
+//! what a judgement costs, in memory.
 //!
 //! ```text
 //!  prepared cluster ─▶ phases ─▶ groups of figures, each with its floor ─▶ table or JSON
@@ -25,6 +26,7 @@ mod rebuild;
 mod report;
 pub(crate) mod soak;
 mod stats;
+mod storm;
 mod subject;
 mod zone;
 
@@ -76,6 +78,8 @@ enum Part {
     Admission,
     /// What a judgement costs, in memory.
     Judgement,
+    /// How often and how large statuses are written while much changes.
+    Status,
 }
 
 /// How large the cluster is, and how often everything is done.
@@ -90,6 +94,7 @@ struct Size {
     steady: Duration,
     admission: admission::Size,
     judgement: judgement::Size,
+    storm: storm::Size,
 }
 
 const FULL: Size = Size {
@@ -102,6 +107,7 @@ const FULL: Size = Size {
     steady: Duration::from_secs(600),
     admission: admission::Size { namespaces: 5000, nodes: 1000, rounds: 5, alone: 400, together: 1000 },
     judgement: judgement::Size { namespaces: 5000, rounds: 9 },
+    storm: storm::Size { rounds: 3, storm: Duration::from_secs(45), rest: Duration::from_secs(30) },
 };
 const QUICK: Size = Size {
     namespaces: 500,
@@ -113,6 +119,7 @@ const QUICK: Size = Size {
     steady: Duration::from_secs(20),
     admission: admission::Size { namespaces: 500, nodes: 100, rounds: 2, alone: 200, together: 400 },
     judgement: judgement::Size { namespaces: 500, rounds: 3 },
+    storm: storm::Size { rounds: 1, storm: Duration::from_secs(15), rest: Duration::from_secs(10) },
 };
 /// No phase takes longer, at whatever size; most take far less.
 const PHASE: Duration = Duration::from_secs(40 * 60);
@@ -160,6 +167,9 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     }
     if wants(Part::Admission) {
         groups.extend(Box::pin(admission::measure(&size.admission, &servers, &others)).await?);
+    }
+    if wants(Part::Status) {
+        groups.extend(Box::pin(storm::measure(&size.storm, &servers, &others)).await?);
     }
     if wants(Part::Judgement) {
         groups.extend(judgement::measure(&size.judgement)?);
