@@ -26,7 +26,7 @@ use std::{
 
 pub use end::End;
 pub use labels::{Labels, Term, Terms};
-pub use population::{Class, Population, address};
+pub use population::{Class, Population};
 pub use probe::Answer;
 pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors};
 pub use stages::{Allow, By, Effective, Stage};
