@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::names,
     engine::{
-        Snapshot,
+        Snapshot, access,
         change::count,
         intake::Kind,
         settled,
@@ -92,6 +92,7 @@ impl Given {
             let is_silent = |kind| !counts.contains_key(&kind);
             snapshot.unseen =
                 Unseen { nodes: is_silent(Kind::Node), api_server: snapshot.cluster.api_server.is_empty() };
+            access::complete(&mut snapshot.roles);
             snapshot = settled::settled(snapshot, now);
         }
         Ok(Loaded { snapshot, as_is, now })

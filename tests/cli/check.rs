@@ -177,3 +177,42 @@ fn nothing_that_a_terminal_acts_by_comes_out() {
     let run = check(&files, &[]);
     assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{run:?}");
 }
+
+fn binding(kind: &str, role: &str) -> String {
+    let namespace = if kind == "RoleBinding" { "\n  namespace: vault" } else { "" };
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: b{namespace}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: {role}\nsubjects:\n  - kind: User\n    name: ann\n    apiGroup: rbac.authorization.k8s.io\n"
+    )
+}
+
+#[test]
+fn roles_that_every_cluster_has_need_not_be_given() {
+    let run = |kind: &str, role: &str, own: &str, more: &[&str]| {
+        let files = [
+            ("zone.yaml", zone()),
+            ("vault.yaml", VAULT.to_string()),
+            ("binding.yaml", format!("{}---\n{own}", binding(kind, role))),
+        ];
+        check(&files, &[["-o", "json"].as_slice(), more].concat())
+    };
+    let own = |rules: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: edit\nrules: {rules}\n"
+        )
+    };
+    let none = own("[]");
+    for (kind, role, own, id, found) in [
+        ("ClusterRoleBinding", "cluster-admin", "", "BlanketAdminBinding", true),
+        ("RoleBinding", "cluster-admin", "", "BlanketAdminBinding", true),
+        ("RoleBinding", "edit", "", "ExecGranted", true),
+        ("RoleBinding", "admin", "", "SecretReadGranted", true),
+        ("RoleBinding", "view", "", "SecretReadGranted", false),
+        // What is given counts.
+        ("RoleBinding", "edit", &none, "ExecGranted", false),
+    ] {
+        let told = run(kind, role, own, &[]);
+        assert_eq!(ids(&told.json(), "Violated").contains(&id.to_string()), found, "{kind} to {role}: {told:?}");
+    }
+    let as_is = run("ClusterRoleBinding", "cluster-admin", "", &["--as-is"]);
+    assert!(!ids(&as_is.json(), "Violated").contains(&"BlanketAdminBinding".to_string()), "{as_is:?}");
+}
