@@ -212,7 +212,31 @@ fn roles_that_every_cluster_has_need_not_be_given() {
     ] {
         let told = run(kind, role, own, &[]);
         assert_eq!(ids(&told.json(), "Violated").contains(&id.to_string()), found, "{kind} to {role}: {told:?}");
+        assert!(!told.stderr.contains("not given"), "{told:?}");
     }
     let as_is = run("ClusterRoleBinding", "cluster-admin", "", &["--as-is"]);
     assert!(!ids(&as_is.json(), "Violated").contains(&"BlanketAdminBinding".to_string()), "{as_is:?}");
+}
+
+#[test]
+fn what_is_named_around_a_zone_and_not_given_is_told() {
+    let ingress = |namespace: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: i\n  namespace: {namespace}\nspec:\n  defaultBackend: {{service: {{name: web, port: {{number: 80}}}}}}\n"
+        )
+    };
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: vault\nspec:\n  ports: [{port: 80}]\n";
+    let lines = |objects: &[&str]| -> Vec<String> {
+        let objects = objects.join("---\n");
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("more.yaml", objects)], &[]);
+        run.stderr.lines().filter(|line| line.starts_with("not given")).map(str::to_string).collect()
+    };
+    let (inside, outside) = (ingress("vault"), ingress("shop"));
+    let web = "not given, and so not judged: Service/vault/web, which Ingress/vault/i names".to_string();
+    let role = "not given, and so not judged: ClusterRole/own, which ClusterRoleBinding/b names".to_string();
+    let own = binding("ClusterRoleBinding", "own");
+    assert_eq!(lines(&[&inside, &outside]), [web]);
+    assert_eq!(lines(&[&inside, service]), Vec::<String>::new());
+    assert_eq!(lines(&[&own]), [role]);
 }
