@@ -169,10 +169,23 @@ fn is_node_of(cluster: &Cluster, host: Side, guest: Side) -> bool {
     let Some(node) = node_of(guest) else { return false };
     match host {
         Side::Pod(host) => is_host_network(host) && node_of(host) == Some(node),
-        Side::Address(address) => cluster.nodes.iter().any(|object| {
-            object.metadata.name.as_deref() == Some(node) && addresses_of_node(object).contains(&address)
-        }),
+        Side::Address(address) => node_at(cluster, address).as_deref() == Some(node),
     }
+}
+
+/// The node that has an address: by its own word, or else by that of a running pod on it.
+fn node_at(cluster: &Cluster, address: IpAddr) -> Option<String> {
+    let is_there = |node: &&Node| addresses_of_node(node).contains(&address);
+    if let Some(node) = cluster.nodes.iter().find(is_there) {
+        return node.metadata.name.clone();
+    }
+    let tells = |pod: &&Pod| {
+        !is_ended_pod(pod)
+            && node_of(pod).is_some()
+            && (host_addresses_of_pod(pod).contains(&address)
+                || is_host_network(pod) && addresses_of_pod(pod).contains(&address))
+    };
+    cluster.pods.iter().find(tells).and_then(node_of).map(str::to_string)
 }
 
 /// The addresses that the ends may have in a connection. Between two pods it goes by a family that both have; where
@@ -392,6 +405,12 @@ fn node_of(pod: &Pod) -> Option<&str> {
 fn addresses_of_pod(pod: &Pod) -> Vec<IpAddr> {
     let ips = pod.status.iter().flat_map(|status| status.pod_ips.iter().flatten());
     ips.filter_map(|ip| ip.ip.parse().ok()).collect()
+}
+
+fn host_addresses_of_pod(pod: &Pod) -> Vec<IpAddr> {
+    let Some(status) = &pod.status else { return Vec::new() };
+    let hosts = status.host_ips.iter().flatten().map(|host| &host.ip).chain(&status.host_ip);
+    hosts.filter_map(|ip| ip.parse().ok()).collect()
 }
 
 fn addresses_of_node(node: &Node) -> Vec<IpAddr> {
