@@ -84,3 +84,20 @@ fn a_pod_of_a_file_has_some_address() {
         assert_eq!(decided(&manifests, &[("shop/web", "vault/db")]), [(allowed, wanted)], "{peers}");
     }
 }
+
+#[test]
+fn a_pod_that_may_be_on_the_node_of_another_is_told() {
+    let spec = |node: &str| format!("{node}hostNetwork: true, containers: [{{name: a, image: a}}]");
+    let agent = |node: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: DaemonSet, metadata: {{namespace: lab, name: agent}}, spec: {{selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {{{}}}}}}}}}\n---\n",
+            spec(node)
+        )
+    };
+    let close = policy("p", "  podSelector: {}\n  policyTypes: [Ingress]\n");
+    let manifests = [agent(""), pod("lab", "web"), pod("vault", "db"), close].concat();
+    let told = decided(&manifests, &[("lab/agent", "vault/db"), ("lab/web", "vault/db"), ("vault/db", "lab/agent")]);
+    let node = "allowed if on the same node".to_string();
+    let told: Vec<(bool, bool)> = told.into_iter().map(|(allowed, by)| (allowed, by.contains(&node))).collect();
+    assert_eq!(told, [(false, true), (false, false), (true, false)]);
+}

@@ -119,7 +119,13 @@ impl Reach<'_> {
             }
             (Found::Pod(from, ..), Found::Pod(to, ..)) if from.key == to.key => open("own pod"),
             _ if self.is_own_node(from, to) => open("own node"),
-            _ => Answer { unread: self.unread_of(from, to), ..self.by_policies(from, to, protocol, port) },
+            _ => {
+                let mut answer = self.by_policies(from, to, protocol, port);
+                if !answer.allowed && may_share_node(from, to) {
+                    answer.decided_by.push("allowed if on the same node".to_string());
+                }
+                Answer { unread: self.unread_of(from, to), ..answer }
+            }
         }
     }
 
@@ -231,6 +237,12 @@ impl Reach<'_> {
         }
         common
     }
+}
+
+/// One of two pods uses the network of its node, and nobody knows whether that is the other one's node.
+fn may_share_node(from: Found, to: Found) -> bool {
+    let (Found::Pod(from, ..), Found::Pod(to, ..)) = (from, to) else { return false };
+    (from.shares.network || to.shares.network) && (from.node.is_none() || to.node.is_none())
 }
 
 /// The name of a pod whose addresses are not known.
