@@ -240,3 +240,18 @@ fn what_is_named_around_a_zone_and_not_given_is_told() {
     assert_eq!(lines(&[&inside, service]), Vec::<String>::new());
     assert_eq!(lines(&[&own]), [role]);
 }
+
+#[test]
+fn a_rule_for_the_own_namespace_is_not_said_to_be_for_everybody() {
+    let said = |peers: &str| {
+        let open = policy("open", &format!("  podSelector: {{}}\n  ingress:\n    - from: [{peers}]\n"));
+        check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("open.yaml", open)], &[]).stdout
+    };
+    for (peers, words) in [
+        ("{podSelector: {}}", "It lets namespace vault reach vault/web on every port"),
+        ("{namespaceSelector: {}}", "It lets every pod of the cluster reach vault/web on every port"),
+    ] {
+        let said = said(peers);
+        assert!(said.contains(words), "{peers}: {said}");
+    }
+}
