@@ -156,6 +156,14 @@ fn what_was_not_given_is_unproven_and_not_violated() {
     assert!(ids(&without.json(), "Unproven").contains(&"NodesUnseen".to_string()));
     let with = check(&[("zone.yaml", hosting.as_str()), ("vault.yaml", VAULT), ("node.yaml", node)], &["-o", "json"]);
     assert_eq!(ids(&with.json(), "Violated"), ["ZoneHasNoNodes", "NodeMissing"]);
+    for (state, found) in [("False", true), ("Unknown", true), ("True", false)] {
+        let node = format!(
+            "apiVersion: v1\nkind: Node\nmetadata:\n  name: pci-1\nstatus:\n  conditions:\n    - {{type: MemoryPressure, status: 'False'}}\n    - {{type: Ready, status: '{state}'}}\n"
+        );
+        let files = [("zone.yaml", hosting.as_str()), ("vault.yaml", VAULT), ("node.yaml", &node)];
+        let told = ids(&check(&files, &["-o", "json"]).json(), "Violated").contains(&"ZoneHasNoNodes".to_string());
+        assert_eq!(told, found, "Ready is {state}");
+    }
     let dump = check(&[("zone.yaml", hosting.as_str()), ("vault.yaml", VAULT)], &["-o", "json", "--as-is"]);
     assert!(ids(&dump.json(), "Violated").contains(&"NodeMissing".to_string()));
 }
