@@ -204,8 +204,8 @@ catalogue! {
     NodeLabelUnprotected: High, Violated, ["2.2.3", "7.2.5"], "Select by a label below node-restriction.kubernetes.io/.";
     /// Two zones declare the same node.
     NodeSharedByZones: High, Violated, ["2.2.3"], "Give each zone nodes of its own.";
-    /// The zone declares nodes, but none exists.
-    ZoneHasNoNodes: High, Violated, ["2.2.3"], "Correct the selector or the names in spec.hosting.nodes.";
+    /// The zone declares nodes, but none exists, or none is ready.
+    ZoneHasNoNodes: High, Violated, ["2.2.3"], "Correct the selector or the names in spec.hosting.nodes, or repair the nodes.";
     /// A pod of the zone runs on a node that is none of the zone's.
     PodOffZoneNode: Critical, Violated, ["2.2.3", "12.5.2"], "Delete or evict the pod; its node was in scope as long as it ran there.";
     /// A pod of the zone does not ask for the zone's nodes.

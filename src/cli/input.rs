@@ -14,13 +14,17 @@ use super::{
 use crate::{
     api::names,
     engine::{
-        Snapshot,
+        self, Snapshot, access,
         change::count,
         intake::Kind,
+        reach::words::few,
         settled,
         snapshot::{Cluster, Unseen},
     },
 };
+
+/// How much is told of what was not given.
+const UNSEEN: usize = 20;
 
 /// What a command looks at.
 #[derive(Clone, Debug, clap::Args)]
@@ -92,6 +96,10 @@ impl Given {
             let is_silent = |kind| !counts.contains_key(&kind);
             snapshot.unseen =
                 Unseen { nodes: is_silent(Kind::Node), api_server: snapshot.cluster.api_server.is_empty() };
+            access::complete(&mut snapshot.roles);
+            for line in unseen(&snapshot) {
+                progress.tell(&line);
+            }
             snapshot = settled::settled(snapshot, now);
         }
         Ok(Loaded { snapshot, as_is, now })
@@ -137,6 +145,23 @@ fn around() -> Snapshot {
     let operator_namespace = names::OPERATOR_NAMESPACE.to_string();
     let operator_user = format!("system:serviceaccount:{operator_namespace}:{}", names::OPERATOR);
     Snapshot { cluster: Cluster { operator_namespace, operator_user, ..Cluster::default() }, ..Snapshot::default() }
+}
+
+/// What is named around the zones and was not given, in lines.
+fn unseen(snapshot: &Snapshot) -> Vec<String> {
+    let named = engine::unseen::named(snapshot, &engine::resolve(snapshot));
+    let mut lines: Vec<String> = named
+        .iter()
+        .take(UNSEEN)
+        .map(|(what, who)| {
+            let who: Vec<String> = who.iter().cloned().collect();
+            format!("not given, and so not judged: {what}, which {} names", few(&who))
+        })
+        .collect();
+    if let Some(more) = named.len().checked_sub(UNSEEN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more that were not given"));
+    }
+    lines
 }
 
 fn skipped(reader: &Reader) -> Option<String> {

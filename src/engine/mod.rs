@@ -48,6 +48,7 @@ mod since;
 pub mod snapshot;
 pub mod status;
 pub mod trim;
+pub mod unseen;
 mod workloads;
 pub mod write;
 

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use k8s_openapi::{
-    api::core::v1::{self, Container, Pod as Manifest, PodSpec},
+    api::core::v1::{self, Container, Pod as Manifest, PodSpec, PodStatus},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
 };
@@ -34,6 +34,8 @@ pub struct Pod {
     pub created: Timestamp,
     /// Its addresses.
     pub ips: Box<[IpAddr]>,
+    /// Addresses of its node, as it tells them. Copies on one node share them.
+    pub host_ips: Arc<[IpAddr]>,
     /// What it shares with its node.
     pub shares: Shares,
     /// What it may do to its node, and by its token. Copies of one template share it.
@@ -117,6 +119,7 @@ impl From<Manifest> for Pod {
             powers: Powers::read(&spec, metadata.annotations.as_ref()).into(),
             is_static,
             ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
+            host_ips: host_ips(&status),
             ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             leaving: metadata.deletion_timestamp.map(|time| time.0),
             labels: metadata.labels.unwrap_or_default().into(),
@@ -124,6 +127,15 @@ impl From<Manifest> for Pod {
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
         }
     }
+}
+
+/// One address, or one of each family.
+fn host_ips(status: &PodStatus) -> Arc<[IpAddr]> {
+    let all = status.host_ips.iter().flatten().map(|host| &host.ip).chain(&status.host_ip);
+    let mut all: Vec<IpAddr> = all.filter_map(|ip| ip.parse().ok()).collect();
+    all.sort();
+    all.dedup();
+    all.into()
 }
 
 /// The workload that controls an object, as `Kind/name`.
@@ -179,6 +191,7 @@ pub struct Common {
     labels: Held<BTreeMap<String, String>>,
     ports: Held<[ContainerPort]>,
     powers: Held<Powers>,
+    host_ips: Held<[IpAddr]>,
 }
 
 impl Common {
@@ -190,6 +203,7 @@ impl Common {
         self.labels.share(&mut pod.labels);
         self.ports.share(&mut pod.ports);
         self.powers.share(&mut pod.powers);
+        self.host_ips.share(&mut pod.host_ips);
         pod
     }
 }

@@ -9,6 +9,8 @@ use crate::api::names;
 
 /// By this annotation a pod asks for further network interfaces.
 const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
+/// By this one it asks for another network in the place of the cluster's, about which no policy says anything either.
+const DEFAULT_NETWORK: &str = "v1.multus-cni.io/default-network";
 /// Bytes that are kept of it: enough to name what it asks for.
 const NETWORKS_KEPT: usize = 64;
 
@@ -123,7 +125,8 @@ impl Powers {
             capabilities: capabilities(contexts()),
             paths: paths(spec, &containers),
             added: added.collect(),
-            networks: annotations.and_then(|all| all.get(NETWORKS)).and_then(|asked| networks(asked)),
+            networks: annotations
+                .and_then(|all| [DEFAULT_NETWORK, NETWORKS].into_iter().find_map(|key| networks(all.get(key)?))),
             selector: selector.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect(),
             tolerations: spec.tolerations.iter().flatten().filter_map(Toleration::read).collect(),
             account: account(spec),
@@ -335,12 +338,15 @@ mod tests {
 
     #[test]
     fn what_asks_for_further_networks_is_kept_and_cut() {
-        let asked = |asked: &str| {
-            let annotations = BTreeMap::from([(NETWORKS.to_string(), asked.to_string())]);
-            Powers::read(&PodSpec::default(), Some(&annotations)).networks
+        let of = |annotations: &[(&str, &str)]| {
+            let text = |(key, value): &(&str, &str)| ((*key).to_string(), (*value).to_string());
+            Powers::read(&PodSpec::default(), Some(&annotations.iter().map(text).collect())).networks
         };
+        let asked = |asked: &str| of(&[(NETWORKS, asked)]);
         assert_eq!(asked("storage").as_deref(), Some("storage"));
         assert_eq!(asked(&"ö".repeat(50)).as_deref(), Some("ö".repeat(32).as_str()));
         assert_eq!([asked(""), asked(" [] ")], [None, None]);
+        assert_eq!(of(&[(DEFAULT_NETWORK, "kube-system/macvlan")]).as_deref(), Some("kube-system/macvlan"));
+        assert_eq!(of(&[(DEFAULT_NETWORK, ""), (NETWORKS, "a")]).as_deref(), Some("a"));
     }
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::{
     api::{
-        core::v1::{self, Namespace, NamespaceStatus, Node, NodeStatus},
+        core::v1::{self, Namespace, NamespaceStatus, Node, NodeCondition, NodeStatus},
         discovery::v1::EndpointSlice,
         networking::v1::{Ingress, NetworkPolicy},
         rbac::{
@@ -25,6 +25,9 @@ use super::{
 };
 use crate::api::names;
 
+/// The condition of a node on which pods can run.
+pub const READY: &str = "Ready";
+
 /// Who wrote stays as far as it decides; annotations, but for a record of ours, and owners go.
 fn metadata(metadata: &mut ObjectMeta, label: Option<&str>) {
     metadata.annotations = None;
@@ -44,11 +47,16 @@ pub fn namespace(mut namespace: Namespace) -> Namespace {
     namespace
 }
 
-/// A node. The addresses stay, for `internet` flows; images, conditions and capacities go.
+/// A node. The addresses stay, for `internet` flows, and that it is not ready; images, other conditions and capacities go.
 pub fn node(mut node: Node) -> Node {
     metadata(&mut node.metadata, Some(names::NODE_LABEL));
     if let Some(status) = node.status.take() {
-        node.status = Some(NodeStatus { addresses: status.addresses, ..NodeStatus::default() });
+        let is_down = |condition: &NodeCondition| condition.type_ == READY && condition.status != "True";
+        let down = status.conditions.into_iter().flatten().find(is_down);
+        let down =
+            down.map(|NodeCondition { type_, status, .. }| NodeCondition { type_, status, ..NodeCondition::default() });
+        let conditions = down.map(|down| vec![down]);
+        node.status = Some(NodeStatus { addresses: status.addresses, conditions, ..NodeStatus::default() });
     }
     node
 }

@@ -196,6 +196,14 @@ fn what_was_not_given_is_unproven_and_not_violated() {
     assert!(ids(&without.json(), "Unproven").contains(&"NodesUnseen".to_string()));
     let with = check(&[("zone.yaml", hosting.as_str()), ("vault.yaml", VAULT), ("node.yaml", node)], &["-o", "json"]);
     assert_eq!(ids(&with.json(), "Violated"), ["ZoneHasNoNodes", "NodeMissing"]);
+    for (state, found) in [("False", true), ("Unknown", true), ("True", false)] {
+        let node = format!(
+            "apiVersion: v1\nkind: Node\nmetadata:\n  name: pci-1\nstatus:\n  conditions:\n    - {{type: MemoryPressure, status: 'False'}}\n    - {{type: Ready, status: '{state}'}}\n"
+        );
+        let files = [("zone.yaml", hosting.as_str()), ("vault.yaml", VAULT), ("node.yaml", &node)];
+        let told = ids(&check(&files, &["-o", "json"]).json(), "Violated").contains(&"ZoneHasNoNodes".to_string());
+        assert_eq!(told, found, "Ready is {state}");
+    }
     let dump = check(&[("zone.yaml", hosting.as_str()), ("vault.yaml", VAULT)], &["-o", "json", "--as-is"]);
     assert!(ids(&dump.json(), "Violated").contains(&"NodeMissing".to_string()));
 }
@@ -216,4 +224,82 @@ fn nothing_that_a_terminal_acts_by_comes_out() {
     files.push(("all.yaml", policy));
     let run = check(&files, &[]);
     assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{run:?}");
+}
+
+fn binding(kind: &str, role: &str) -> String {
+    let namespace = if kind == "RoleBinding" { "\n  namespace: vault" } else { "" };
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: b{namespace}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: {role}\nsubjects:\n  - kind: User\n    name: ann\n    apiGroup: rbac.authorization.k8s.io\n"
+    )
+}
+
+#[test]
+fn roles_that_every_cluster_has_need_not_be_given() {
+    let run = |kind: &str, role: &str, own: &str, more: &[&str]| {
+        let files = [
+            ("zone.yaml", zone()),
+            ("vault.yaml", VAULT.to_string()),
+            ("binding.yaml", format!("{}---\n{own}", binding(kind, role))),
+        ];
+        check(&files, &[["-o", "json"].as_slice(), more].concat())
+    };
+    let own = |rules: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: edit\nrules: {rules}\n"
+        )
+    };
+    let none = own("[]");
+    for (kind, role, own, id, found) in [
+        ("ClusterRoleBinding", "cluster-admin", "", "BlanketAdminBinding", true),
+        ("RoleBinding", "cluster-admin", "", "BlanketAdminBinding", true),
+        ("RoleBinding", "edit", "", "ExecGranted", true),
+        ("RoleBinding", "admin", "", "SecretReadGranted", true),
+        ("RoleBinding", "view", "", "SecretReadGranted", false),
+        // What is given counts.
+        ("RoleBinding", "edit", &none, "ExecGranted", false),
+    ] {
+        let told = run(kind, role, own, &[]);
+        assert_eq!(ids(&told.json(), "Violated").contains(&id.to_string()), found, "{kind} to {role}: {told:?}");
+        assert!(!told.stderr.contains("not given"), "{told:?}");
+    }
+    let as_is = run("ClusterRoleBinding", "cluster-admin", "", &["--as-is"]);
+    assert!(!ids(&as_is.json(), "Violated").contains(&"BlanketAdminBinding".to_string()), "{as_is:?}");
+}
+
+#[test]
+fn what_is_named_around_a_zone_and_not_given_is_told() {
+    let ingress = |namespace: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: i\n  namespace: {namespace}\nspec:\n  defaultBackend: {{service: {{name: web, port: {{number: 80}}}}}}\n"
+        )
+    };
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: vault\nspec:\n  ports: [{port: 80}]\n";
+    let lines = |objects: &[&str]| -> Vec<String> {
+        let objects = objects.join("---\n");
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("more.yaml", objects)], &[]);
+        run.stderr.lines().filter(|line| line.starts_with("not given")).map(str::to_string).collect()
+    };
+    let (inside, outside) = (ingress("vault"), ingress("shop"));
+    let web = "not given, and so not judged: Service/vault/web, which Ingress/vault/i names".to_string();
+    let role = "not given, and so not judged: ClusterRole/own, which ClusterRoleBinding/b names".to_string();
+    let own = binding("ClusterRoleBinding", "own");
+    assert_eq!(lines(&[&inside, &outside]), [web]);
+    assert_eq!(lines(&[&inside, service]), Vec::<String>::new());
+    assert_eq!(lines(&[&own]), [role]);
+}
+
+#[test]
+fn a_rule_for_the_own_namespace_is_not_said_to_be_for_everybody() {
+    let said = |peers: &str| {
+        let open = policy("open", &format!("  podSelector: {{}}\n  ingress:\n    - from: [{peers}]\n"));
+        check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("open.yaml", open)], &[]).stdout
+    };
+    for (peers, words) in [
+        ("{podSelector: {}}", "It lets namespace vault reach vault/web on every port"),
+        ("{namespaceSelector: {}}", "It lets every pod of the cluster reach vault/web on every port"),
+    ] {
+        let said = said(peers);
+        assert!(said.contains(words), "{peers}: {said}");
+    }
 }

@@ -74,6 +74,7 @@ const NEVER: Verdict = Verdict { ingress: false, egress: false, allowed: false }
 
 /// Whether `from` may open a connection to that port of `to`.
 pub fn probe(cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {
+    let ends = (from, to);
     let (from, to) = (side(cluster, from), side(cluster, to));
     if has_ended(from) || has_ended(to) {
         return NEVER;
@@ -82,7 +83,7 @@ pub fn probe(cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: 
         return ALWAYS;
     }
     let mut verdict = NEVER;
-    for (from_address, to_address) in tries(from, to) {
+    for (from_address, to_address) in tries(cluster, ends, from, to) {
         let source = Peer { side: from, address: from_address };
         let destination = Peer { side: to, address: to_address };
         let egress = lets_out(cluster, from, destination, protocol, port);
@@ -106,7 +107,26 @@ enum Side<'a> {
 struct Peer<'a> {
     side: Side<'a>,
     /// What an ipBlock is compared with.
-    address: Option<IpAddr>,
+    address: Option<Seat>,
+}
+
+/// Where a pod is.
+#[derive(Clone, Copy)]
+enum Seat {
+    At(IpAddr),
+    /// The manifest of the pod does not tell its address; it has one of this family.
+    SomewhereInV4,
+    SomewhereInV6,
+}
+
+impl Seat {
+    fn is_v4(self) -> bool {
+        match self {
+            Self::At(address) => address.is_ipv4(),
+            Self::SomewhereInV4 => true,
+            Self::SomewhereInV6 => false,
+        }
+    }
 }
 
 // Ends.
@@ -149,30 +169,61 @@ fn is_node_of(cluster: &Cluster, host: Side, guest: Side) -> bool {
     let Some(node) = node_of(guest) else { return false };
     match host {
         Side::Pod(host) => is_host_network(host) && node_of(host) == Some(node),
-        Side::Address(address) => cluster.nodes.iter().any(|object| {
-            object.metadata.name.as_deref() == Some(node) && addresses_of_node(object).contains(&address)
-        }),
+        Side::Address(address) => node_at(cluster, address).as_deref() == Some(node),
     }
 }
 
+/// The node that has an address: by its own word, or else by that of a running pod on it.
+fn node_at(cluster: &Cluster, address: IpAddr) -> Option<String> {
+    let is_there = |node: &&Node| addresses_of_node(node).contains(&address);
+    if let Some(node) = cluster.nodes.iter().find(is_there) {
+        return node.metadata.name.clone();
+    }
+    let tells = |pod: &&Pod| {
+        !is_ended_pod(pod)
+            && node_of(pod).is_some()
+            && (host_addresses_of_pod(pod).contains(&address)
+                || is_host_network(pod) && addresses_of_pod(pod).contains(&address))
+    };
+    cluster.pods.iter().find(tells).and_then(node_of).map(str::to_string)
+}
+
 /// The addresses that the ends may have in a connection. Between two pods it goes by a family that both have; where
-/// there is none, neither end has an address that an ipBlock could match.
-fn tries(from: Side, to: Side) -> Vec<(Option<IpAddr>, Option<IpAddr>)> {
+/// there is none, neither end has an address that an ipBlock could match. Who asks for an address means that one.
+fn tries(cluster: &Cluster, ends: (&End, &End), from: Side, to: Side) -> Vec<(Option<Seat>, Option<Seat>)> {
     let (from, to) = match (from, to) {
         (Side::Pod(from), Side::Pod(to)) => (from, to),
-        (Side::Address(from), Side::Address(to)) => return vec![(Some(from), Some(to))],
-        (Side::Address(from), Side::Pod(_)) => return vec![(Some(from), None)],
-        (Side::Pod(_), Side::Address(to)) => return vec![(None, Some(to))],
+        (Side::Address(from), Side::Address(to)) => return vec![(Some(Seat::At(from)), Some(Seat::At(to)))],
+        (Side::Address(from), Side::Pod(_)) => return vec![(Some(Seat::At(from)), None)],
+        (Side::Pod(_), Side::Address(to)) => return vec![(None, Some(Seat::At(to)))],
     };
     let mut tries = Vec::new();
-    for from in addresses_of_pod(from) {
-        for to in addresses_of_pod(to) {
-            if from.is_ipv4() == to.is_ipv4() {
+    for from in seats(cluster, ends.0, from) {
+        for to in seats(cluster, ends.1, to) {
+            if from.is_v4() == to.is_v4() {
                 tries.push((Some(from), Some(to)));
             }
         }
     }
     if tries.is_empty() { vec![(None, None)] } else { tries }
+}
+
+/// A pod of unknown address has one of every family in which a running pod of the cluster has one, or of both.
+fn seats(cluster: &Cluster, end: &End, pod: &Pod) -> Vec<Seat> {
+    if let End::Address(address) = end {
+        return vec![Seat::At(*address)];
+    }
+    let addresses = addresses_of_pod(pod);
+    if !addresses.is_empty() {
+        return addresses.into_iter().map(Seat::At).collect();
+    }
+    let running = cluster.pods.iter().filter(|pod| !is_ended_pod(pod));
+    let all: Vec<IpAddr> = running.flat_map(addresses_of_pod).collect();
+    let both = [
+        (Seat::SomewhereInV4, all.iter().any(IpAddr::is_ipv4)),
+        (Seat::SomewhereInV6, all.iter().any(IpAddr::is_ipv6)),
+    ];
+    both.into_iter().filter(|(_, is_there)| *is_there || all.is_empty()).map(|(seat, _)| seat).collect()
 }
 
 // Policies.
@@ -240,7 +291,7 @@ fn matches_peers(cluster: &Cluster, policy_namespace: &str, peers: Option<&[Netw
 
 fn matches_peer(cluster: &Cluster, policy_namespace: &str, item: &NetworkPolicyPeer, peer: Peer) -> bool {
     if let Some(block) = &item.ip_block {
-        return peer.address.is_some_and(|address| is_in_block(block, address));
+        return peer.address.is_some_and(|seat| is_in_block(block, seat));
     }
     let pod = match peer.side {
         Side::Pod(pod) if !is_host_network(pod) => pod,
@@ -257,7 +308,16 @@ fn matches_peer(cluster: &Cluster, policy_namespace: &str, item: &NetworkPolicyP
     }
 }
 
-fn is_in_block(block: &IPBlock, address: IpAddr) -> bool {
+/// Whatever the address of a pod is, the block of all addresses has it. Of no other block that can be said.
+fn is_in_block(block: &IPBlock, seat: Seat) -> bool {
+    let address = match seat {
+        Seat::At(address) => address,
+        Seat::SomewhereInV4 | Seat::SomewhereInV6 => {
+            let has_no_exception = block.except.iter().flatten().next().is_none();
+            let is_all = |range: IpNet| range.prefix_len() == 0 && range.addr().is_ipv4() == seat.is_v4();
+            return has_no_exception && block.cidr.parse().is_ok_and(is_all);
+        }
+    };
     let contains = |range: &str| range.parse::<IpNet>().is_ok_and(|range| range.contains(&address));
     contains(&block.cidr) && !block.except.iter().flatten().any(|except| contains(except))
 }
@@ -345,6 +405,12 @@ fn node_of(pod: &Pod) -> Option<&str> {
 fn addresses_of_pod(pod: &Pod) -> Vec<IpAddr> {
     let ips = pod.status.iter().flat_map(|status| status.pod_ips.iter().flatten());
     ips.filter_map(|ip| ip.ip.parse().ok()).collect()
+}
+
+fn host_addresses_of_pod(pod: &Pod) -> Vec<IpAddr> {
+    let Some(status) = &pod.status else { return Vec::new() };
+    let hosts = status.host_ips.iter().flatten().map(|host| &host.ip).chain(&status.host_ip);
+    hosts.filter_map(|ip| ip.parse().ok()).collect()
 }
 
 fn addresses_of_node(node: &Node) -> Vec<IpAddr> {

@@ -9,7 +9,7 @@ use pcizone::{
         Snapshot,
         intake::{Intake, Kind},
         pod::Pod,
-        reach::{Direction, End, Reach, address, sets::Family},
+        reach::{Direction, End, Reach, sets::Family},
     },
 };
 use serde::de::DeserializeOwned;
@@ -79,7 +79,7 @@ pub fn agree(reach: &Reach, snapshot: &Snapshot) -> Option<String> {
                     }
                     for peer in running.iter().filter(|peer| peer.key != pod.key) {
                         let (_, peer_class) = reach.population.pod(&peer.key).expect("it runs");
-                        let in_sets = families(pod, peer).into_iter().any(|family| {
+                        let in_sets = families(reach, pod, peer).into_iter().any(|family| {
                             let mut allows = open.allows.iter().map(|allow| &allow.traffic);
                             allows
                                 .any(|all| all.peers.pods(family).contains(peer_class) && all.ports.has(protocol, port))
@@ -100,8 +100,8 @@ fn end(pod: &Pod) -> End {
     End::Pod { namespace: pod.namespace().to_string(), name: pod.name().to_string() }
 }
 
-fn families(one: &Pod, other: &Pod) -> Vec<Family> {
-    let both = |family: &Family| address(one, *family).is_some() && address(other, *family).is_some();
+fn families(reach: &Reach, one: &Pod, other: &Pod) -> Vec<Family> {
+    let both = |family: &Family| reach.population.has(one, *family) && reach.population.has(other, *family);
     let known: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(both).collect();
     if known.is_empty() { vec![Family::Unknown] } else { known }
 }

@@ -9,6 +9,7 @@
 
 mod bindings;
 mod break_glass;
+mod built_in;
 mod doors;
 mod roles;
 
@@ -21,6 +22,7 @@ use super::{held::Held, pod::Pod, resolve::Zone, snapshot::Snapshot};
 pub use bindings::Binding;
 use bindings::{Account, Accounts, Operator};
 pub use break_glass::{Holder, Zones, digest, holders, unacknowledged};
+pub use built_in::complete;
 pub use doors::{Door, Grant};
 pub use roles::Role;
 

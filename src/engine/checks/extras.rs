@@ -149,7 +149,7 @@ fn words(case: &Case, extra: &Extra, what: &str) -> (String, String) {
     let (who, ports) = if extra.traffic.is_empty() {
         (case.reach.pods_to_come(&extra.selectors), rule_ports(extra.rule))
     } else {
-        (case.reach.peers(&extra.traffic.peers), ports(&extra.traffic.ports))
+        (case.reach.peers(&extra.traffic.peers, &extra.rule.selectors), ports(&extra.traffic.ports))
     };
     let message = match extra.direction {
         Direction::Ingress => format!("It lets {who} reach {mine} on {ports}; {what}."),

@@ -1,13 +1,13 @@
 //! Segmentation: dual-stack pods of the zone that some other pod can talk with by one family of addresses only (PCI DSS 1.3.1,
 //! 1.3.2). Whoever looked at one family alone takes for closed what is open.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{Case, Found};
 use crate::{
     api::FindingId,
     engine::reach::{
-        Allow, By, Class, Direction, address,
+        Allow, By, Class, Direction,
         sets::{Classes, Family, Peers, Traffic, without},
         words::{few, ports},
     },
@@ -60,8 +60,8 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
 const PODS: usize = 50;
 
 fn is_dual(class: &Class) -> bool {
-    let has = |family| class.pods.first().is_some_and(|pod| address(pod, family).is_some());
-    has(Family::V4) && has(Family::V6)
+    let has = |is: fn(&IpAddr) -> bool| class.pods.first().is_some_and(|pod| pod.ips.iter().any(is));
+    has(IpAddr::is_ipv4) && has(IpAddr::is_ipv6)
 }
 
 /// The dual-stack pods that are allowed by a family, as peers of no family in particular.

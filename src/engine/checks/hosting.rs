@@ -1,5 +1,7 @@
 //! Hosting: do the zone's nodes carry its label and taint, and do only they. Pods are another file.
 
+use k8s_openapi::api::core::v1::Node;
+
 use super::{Case, Found, scope::rival};
 use crate::{
     api::{FindingId, names},
@@ -8,6 +10,7 @@ use crate::{
         declaration::Matcher,
         desired::node,
         ownership,
+        trim::READY,
     },
 };
 
@@ -52,7 +55,22 @@ fn members(case: &Case, nodes: &Matcher, found: &mut Vec<Found>) {
     if case.zone.nodes.declared.is_empty() {
         let message = "The zone declares nodes, but has none: none exists, or other zones have them.";
         found.push(Found::new(FindingId::ZoneHasNoNodes, zone, message));
+    } else if case
+        .zone
+        .nodes
+        .declared
+        .iter()
+        .all(|name| case.snapshot.nodes.get(name).is_some_and(|node| is_down(node)))
+    {
+        let message = "The zone has nodes, and none of them is ready.";
+        found.push(Found::new(FindingId::ZoneHasNoNodes, zone, message));
     }
+}
+
+/// It says that it is not ready, or says nothing any more.
+fn is_down(node: &Node) -> bool {
+    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| condition.type_ == READY && condition.status != "True")
 }
 
 /// Whom the zone admits, and until when. An admitted network agent whose time is over comes back nowhere.

@@ -51,7 +51,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     connected(case, &extras, found);
     for ((name, direction), (rule, traffic, pods)) in closed {
         let mine = few(&case.reach.pods(&pods));
-        let (who, ports) = (case.reach.peers(&traffic.peers), ports(&traffic.ports));
+        let (who, ports) = (case.reach.peers(&traffic.peers, &rule.selectors), ports(&traffic.ports));
         let message = match direction {
             Direction::Ingress => format!("It keeps {who} from {mine} on {ports}; a flow declares that."),
             Direction::Egress => format!("It keeps {mine} from {who} on {ports}; a flow declares that."),

@@ -71,11 +71,11 @@ fn by_policies(case: &Case, class: u32) -> Vec<String> {
         if outside.is_empty() {
             return None;
         }
-        let by = match allow.by {
-            By::Rule(policy, rule) => format!("{} {}", policy.name, rule.field),
-            By::Default => "no policy".to_string(),
+        let (by, meant) = match allow.by {
+            By::Rule(policy, rule) => (format!("{} {}", policy.name, rule.field), rule.selectors.as_slice()),
+            By::Default => ("no policy".to_string(), [].as_slice()),
         };
-        Some(format!("by {} on {} ({by})", case.reach.peers(&outside), ports(&allow.traffic.ports)))
+        Some(format!("by {} on {} ({by})", case.reach.peers(&outside, meant), ports(&allow.traffic.ports)))
     });
     words.collect()
 }

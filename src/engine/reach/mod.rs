@@ -28,7 +28,7 @@ use std::{
 pub use end::End;
 pub use labels::{Labels, Term, Terms};
 pub use latent::Latent;
-pub use population::{Class, Population, address};
+pub use population::{Class, Population};
 pub use probe::Answer;
 pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors};
 pub use stages::{Allow, By, Effective, Stage};
@@ -104,13 +104,20 @@ impl<'a> Reach<'a> {
         let declared = declared.collect();
         let (stages, unread) = other::stages(&mut compiler, snapshot, policies);
         let holding = holding(&population, &stages);
-        let nodes = snapshot.nodes.iter().flat_map(|(name, node)| {
+        // What a node says of itself counts before what its pods say of it.
+        let mut nodes: BTreeMap<IpAddr, &str> = BTreeMap::new();
+        for pod in snapshot.pods.iter().filter(|pod| !pod.ended) {
+            let Some(node) = pod.node.as_deref() else { continue };
+            let own = pod.ips.iter().filter(|_| pod.shares.network);
+            nodes.extend(own.chain(pod.host_ips.iter()).map(|ip| (*ip, node)));
+        }
+        nodes.extend(snapshot.nodes.iter().flat_map(|(name, node)| {
             let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
             let of_host = addresses.filter(|address| ["InternalIP", "ExternalIP"].contains(&address.type_.as_str()));
             of_host.filter_map(move |address| Some((address.address.parse().ok()?, name.as_str())))
-        });
+        }));
         let everything = Traffic { peers: population.everybody(), ports: Ports::all() };
-        Reach { everything, nodes: nodes.collect(), population, stages, unread, holding, declared, declared_specs }
+        Reach { population, stages, unread, holding, nodes, everything, declared, declared_specs }
     }
 
     /// The policies that hold for a class, stage by stage.

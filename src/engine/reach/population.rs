@@ -55,6 +55,10 @@ pub struct Population<'a> {
     of_pod: HashMap<&'a str, (&'a Pod, u32)>,
     by_address: HashMap<IpAddr, &'a Pod>,
     addresses: BTreeMap<IpAddr, Classes>,
+    /// Classes of pods whose addresses are not known, as those of manifests.
+    unknown: Classes,
+    /// Families of which pods of the cluster have addresses; both where no address is known.
+    families: Vec<Family>,
     namespaces: Vec<(String, Arc<LabelMap>, Classes)>,
     namespace_numbers: HashMap<String, u32>,
     namespace_labels: Labels,
@@ -129,10 +133,15 @@ impl<'a> Population<'a> {
         };
         let namespaces: Vec<_> = named.into_iter().map(namespace).collect();
         let numbered = (0..).zip(&namespaces);
+        let unknown = (0..).zip(&classes).filter(|(_, class)| class.pods.first().is_some_and(|pod| pod.ips.is_empty()));
+        let is_known = |family: &Family| addresses.keys().any(|ip| is_of(*ip, *family)) || addresses.is_empty();
+        let families = [Family::V4, Family::V6].into_iter().filter(is_known).collect();
         let sets = |numbers: BTreeMap<u16, Vec<u32>>| numbers.into_iter().map(|(port, all)| (port, set(all))).collect();
         Population {
             namespace_numbers: numbered.clone().map(|(number, (name, ..))| (name.clone(), number)).collect(),
             namespace_labels: Labels::new(numbered.map(|(number, (_, labels, _))| (number, &**labels))),
+            unknown: unknown.map(|(number, _)| number).collect(),
+            families,
             classes,
             real,
             of_pod,
@@ -255,10 +264,26 @@ impl<'a> Population<'a> {
         Peers::all(self.real)
     }
 
-    /// A network, with the pods that have an address in it.
+    /// A pod has an address of a family; one whose addresses are not known may have any that pods of the cluster have.
+    pub fn has(&self, pod: &Pod, family: Family) -> bool {
+        address(pod, family).is_some() || pod.ips.is_empty() && self.families.contains(&family)
+    }
+
+    /// A network, with the pods that have an address in it. All addresses of a family are those of pods too whose own are not
+    /// known.
     pub fn network(&self, net: &IpNet) -> Peers {
+        let mut peers = self.known_within(net);
+        let family = family(net.addr());
+        if net.prefix_len() == 0 && self.families.contains(&family) {
+            peers.add_pods(family, &self.unknown);
+        }
+        peers
+    }
+
+    /// A network, with the pods of which it is known that they have an address in it.
+    pub fn known_within(&self, net: &IpNet) -> Peers {
         let mut peers = Peers::of_network(net);
-        let family = if net.addr().is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = family(net.addr());
         let inside = self.addresses.range(net.network()..=net.broadcast());
         let pods = inside.fold(Classes::new(), |all, (_, classes)| all | classes);
         peers.add_pods(family, &pods);
@@ -273,12 +298,17 @@ impl<'a> Population<'a> {
 }
 
 /// The address of a pod in a family.
-pub fn address(pod: &Pod, family: Family) -> Option<IpAddr> {
-    pod.ips.iter().copied().find(|ip| match family {
-        Family::V4 => ip.is_ipv4(),
-        Family::V6 => ip.is_ipv6(),
-        Family::Unknown => false,
-    })
+fn address(pod: &Pod, family: Family) -> Option<IpAddr> {
+    pod.ips.iter().copied().find(|ip| is_of(*ip, family))
+}
+
+/// The family of an address.
+pub(super) fn family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+fn is_of(address: IpAddr, wanted: Family) -> bool {
+    family(address) == wanted
 }
 
 fn set(numbers: Vec<u32>) -> Classes {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     End, Reach,
-    population::{Class, address},
+    population::{Class, family},
     rules::{Compiled, Direction, Rule},
     sets::{Classes, Family},
     stages::Seen,
@@ -63,7 +63,8 @@ impl Decision<'_> {
 /// An end that was looked up.
 #[derive(Clone, Copy)]
 enum Found<'a> {
-    Pod(&'a Pod, u32),
+    /// A pod and its class, with the address by which it was asked for.
+    Pod(&'a Pod, u32, Option<IpAddr>),
     Address(IpAddr),
     /// A pod that has ended, or none of this name.
     Nobody,
@@ -73,6 +74,8 @@ enum Found<'a> {
 struct Connection<'r> {
     other: Other,
     family: Family,
+    /// Where the address of the other end is not known, it is taken to be in every network.
+    is_anywhere: bool,
     /// The pods that accept it.
     accepts: Option<&'r Class<'r>>,
     protocol: Protocol,
@@ -88,7 +91,9 @@ enum Other {
 impl Seen for Connection<'_> {
     fn is_meant(&self, rule: &Rule) -> bool {
         let peer = match self.other {
-            Other::Class(class) => rule.peers.pods(self.family).contains(class),
+            Other::Class(class) => {
+                rule.peers.pods(self.family).contains(class) || self.is_anywhere && rule.peers.has_any(self.family)
+            }
             Other::Address(address) => rule.peers.has_address(address),
         };
         let named = || {
@@ -112,15 +117,21 @@ impl Reach<'_> {
             (Found::Nobody, _) | (_, Found::Nobody) => {
                 Answer { decided_by: vec!["an end does not run".to_string()], ..Answer::default() }
             }
-            (Found::Pod(from, _), Found::Pod(to, _)) if from.key == to.key => open("own pod"),
+            (Found::Pod(from, ..), Found::Pod(to, ..)) if from.key == to.key => open("own pod"),
             _ if self.is_own_node(from, to) => open("own node"),
-            _ => Answer { unread: self.unread_of(from, to), ..self.by_policies(from, to, protocol, port) },
+            _ => {
+                let mut answer = self.by_policies(from, to, protocol, port);
+                if !answer.allowed && may_share_node(from, to) {
+                    answer.decided_by.push("allowed if on the same node".to_string());
+                }
+                Answer { unread: self.unread_of(from, to), ..answer }
+            }
         }
     }
 
     fn unread_of(&self, from: Found, to: Found) -> Vec<String> {
         let is_end = |classes: &Classes| {
-            [from, to].into_iter().any(|end| matches!(end, Found::Pod(_, class) if classes.contains(class)))
+            [from, to].into_iter().any(|end| matches!(end, Found::Pod(_, class, _) if classes.contains(class)))
         };
         let unread = self.unread.iter().filter(|unread| is_end(&unread.may_select));
         let mut names: Vec<String> = unread.map(|unread| unread.name.to_string()).collect();
@@ -131,11 +142,11 @@ impl Reach<'_> {
     fn find(&self, end: &End) -> Found<'_> {
         match end {
             End::Pod { namespace, name } => match self.population.pod(&format!("{namespace}/{name}")) {
-                Some((pod, class)) => Found::Pod(pod, class),
+                Some((pod, class)) => Found::Pod(pod, class, None),
                 None => Found::Nobody,
             },
             End::Address(ip) => match self.population.at(*ip).and_then(|pod| self.population.pod(&pod.key)) {
-                Some((pod, class)) => Found::Pod(pod, class),
+                Some((pod, class)) => Found::Pod(pod, class, Some(*ip)),
                 None => Found::Address(*ip),
             },
         }
@@ -144,11 +155,11 @@ impl Reach<'_> {
     /// Traffic between a pod and its node is always allowed, and who uses the network of a node is the node.
     fn is_own_node(&self, from: Found, to: Found) -> bool {
         let pod = |end: Found| match end {
-            Found::Pod(pod, _) => pod.node.as_deref().map(str::to_string),
+            Found::Pod(pod, ..) => pod.node.as_deref().map(str::to_string),
             Found::Address(_) | Found::Nobody => None,
         };
         let host = |end: Found| match end {
-            Found::Pod(pod, _) => pod.node.as_deref().filter(|_| pod.shares.network).map(str::to_string),
+            Found::Pod(pod, ..) => pod.node.as_deref().filter(|_| pod.shares.network).map(str::to_string),
             Found::Address(address) => self.nodes.get(&address).map(ToString::to_string),
             Found::Nobody => None,
         };
@@ -158,51 +169,86 @@ impl Reach<'_> {
 
     fn by_policies(&self, from: Found, to: Found, protocol: Protocol, port: u16) -> Answer {
         let accepts = match to {
-            Found::Pod(_, class) => self.population.class(class),
+            Found::Pod(_, class, _) => self.population.class(class),
             Found::Address(_) | Found::Nobody => None,
         };
-        let decide = |family: Family, direction: Direction| {
+        let decide = |family: Family, direction: Direction, is_anywhere: bool| {
             let (own, other) = match direction {
                 Direction::Ingress => (to, from),
                 Direction::Egress => (from, to),
             };
-            let Found::Pod(_, own) = own else { return Decision::Open };
+            let Found::Pod(_, own, _) = own else { return Decision::Open };
             let other = match other {
-                Found::Pod(_, class) => Other::Class(class),
+                Found::Pod(_, class, _) => Other::Class(class),
                 Found::Address(address) => Other::Address(address),
                 Found::Nobody => return Decision::Open,
             };
-            self.decide(own, direction, &Connection { other, family, accepts, protocol, port })
+            self.decide(own, direction, &Connection { other, family, is_anywhere, accepts, protocol, port })
         };
-        let tries = families(from, to).into_iter().map(|family| {
-            let (egress, ingress) = (decide(family, Direction::Egress), decide(family, Direction::Ingress));
+        let tries = self.families(from, to).into_iter().map(|family| {
+            let mut hinges = Vec::new();
+            let mut decide = |direction: Direction, other: Found| {
+                let decision = decide(family, direction, false);
+                if let Some(name) = without_address(other)
+                    && decide(family, direction, true).allows() != decision.allows()
+                {
+                    hinges.push(format!("address of {name} unknown"));
+                }
+                decision
+            };
+            let (egress, ingress) = (decide(Direction::Egress, to), decide(Direction::Ingress, from));
             let mut decided_by = egress.words(Direction::Egress);
             decided_by.extend(ingress.words(Direction::Ingress));
             let (egress, ingress) = (egress.allows(), ingress.allows());
-            Answer { ingress, egress, allowed: ingress && egress, decided_by, ..Answer::default() }
+            (Answer { ingress, egress, allowed: ingress && egress, decided_by, ..Answer::default() }, hinges)
         });
         // Of two families the one that is open counts.
-        let better = |one: Answer, two: Answer| {
+        let better = |(one, mut hinges): (Answer, Vec<String>), (two, others): (Answer, Vec<String>)| {
             let (ingress, egress) = (one.ingress || two.ingress, one.egress || two.egress);
-            let best = if two.allowed && !one.allowed { two } else { one };
-            Answer { ingress, egress, ..best }
+            let (best, hinges) = match (one.allowed, two.allowed) {
+                (true, _) => (one, hinges),
+                (false, true) => (two, others),
+                (false, false) => {
+                    hinges.extend(others);
+                    (one, hinges)
+                }
+            };
+            (Answer { ingress, egress, ..best }, hinges)
         };
-        tries.reduce(better).unwrap_or_default()
+        let (mut answer, mut hinges) = tries.reduce(better).unwrap_or_default();
+        hinges.sort();
+        hinges.dedup();
+        answer.decided_by.append(&mut hinges);
+        answer
+    }
+
+    /// Families of addresses by which two ends can talk.
+    fn families(&self, from: Found, to: Found) -> Vec<Family> {
+        let has = |end: Found, wanted| match end {
+            Found::Pod(_, _, Some(address)) | Found::Address(address) => family(address) == wanted,
+            Found::Pod(pod, _, None) => self.population.has(pod, wanted),
+            Found::Nobody => false,
+        };
+        let common = [Family::V4, Family::V6].into_iter().filter(|family| has(from, *family) && has(to, *family));
+        let mut common: Vec<Family> = common.collect();
+        // A rule that names addresses does not mean a pod that cannot be talked to by one.
+        if common.is_empty() {
+            common.push(Family::Unknown);
+        }
+        common
     }
 }
 
-/// Families of addresses by which two ends can talk.
-fn families(from: Found, to: Found) -> Vec<Family> {
-    let has = |end: Found, family| match end {
-        Found::Pod(pod, _) => address(pod, family).is_some(),
-        Found::Address(address) => address.is_ipv4() == (family == Family::V4),
-        Found::Nobody => false,
-    };
-    let known = [Family::V4, Family::V6].into_iter().filter(|family| has(from, *family) && has(to, *family));
-    let mut known: Vec<Family> = known.collect();
-    // A rule that names addresses does not mean a pod whose address is not known.
-    if known.is_empty() {
-        known.push(Family::Unknown);
+/// One of two pods uses the network of its node, and nobody knows whether that is the other one's node.
+fn may_share_node(from: Found, to: Found) -> bool {
+    let (Found::Pod(from, ..), Found::Pod(to, ..)) = (from, to) else { return false };
+    (from.shares.network || to.shares.network) && (from.node.is_none() || to.node.is_none())
+}
+
+/// The name of a pod whose addresses are not known.
+fn without_address(end: Found<'_>) -> Option<&str> {
+    match end {
+        Found::Pod(pod, ..) => pod.ips.is_empty().then_some(&*pod.key),
+        Found::Address(_) | Found::Nobody => None,
     }
-    known
 }

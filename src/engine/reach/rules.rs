@@ -273,9 +273,11 @@ impl<'p, 'a> Compiler<'p, 'a> {
         }
         let one = |key: &PeerKey| match key {
             PeerKey::Pods(Selectors { namespaces, pods }) => self.population.peers(Some(namespaces), pods),
-            PeerKey::Block(cidr, except) => {
-                except.iter().fold(self.population.network(cidr), |left, cut| left.minus(&self.population.network(cut)))
-            }
+            PeerKey::Block(cidr, except) if except.is_empty() => self.population.network(cidr),
+            // A pod whose address is not known may have one of the exceptions.
+            PeerKey::Block(cidr, except) => except
+                .iter()
+                .fold(self.population.known_within(cidr), |left, cut| left.minus(&self.population.known_within(cut))),
         };
         let peers = Arc::new(keys.iter().map(one).reduce(|all, one| all.or(&one)).unwrap_or_default());
         self.peers.insert(keys, Arc::clone(&peers));

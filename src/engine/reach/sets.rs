@@ -96,7 +96,7 @@ pub enum Family {
     V4,
     /// By an IPv6 address.
     V6,
-    /// Not at all: only selectors mean it.
+    /// Not at all, as between pods without a common family: only selectors mean it.
     Unknown,
 }
 
@@ -203,6 +203,15 @@ impl Peers {
         match address {
             IpAddr::V4(address) => self.v4.contains(address),
             IpAddr::V6(address) => self.v6.contains(address),
+        }
+    }
+
+    /// Some address of the family is one of them.
+    pub fn has_any(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => !self.v4.is_empty(),
+            Family::V6 => !self.v6.is_empty(),
+            Family::Unknown => false,
         }
     }
 

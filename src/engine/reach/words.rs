@@ -40,8 +40,8 @@ impl Reach<'_> {
         format!("{} ({now})", few(&selectors.iter().map(word).collect::<Vec<_>>()))
     }
 
-    /// Who is meant.
-    pub fn peers(&self, peers: &Peers) -> String {
+    /// Who is meant, by a rule with these selectors if by one.
+    pub fn peers(&self, peers: &Peers, meant: &[Selectors]) -> String {
         let mut words = Vec::new();
         let pods = peers.all_pods();
         let everybody = self.population.everybody();
@@ -49,16 +49,18 @@ impl Reach<'_> {
             return "everybody".to_string();
         }
         if !pods.is_empty() {
-            words.push(self.some_pods(&pods));
+            words.push(self.some_pods(&pods, meant));
         }
         words.extend(addresses(peers));
         words.join(" and ")
     }
 
     /// Namespaces whose pods are all meant by their name, other pods by theirs; the first few, because there may be thousands.
-    fn some_pods(&self, pods: &Classes) -> String {
+    fn some_pods(&self, pods: &Classes, meant: &[Selectors]) -> String {
         let there = first(self.population.real());
-        if *pods == there {
+        // What means a few namespaces may mean all that are there now.
+        let is_everywhere = |meant: &Selectors| meant.namespaces.is_empty() && meant.pods.is_empty();
+        if *pods == there && (meant.is_empty() || meant.iter().any(is_everywhere)) {
             return "every pod of the cluster".to_string();
         }
         let (mut whole, mut single) = (Vec::new(), Vec::new());

@@ -142,8 +142,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             // Whoever has the address first, running or not.
             let mut seen = Vec::new();
             let ends: Vec<String> = [from, to].into_iter().filter_map(address).collect();
-            pods(cluster, |_, status| {
-                if let Some(ips) = &mut status.pod_ips {
+            pods(cluster, |spec, status| {
+                if let Some(ips) = status.pod_ips.as_mut().filter(|_| spec.host_network.is_none()) {
                     ips.retain(|ip| !ends.contains(&ip.ip) || !seen.contains(&ip.ip));
                     seen.extend(ips.iter().map(|ip| ip.ip.clone()));
                 }

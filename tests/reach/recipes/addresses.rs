@@ -152,7 +152,8 @@ spec: { podSelector: { matchLabels: { app: web } }, ingress: [{ from: [{ podSele
         probes: &[
             ("lab/pending", "lab/web", Tcp, 80, Allowed),
             ("lab/probe", "lab/web", Tcp, 80, NoIngress),
-            ("lab/probe", "lab/pending", Tcp, 80, NoIngress),
+            ("lab/probe", "lab/pending", Tcp, 80, Allowed),
+            ("lab/pending", "lab/probe", Tcp, 80, Allowed),
             ("10.9.9.9", "lab/pending", Tcp, 80, Allowed),
         ],
     },
@@ -246,6 +247,88 @@ spec:
             ("lab/probe", "vault/db", Tcp, 80, Allowed),
             ("fd00:5::7", "vault/db", Tcp, 80, Allowed),
             ("lab/six", "vault/backup", Tcp, 80, Allowed),
+        ],
+    },
+    Recipe {
+        name: "a pod of unknown address has one of the cluster's family: only the block of all of them has it for sure",
+        manifests: "
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: file, labels: { app: file } }
+spec: { containers: [{ name: file }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: other-file, labels: { app: other-file } }
+spec: { containers: [{ name: file }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: vault, name: all }
+spec: { podSelector: { matchLabels: { app: db } }, ingress: [{ from: [{ ipBlock: { cidr: 0.0.0.0/0 } }] }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: vault, name: some }
+spec:
+  podSelector: { matchLabels: { app: backup } }
+  ingress:
+  - from: [{ ipBlock: { cidr: \"::/0\" } }, { ipBlock: { cidr: 0.0.0.0/0, except: [198.51.100.0/24] } }]
+  - from: [{ ipBlock: { cidr: 10.0.0.0/8 } }]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: lab, name: file }
+spec:
+  podSelector: { matchLabels: { app: file } }
+  policyTypes: [Egress]
+  egress: [{ to: [{ ipBlock: { cidr: 0.0.0.0/0 } }] }]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: lab, name: other-file }
+spec:
+  podSelector: { matchLabels: { app: other-file } }
+  policyTypes: [Egress]
+  egress: [{ to: [{ ipBlock: { cidr: 10.2.0.0/24 } }] }]
+",
+        probes: &[
+            ("lab/file", "vault/db", Tcp, 80, Allowed),
+            ("lab/file", "vault/backup", Tcp, 80, NoIngress),
+            ("lab/file", "lab/other-file", Tcp, 80, Allowed),
+            ("lab/other-file", "lab/file", Tcp, 80, NoEgress),
+            ("lab/other-file", "vault/db", Tcp, 80, Allowed),
+            ("lab/other-file", "lab/web", Tcp, 80, NoEgress),
+        ],
+    },
+    Recipe {
+        name: "who asks for an address of a pod of two families means that family",
+        manifests: "
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: a, labels: { app: a } }
+spec: { containers: [{ name: a }] }
+status: { podIPs: [{ ip: 10.5.0.1 }, { ip: \"fd00:5::1\" }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: b, labels: { app: b } }
+spec: { containers: [{ name: b }] }
+status: { podIPs: [{ ip: 10.5.0.2 }, { ip: \"fd00:5::2\" }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: lab, name: b }
+spec: { podSelector: { matchLabels: { app: b } }, ingress: [{ from: [{ ipBlock: { cidr: \"fd00:5::/64\" } }] }] }
+",
+        probes: &[
+            ("lab/a", "lab/b", Tcp, 80, Allowed),
+            ("fd00:5::1", "lab/b", Tcp, 80, Allowed),
+            ("10.5.0.1", "lab/b", Tcp, 80, NoIngress),
+            ("10.5.0.1", "10.5.0.2", Tcp, 80, NoIngress),
+            ("lab/a", "fd00:5::2", Tcp, 80, Allowed),
+            ("lab/a", "10.5.0.2", Tcp, 80, NoIngress),
+            ("10.5.0.1", "fd00:5::2", Tcp, 80, NoIngress),
         ],
     },
     Recipe {

@@ -145,6 +145,41 @@ spec: { podSelector: {}, policyTypes: [Ingress, Egress] }
         ],
     },
     Recipe {
+        name: "pods tell the addresses of a node that tells none",
+        manifests: "
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: here, labels: { app: here } }
+spec: { nodeName: node-4, containers: [{ name: here }] }
+status: { hostIP: 192.168.7.4, hostIPs: [{ ip: 192.168.7.4 }, { ip: \"fd00:7::4\" }], podIPs: [{ ip: 10.5.0.4 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: agent }
+spec: { nodeName: node-5, hostNetwork: true, containers: [{ name: agent }] }
+status: { podIPs: [{ ip: 192.168.7.5 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { namespace: lab, name: there, labels: { app: here } }
+spec: { nodeName: node-5, containers: [{ name: there }] }
+status: { hostIP: 192.168.7.1, podIPs: [{ ip: 10.5.0.5 }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: lab, name: deny }
+spec: { podSelector: { matchLabels: { app: here } }, policyTypes: [Ingress, Egress] }
+",
+        probes: &[
+            ("192.168.7.4", "lab/here", Tcp, 80, Allowed),
+            ("lab/here", "fd00:7::4", Tcp, 80, Allowed),
+            ("192.168.7.5", "lab/here", Tcp, 80, NoIngress),
+            ("192.168.7.5", "lab/there", Tcp, 80, Allowed),
+            ("192.168.7.4", "lab/there", Tcp, 80, NoIngress),
+            ("192.168.7.1", "lab/there", Tcp, 80, NoIngress),
+        ],
+    },
+    Recipe {
         name: "pods that are on no node yet are not on the same node",
         manifests: "
 apiVersion: v1
