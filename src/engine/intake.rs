@@ -356,10 +356,7 @@ impl Intake {
             self.snapshot.pods.push(Arc::new(self.common.share(pod)));
         }
         let snapshot = &mut self.snapshot;
-        for (name, policies) in &mut snapshot.policies {
-            if let Some(namespace) = snapshot.namespaces.get(name) {
-                policies.retain(|policy| !policy.is_older_than(namespace));
-            }
+        for policies in snapshot.policies.values_mut() {
             policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         }
         snapshot.zones.sort_by(|a, b| a.name().cmp(b.name()));

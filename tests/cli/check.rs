@@ -169,6 +169,20 @@ fn a_policy_that_only_denies_is_no_finding() {
 }
 
 #[test]
+fn a_policy_that_says_it_is_older_than_its_namespace_is_judged() {
+    let at = |text: &str, name: &str, time: &str| {
+        text.replace(&format!("name: {name}\n"), &format!("name: {name}\n  creationTimestamp: {time}\n"))
+    };
+    let vault = at(VAULT, "vault", "2026-06-01T00:00:00Z");
+    let old = at(&open("all"), "all", "2025-01-01T00:00:00Z");
+    for args in [&["-o", "json"][..], &["-o", "json", "--as-is"]] {
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", vault.clone()), ("all.yaml", old.clone())], args);
+        let found = ids(&run.json(), "Violated");
+        assert!(found.contains(&"PolicyAllowsWorld".to_string()), "{args:?}: {found:?}");
+    }
+}
+
+#[test]
 fn nothing_that_a_terminal_acts_by_comes_out() {
     let mut files = vec![("zone.yaml", zone()), ("vault.yaml", VAULT.to_string())];
     let spec = "  podSelector: {}\n  ingress:\n    - {}\n";
