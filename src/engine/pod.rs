@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use k8s_openapi::{
-    api::core::v1::{self, Container, Pod as Manifest, PodSpec},
+    api::core::v1::{self, Container, Pod as Manifest, PodSpec, PodStatus},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
 };
@@ -116,7 +116,7 @@ impl From<Manifest> for Pod {
             shares: shares(&spec),
             powers: Powers::read(&spec, metadata.annotations.as_ref()).into(),
             is_static,
-            ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
+            ips: ips(&status),
             ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             leaving: metadata.deletion_timestamp.map(|time| time.0),
             labels: metadata.labels.unwrap_or_default().into(),
@@ -124,6 +124,14 @@ impl From<Manifest> for Pod {
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
         }
     }
+}
+
+/// The list, or the single address where the list is empty or begins with another: the older field is the one that counts.
+fn ips(status: &PodStatus) -> Box<[IpAddr]> {
+    let listed = || status.pod_ips.iter().flatten().map(|ip| &*ip.ip);
+    let single = status.pod_ip.as_deref().filter(|ip| !ip.is_empty() && listed().next() != Some(*ip));
+    let counted: Vec<&str> = single.map_or_else(|| listed().collect(), |ip| vec![ip]);
+    counted.into_iter().filter_map(|ip| ip.parse().ok()).collect()
 }
 
 /// The workload that controls an object, as `Kind/name`.
@@ -279,6 +287,25 @@ mod tests {
             let metadata = json!({ "namespace": "kube-flannel", "name": "a", "ownerReferences": owner(kind) });
             let pod = pod(json!({ "metadata": metadata, "spec": { "containers": containers } }));
             assert_eq!(pod.enforces, enforces, "{kind} {containers}");
+        }
+    }
+
+    #[test]
+    fn its_addresses_are_those_that_an_api_server_makes_of_both_fields() {
+        for (status, ips) in [
+            (json!({ "podIP": "10.0.0.7" }), &["10.0.0.7"][..]),
+            (json!({ "podIP": "10.0.0.7", "podIPs": [] }), &["10.0.0.7"]),
+            (
+                json!({ "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.7" }, { "ip": "fd00::7" }] }),
+                &["10.0.0.7", "fd00::7"],
+            ),
+            (json!({ "podIP": "", "podIPs": [{ "ip": "10.0.0.7" }] }), &["10.0.0.7"]),
+            (json!({ "podIPs": [{ "ip": "10.0.0.7" }] }), &["10.0.0.7"]),
+            (json!({ "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.8" }] }), &["10.0.0.7"]),
+            (json!({}), &[]),
+        ] {
+            let pod = pod(json!({ "metadata": { "namespace": "vault", "name": "a" }, "status": status }));
+            assert_eq!(pod.ips.iter().map(ToString::to_string).collect::<Vec<_>>(), ips, "{status}");
         }
     }
 
