@@ -87,7 +87,7 @@ impl Given {
         if as_is {
             // What the objects do not tell: the guards that patch are only where the API server knows such.
             snapshot.cluster.mutates = counts.contains_key(&Kind::MutatingAdmissionPolicy);
-            snapshot = settled::in_force(snapshot, now);
+            snapshot = settled::as_is(snapshot, now);
         } else {
             let is_silent = |kind| !counts.contains_key(&kind);
             snapshot.unseen =
