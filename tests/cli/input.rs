@@ -162,19 +162,49 @@ fn anchors_and_merges_are_read_as_they_are_meant() {
 }
 
 #[test]
-fn slices_lead_into_a_zone_unless_their_controller_wrote_them() {
+fn endpoints_lead_into_a_zone_unless_a_controller_writes_them_from_a_selector() {
+    const MANAGED: &str = ", endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io";
+    const SKIPPED: &str = ", endpointslice.kubernetes.io/skip-mirror: \"true\"";
     let pod = VAULT.to_string() + "status:\n  podIPs: [{ip: 10.0.0.7}]\n";
+    let metadata = |labels: &str| {
+        format!("metadata:\n  name: a\n  namespace: other\n  labels: {{kubernetes.io/service-name: a{labels}}}\n")
+    };
     let slice = |labels: &str| {
-        format!(
-            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: a\n  namespace: other\n  labels: {{kubernetes.io/service-name: a{labels}}}\naddressType: IPv4\nendpoints: [{{addresses: [10.0.0.7]}}]\n"
-        )
+        let head = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n";
+        format!("{head}{}addressType: IPv4\nendpoints: [{{addresses: [10.0.0.7]}}]\n", metadata(labels))
     };
-    let into_it = |labels: &str| {
-        found(&check(&[("zone.yaml", zone()), ("vault.yaml", pod.clone()), ("a.yaml", slice(labels))], &["-o", "json"]))
+    let endpoints = |labels: &str, list: &str| {
+        let head = "apiVersion: v1\nkind: Endpoints\n";
+        format!("{head}{}subsets: [{{}}, {{{list}: [{{ip: 10.0.0.7}}], ports: [{{port: 80}}]}}]\n", metadata(labels))
     };
-    let into = "Violated EndpointSlice/other/a".to_string();
-    assert!(into_it("").contains(&into));
-    assert!(!into_it(", endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io").contains(&into));
+    let service = |spec: &str| {
+        format!("---\napiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: other}}\nspec: {{{spec}}}\n")
+    };
+    let (followed, bare) = (service("selector: {app: a}"), service("selector: {}, ports: [{port: 80}]"));
+    let alias = service("type: ExternalName, externalName: example.com, selector: {app: a}");
+    let slice_found = "Violated EndpointSlice/other/a";
+    let endpoints_found = "Violated Endpoints/other/a";
+    for (name, objects, expected) in [
+        ("by hand", slice(""), Some(slice_found)),
+        ("by hand, for a selector", slice("") + &followed, Some(slice_found)),
+        ("by the controller", slice(MANAGED) + &followed, None),
+        ("by the controller, for no selector", slice(MANAGED) + &bare, Some(slice_found)),
+        ("by the controller, for an alias", slice(MANAGED) + &alias, Some(slice_found)),
+        ("by the controller, for nobody", slice(MANAGED), Some(slice_found)),
+        ("Endpoints", endpoints("", "addresses"), Some(endpoints_found)),
+        ("Endpoints of what is not ready", endpoints("", "notReadyAddresses") + &bare, Some(endpoints_found)),
+        ("Endpoints of a selector", endpoints("", "addresses") + &followed, None),
+        ("Endpoints that are not mirrored", endpoints(SKIPPED, "addresses") + &bare, None),
+    ] {
+        // Whichever is read first.
+        let (first, last) = objects.split_once("---\n").unwrap_or((&objects, ""));
+        for objects in [format!("{first}---\n{last}"), format!("{last}---\n{first}")] {
+            let files = [("zone.yaml", zone()), ("vault.yaml", pod.clone()), ("a.yaml", objects)];
+            let found = found(&check(&files, &["-o", "json"]));
+            let into: Vec<&str> = found.iter().map(String::as_str).filter(|found| found.contains("ndpoint")).collect();
+            assert_eq!(into, expected.into_iter().collect::<Vec<_>>(), "{name}: {found:?}");
+        }
+    }
 }
 
 #[test]

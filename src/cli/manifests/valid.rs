@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use k8s_openapi::{
     api::{
-        core::v1::PodSpec,
+        core::v1::{Endpoints, PodSpec},
         discovery::v1::EndpointSlice,
         networking::v1::{IPBlock, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec, ServiceCIDR},
     },
@@ -39,6 +39,7 @@ pub(super) fn check(object: &Object, report: &mut dyn FnMut(&Field, String)) {
         }
         Object::Pod(pod) => pods(pod.spec.as_ref(), &spec, report),
         Object::EndpointSlice(slice) => endpoint_slice(slice, report),
+        Object::Endpoints(endpoints) => self::endpoints(endpoints, report),
         Object::ServiceCIDR(range) => service_range(range, report),
         Object::Deployment(one) => template(one.spec.as_ref().and_then(|s| s.template.spec.as_ref()), report),
         Object::StatefulSet(one) => template(one.spec.as_ref().and_then(|s| s.template.spec.as_ref()), report),
@@ -276,6 +277,20 @@ fn endpoint_slice(slice: &EndpointSlice, report: &mut dyn FnMut(&Field, String))
             if address.parse::<std::net::IpAddr>().is_err() {
                 let at = Field::of("endpoints").index(number).key("addresses").index(address_number);
                 report(&at, format!("{address:?} is no address"));
+            }
+        }
+    }
+}
+
+fn endpoints(endpoints: &Endpoints, report: &mut dyn FnMut(&Field, String)) {
+    for (number, subset) in endpoints.subsets.iter().flatten().enumerate() {
+        let at = Field::of("subsets").index(number);
+        for (list, addresses) in [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
+        {
+            for (number, address) in addresses.iter().flatten().enumerate() {
+                if address.ip.parse::<std::net::IpAddr>().is_err() {
+                    report(&at.key(list).index(number).key("ip"), format!("{:?} is no address", address.ip));
+                }
             }
         }
     }
