@@ -221,6 +221,35 @@ fn the_addresses_of_the_api_server_are_those_of_its_slice() {
 }
 
 #[test]
+fn a_route_of_the_gateway_api_is_read_in_every_version_that_it_has() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: vault}\nspec: {selector: {app: web}, ports: [{port: 8443}]}\n";
+    let route = "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 8443}]}]}";
+    let grant = "{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}], to: [{group: \"\", kind: Service}]}";
+    for (kind, spec, versions) in [
+        ("HTTPRoute", route, &["v1", "v1beta1"][..]),
+        ("GRPCRoute", route, &["v1", "v1alpha2"]),
+        ("TLSRoute", route, &["v1", "v1alpha3", "v1alpha2"]),
+        ("TCPRoute", route, &["v1", "v1alpha2"]),
+        ("UDPRoute", &route.replace("name: web", "name: dns"), &["v1", "v1alpha2"]),
+        ("ReferenceGrant", grant, &["v1", "v1beta1", "v1alpha2"]),
+    ] {
+        for version in versions {
+            let udp = service.replace("name: web", "name: dns").replace("port: 8443", "port: 8443, protocol: UDP");
+            let group = "apiVersion: gateway.networking.k8s.io";
+            let one =
+                format!("{group}/{version}\nkind: {kind}\nmetadata: {{name: r, namespace: vault}}\nspec: {spec}\n");
+            let objects = format!("{service}---\n{udp}---\n{one}");
+            let files = [("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("a.yaml", objects)];
+            let found = found(&check(&files, &["-o", "json"]));
+            assert!(found.contains(&format!("Violated {kind}/vault/r")), "{version}: {found:?}");
+        }
+    }
+    let unknown = "apiVersion: gateway.networking.k8s.io/v9\nkind: TCPRoute\nmetadata: {name: r}\nspec: {}\n";
+    let run = check(&[("zone.yaml", zone().as_str()), ("a.yaml", unknown)], &[]);
+    assert!(run.code == 2 && run.faults()[0].contains("gateway.networking.k8s.io/v9 is not read"), "{run:?}");
+}
+
+#[test]
 fn a_file_may_be_none_at_all() {
     let folder = folder(&[
         ("zone.yaml", zone()),
