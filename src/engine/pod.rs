@@ -146,7 +146,7 @@ fn ports(spec: &PodSpec) -> Arc<[ContainerPort]> {
     let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
     let ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
     let port = |port: &v1::ContainerPort| {
-        let protocol = Protocol::read(port.protocol.as_deref())?;
+        let protocol = Protocol::or_tcp(port.protocol.as_deref())?;
         let number = |number: i32| u16::try_from(number).ok().filter(|number| *number != 0);
         let host = port.host_port.and_then(number);
         Some(ContainerPort {

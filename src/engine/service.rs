@@ -183,7 +183,7 @@ fn port(port: &v1::ServicePort) -> Option<ServicePort> {
         Some(IntOrString::String(name)) => Target::Name(name.as_str().into()),
     };
     Some(ServicePort {
-        protocol: Protocol::read(port.protocol.as_deref())?,
+        protocol: Protocol::or_tcp(port.protocol.as_deref())?,
         number,
         name: port.name.as_deref().map(Into::into),
         target,
@@ -231,7 +231,7 @@ impl Slice {
         let subsets = endpoints.subsets.filter(|_| !skips && !is_lock).into_iter().flatten();
         subsets.map(move |subset| {
             let addresses = subset.addresses.iter().chain(&subset.not_ready_addresses).flatten();
-            let port = |port: &v1::EndpointPort| Some((Protocol::read(port.protocol.as_deref())?, number(port.port)));
+            let port = |port: &v1::EndpointPort| Some((Protocol::or_tcp(port.protocol.as_deref())?, number(port.port)));
             Slice {
                 key: key.clone(),
                 service: key::name(&key).into(),

@@ -227,10 +227,21 @@ fn without_managed_fields_nobody_is_taken_for_the_writer_of_what_is_as_it_must_b
 
 #[test]
 fn nothing_that_a_terminal_acts_by_comes_out() {
-    let mut files = vec![("zone.yaml", zone()), ("vault.yaml", VAULT.to_string())];
+    let name = "\"a\\u001b[31mll\"";
     let spec = "  podSelector: {}\n  ingress:\n    - {}\n";
-    let policy = policy("all", spec).replace("name: all", "name: \"a\\u001b[31mll\"");
-    files.push(("all.yaml", policy));
-    let run = check(&files, &[]);
-    assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{run:?}");
+    let refused = policy("all", spec).replace("name: all", &format!("name: {name}"));
+    // Names of bindings are almost free.
+    let rbac = "apiVersion: rbac.authorization.k8s.io/v1";
+    let role = format!(
+        "{rbac}\nkind: ClusterRole\nmetadata: {{name: exec}}\nrules: [{{apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}}]\n"
+    );
+    let binding = format!(
+        "---\n{rbac}\nkind: RoleBinding\nmetadata: {{name: {name}, namespace: vault}}\nroleRef: {{kind: ClusterRole, name: exec}}\nsubjects: [{{kind: User, name: {name}}}]\n"
+    );
+    for (name, text, code) in [("refused", refused, 2), ("found", role + &binding, 1)] {
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("all.yaml", text)], &[]);
+        assert_eq!(run.code, code, "{name}: {run:?}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains("[31mll"), "{name}: {run:?}");
+        assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{name}: {run:?}");
+    }
 }

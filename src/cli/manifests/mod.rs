@@ -24,7 +24,7 @@ use std::{
 };
 
 use k8s_openapi::{
-    api::core::v1::Namespace,
+    api::{core::v1::Namespace, rbac::v1::RoleBinding},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
@@ -376,6 +376,10 @@ impl Reader {
                 metadata.namespace = Some(own.unwrap_or_else(|| namespace.clone()));
             }
         }
+        if let Object::RoleBinding(binding) = object {
+            own_accounts(binding);
+        }
+        let metadata = object.metadata_mut();
         if kind == Kind::Pod {
             metadata.creation_timestamp.get_or_insert(Time(*now));
         }
@@ -400,6 +404,14 @@ impl Reader {
         let source = self.sources.get(spot.source).cloned().unwrap_or_default();
         let item = spot.item.and_then(|item| usize::try_from(item).ok());
         Place { source, line: spot.line.map(u64::from), item }
+    }
+}
+
+/// An account that a binding names without a namespace is one of its own.
+fn own_accounts(binding: &mut RoleBinding) {
+    let accounts = binding.subjects.iter_mut().flatten().filter(|subject| subject.kind == "ServiceAccount");
+    for account in accounts.filter(|account| account.namespace.as_deref().is_none_or(str::is_empty)) {
+        account.namespace.clone_from(&binding.metadata.namespace);
     }
 }
 
