@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     manifests::{
-        Input, Place, Reader, Settings,
+        Faults, Input, Place, Reader, Settings,
         files::{self, Source},
     },
     progress::Progress,
@@ -78,6 +78,7 @@ impl Given {
         progress.close();
         let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
         let skipped = skipped(&reader);
+        warn(reader.warnings());
         let Input { mut snapshot, counts } = reader.finish()?;
         progress.tell(&said);
         if let Some(skipped) = skipped {
@@ -137,6 +138,16 @@ fn around() -> Snapshot {
     let operator_namespace = names::OPERATOR_NAMESPACE.to_string();
     let operator_user = format!("system:serviceaccount:{operator_namespace}:{}", names::OPERATOR);
     Snapshot { cluster: Cluster { operator_namespace, operator_user, ..Cluster::default() }, ..Snapshot::default() }
+}
+
+/// Said also where nothing is to be said of how far it is.
+fn warn(warnings: &Faults) {
+    for warning in &warnings.shown {
+        eprintln!("warning: {warning}");
+    }
+    if warnings.more > 0 {
+        eprintln!("warning: and {} more", warnings.more);
+    }
 }
 
 fn skipped(reader: &Reader) -> Option<String> {

@@ -40,6 +40,7 @@ const RULES: &[(&str, &str)] = &[
         "egress[0].to[0].ipBlock.except[0]: \"::ffff:10.0.0.0/104\" is an IPv4 address within IPv6",
     ),
     ("ingress: [{ports: [{port: 80, protocol: \"\"}]}]", "ingress[0].ports[0].protocol: \"\" is unknown"),
+    ("ingress: [{from: [null]}]", "ingress[0].from[0]: one of ipBlock"),
     ("ingress: [{ports: [{port: 0}]}]", "ingress[0].ports[0].port: 0 is no port"),
     ("ingress: [{ports: [{port: 65536}]}]", "ingress[0].ports[0].port: 65536 is no port"),
     ("ingress: [{ports: [{port: Http_1}]}]", "ingress[0].ports[0].port: \"Http_1\" is no name of a port"),
@@ -86,6 +87,8 @@ fn a_policy_that_an_api_server_takes_is_taken() {
         "ingress: [{ports: [{port: http-2}, {protocol: UDP}, {port: 5, endPort: 5}]}]",
         "egress: []",
         "ingress: null",
+        "ingress: [null]",
+        "ingress: [{from: null, ports: [null]}]",
     ] {
         let run = check(
             &[
@@ -235,8 +238,29 @@ fn an_object_of_another_kind_that_an_api_server_takes_is_taken() {
     ] {
         let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n{rest}\n");
         let run = check(&[("zone.yaml", zone()), ("a.yaml", text)], &[]);
-        assert!(run.code < 2, "{kind} {rest}: {run:?}");
+        assert!(run.code < 2 && !run.stderr.contains("warning"), "{kind} {rest}: {run:?}");
     }
+}
+
+#[test]
+fn a_field_that_is_none_is_told_and_does_not_keep_from_judging() {
+    let mistyped = policy("p", "  podSelector: {}\n  ingres:\n    - {}\n");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, nam: b}\nspec:\n  hostnetwork: true\n  containers:\n  - name: a\n    ports:\n    - containerport: 1\n      containerPort: 80\nstatus: {no: 1}\n";
+    let files = [("zone.yaml", zone()), ("p.yaml", mistyped), ("pod.yaml", pod.to_string())];
+    let run = check(&files, &["-q"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(
+        run.stderr.lines().collect::<Vec<_>>(),
+        [
+            "warning: p.yaml:8: NetworkPolicy vault/p: spec.ingres: there is no such field, so it is ignored",
+            "warning: pod.yaml:9: Pod a: spec.containers[0].ports[0].containerport: there is no such field, so it is ignored",
+            "warning: pod.yaml:5: Pod a: spec.hostnetwork: there is no such field, so it is ignored",
+        ]
+    );
+    let many: String = (0..25).map(|number| format!("  a{number}: 1\n")).collect();
+    let run = check(&[("zone.yaml", zone()), ("p.yaml", policy("p", &many))], &["-q"]);
+    assert_eq!((run.code, run.stderr.lines().count()), (0, 21), "{run:?}");
+    assert_eq!(run.stderr.lines().last(), Some("warning: and 5 more"));
 }
 
 #[test]
