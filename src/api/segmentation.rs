@@ -202,6 +202,11 @@ impl Protocol {
         text.map_or(Some(Protocol::TCP), |text| Self::ALL.into_iter().find(|protocol| protocol.as_str() == text))
     }
 
+    /// The same where an API server takes an empty text for none, which it does not in policies.
+    pub fn or_tcp(text: Option<&str>) -> Option<Self> {
+        Self::read(text.filter(|text| !text.is_empty()))
+    }
+
     /// The spelling of the Kubernetes API.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     manifests::{
-        Input, Place, Reader, Settings,
+        Faults, Input, Place, Reader, Settings,
         files::{self, Source},
     },
     progress::Progress,
@@ -82,6 +82,7 @@ impl Given {
         progress.close();
         let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
         let skipped = skipped(&reader);
+        warn(reader.warnings());
         let Input { mut snapshot, counts } = reader.finish()?;
         progress.tell(&said);
         if let Some(skipped) = skipped {
@@ -91,7 +92,7 @@ impl Given {
         if as_is {
             // What the objects do not tell: the guards that patch are only where the API server knows such.
             snapshot.cluster.mutates = counts.contains_key(&Kind::MutatingAdmissionPolicy);
-            snapshot = settled::in_force(snapshot, now);
+            snapshot = settled::as_is(snapshot, now);
         } else {
             let is_silent = |kind| !counts.contains_key(&kind);
             snapshot.unseen =
@@ -162,6 +163,16 @@ fn unseen(snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!("and {more} more that were not given"));
     }
     lines
+}
+
+/// Said also where nothing is to be said of how far it is.
+fn warn(warnings: &Faults) {
+    for warning in &warnings.shown {
+        eprintln!("warning: {warning}");
+    }
+    if warnings.more > 0 {
+        eprintln!("warning: and {} more", warnings.more);
+    }
 }
 
 fn skipped(reader: &Reader) -> Option<String> {

@@ -14,11 +14,7 @@ use super::{manifests::Reader, progress::Progress};
 use crate::{
     api::names,
     controllers::served,
-    engine::{
-        change::count,
-        intake::Kind,
-        service::{SLICE_CONTROLLER, SLICE_WRITER},
-    },
+    engine::{change::count, intake::Kind},
 };
 
 /// Objects of one answer: enough that a large cluster takes few requests, and few enough to be held.
@@ -49,7 +45,7 @@ pub(super) async fn read(
         config(context).await.context("cannot find an API server by the kubeconfig (KUBECONFIG, ~/.kube/config)")?;
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).context("cannot speak to the API server")?;
-    for kind in Kind::ALL.iter().copied().filter(|kind| !kind.is_workload()) {
+    for kind in Kind::ALL.iter().copied().filter(|kind| !kind.is_workload() && !kind.is_mirrored()) {
         let version = if kind.is_optional() {
             match served(kind, &client).await {
                 Ok(Some(version)) => version,
@@ -113,8 +109,6 @@ fn path(kind: Kind, version: &str, next: &str) -> String {
     // Writing to a String cannot fail.
     if kind.is_guard() {
         let _ = write!(path, "&labelSelector={}%3D{}", escaped(names::MANAGED_BY), names::MANAGED_BY_VALUE);
-    } else if kind == Kind::EndpointSlice {
-        let _ = write!(path, "&labelSelector={}%21%3D{SLICE_CONTROLLER}", escaped(SLICE_WRITER));
     }
     if !next.is_empty() {
         let _ = write!(path, "&continue={}", escaped(next));

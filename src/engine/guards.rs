@@ -299,10 +299,15 @@ fn writes(desired: &[Guard], live: &[Arc<Guard>]) -> Vec<Write> {
 
 /// The live guard is what is desired, and we are on record as its writer.
 pub fn matches(live: &Guard, desired: &Guard) -> bool {
+    says_what_it_must(live, desired) && ownership::wrote(&live.metadata)
+}
+
+/// The same, whoever is on record as its writer.
+pub fn says_what_it_must(live: &Guard, desired: &Guard) -> bool {
     let mut labels = desired.metadata.labels.iter().flatten();
     let labelled = labels.all(|(key, value)| ownership::label(&live.metadata, key) == Some(value));
     let owned = live.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-    labelled && !owned && live.spec == desired.spec && ownership::wrote(&live.metadata)
+    labelled && !owned && live.spec == desired.spec
 }
 
 /// The live guard with our labels and spec.

@@ -3,7 +3,7 @@
 //! What an object holds beyond that is let go at once. Nothing is checked here: what no API server would take is told by
 //! whoever reads it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use ipnet::IpNet;
 use k8s_openapi::{
@@ -29,7 +29,7 @@ use super::{
     policy::Specs,
     reach::other::{self, Other},
     route::{self, Grant, Route},
-    service::{SLICE_CONTROLLER, SLICE_WRITER},
+    service::{SLICE_CONTROLLER, SLICE_WRITER, Slice},
     snapshot::{Snapshot, ZoneRecord, node_ranges},
     trim,
     workloads::Workloads,
@@ -194,6 +194,7 @@ kinds! {
     CalicoHostEndpoint(DynamicObject) spelt "HostEndpoint" of "projectcalico.org" "v3", "hostendpoints", Cluster
         => |to, one| to.other(Kind::CalicoHostEndpoint, one);
     EndpointSlice(EndpointSlice) of "discovery.k8s.io" "v1", "endpointslices", Namespaced => Intake::slice;
+    Endpoints(v1::Endpoints) of "" "v1", "endpoints", Namespaced => Intake::endpoints;
     ServiceCIDR(ServiceCIDR) of "networking.k8s.io" "v1", "servicecidrs", Cluster => Intake::service_range;
     ClusterRole(ClusterRole) of "rbac.authorization.k8s.io" "v1", "clusterroles", Cluster
         => |to, role| to.snapshot.roles.push(Arc::new(trim::cluster_role(role)));
@@ -267,6 +268,11 @@ impl Kind {
         matches!(self, Deployment | StatefulSet | DaemonSet | ReplicaSet | ReplicationController | Job | CronJob)
     }
 
+    /// A controller of the cluster makes `EndpointSlice`s of it, so that whoever sees those need not read it.
+    pub fn is_mirrored(self) -> bool {
+        self == Kind::Endpoints
+    }
+
     /// It is one of those that guards are made of, of which only ours decide.
     pub fn is_guard(self) -> bool {
         self.group() == Guards::GROUP
@@ -277,6 +283,10 @@ impl Kind {
 #[derive(Default)]
 pub struct Intake {
     snapshot: Snapshot,
+    /// Services whose endpoints are written from their selectors, by namespace and name.
+    followed: BTreeSet<Box<str>>,
+    /// What the controllers of the cluster wrote, if its Service is one of those.
+    written: Vec<Slice>,
     service_ranges: Vec<Arc<ServiceCIDR>>,
     node_ranges: Vec<Vec<IpNet>>,
     workloads: Workloads,
@@ -320,13 +330,32 @@ impl Intake {
     }
 
     fn service(&mut self, service: Service) {
-        self.snapshot.services.push(Arc::new(trim::service(service)));
+        let service = trim::service(service);
+        if service.is_followed() {
+            self.followed.insert(service.key.clone());
+        }
+        self.snapshot.services.push(Arc::new(service));
     }
 
-    /// Those that their controller writes say nothing that the pods do not say.
+    /// Anybody may name the controller as the writer.
     fn slice(&mut self, slice: EndpointSlice) {
-        if ownership::label(&slice.metadata, SLICE_WRITER) != Some(SLICE_CONTROLLER) {
-            self.snapshot.slices.push(Arc::new(trim::slice(slice)));
+        let says_controller = ownership::label(&slice.metadata, SLICE_WRITER) == Some(SLICE_CONTROLLER);
+        let slice = trim::slice(slice);
+        if says_controller {
+            self.written(slice);
+        } else {
+            self.snapshot.slices.push(Arc::new(slice));
+        }
+    }
+
+    fn endpoints(&mut self, endpoints: v1::Endpoints) {
+        Slice::of_endpoints(endpoints).for_each(|slice| self.written(slice));
+    }
+
+    /// Kept until all Services are known, unless the one of it is already: most are, and there are many.
+    fn written(&mut self, slice: Slice) {
+        if !self.followed.contains(&slice.service_key()) {
+            self.written.push(slice);
         }
     }
 
@@ -356,16 +385,16 @@ impl Intake {
             self.snapshot.pods.push(Arc::new(self.common.share(pod)));
         }
         let snapshot = &mut self.snapshot;
-        for (name, policies) in &mut snapshot.policies {
-            if let Some(namespace) = snapshot.namespaces.get(name) {
-                policies.retain(|policy| !policy.is_older_than(namespace));
-            }
+        // What is written from a selector says nothing that the pods do not say.
+        let by_hand = self.written.into_iter().filter(|slice| !self.followed.contains(&slice.service_key()));
+        snapshot.slices.extend(by_hand.map(Arc::new));
+        for policies in snapshot.policies.values_mut() {
             policies.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         }
         snapshot.zones.sort_by(|a, b| a.name().cmp(b.name()));
         snapshot.pods.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.services.sort_by(|a, b| a.key.cmp(&b.key));
-        snapshot.slices.sort_by(|a, b| a.key.cmp(&b.key));
+        snapshot.slices.sort_by(|a, b| (&a.key, a.mirrored).cmp(&(&b.key, b.mirrored)));
         snapshot.roles.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.bindings.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.others = other::distinct(std::mem::take(&mut snapshot.others));

@@ -65,6 +65,11 @@ pub fn wrote(metadata: &ObjectMeta) -> bool {
     metadata.managed_fields.iter().flatten().any(is_ours)
 }
 
+/// True when nothing tells who wrote the object, as in a dump without its managed fields. An API server always tells.
+pub fn is_writer_unknown(metadata: &ObjectMeta) -> bool {
+    metadata.managed_fields.as_ref().is_none_or(Vec::is_empty)
+}
+
 /// The record of our own writing labels and spec. An empty record stays empty for ever, and whoever comes next would stay
 /// unnamed; so we begin a new one.
 pub fn record(manager: &str, api_version: &str, labels: &Value, spec: &Value) -> ManagedFieldsEntry {

@@ -118,7 +118,7 @@ impl From<Manifest> for Pod {
             shares: shares(&spec),
             powers: Powers::read(&spec, metadata.annotations.as_ref()).into(),
             is_static,
-            ips: status.pod_ips.iter().flatten().filter_map(|ip| ip.ip.parse().ok()).collect(),
+            ips: ips(&status),
             host_ips: host_ips(&status),
             ended: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             leaving: metadata.deletion_timestamp.map(|time| time.0),
@@ -138,6 +138,14 @@ fn host_ips(status: &PodStatus) -> Arc<[IpAddr]> {
     all.into()
 }
 
+/// The list, or the single address where the list is empty or begins with another: the older field is the one that counts.
+fn ips(status: &PodStatus) -> Box<[IpAddr]> {
+    let listed = || status.pod_ips.iter().flatten().map(|ip| &*ip.ip);
+    let single = status.pod_ip.as_deref().filter(|ip| !ip.is_empty() && listed().next() != Some(*ip));
+    let counted: Vec<&str> = single.map_or_else(|| listed().collect(), |ip| vec![ip]);
+    counted.into_iter().filter_map(|ip| ip.parse().ok()).collect()
+}
+
 /// The workload that controls an object, as `Kind/name`.
 pub(super) fn controller(metadata: &ObjectMeta) -> Option<Arc<str>> {
     let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
@@ -150,7 +158,7 @@ fn ports(spec: &PodSpec) -> Arc<[ContainerPort]> {
     let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
     let ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
     let port = |port: &v1::ContainerPort| {
-        let protocol = Protocol::read(port.protocol.as_deref())?;
+        let protocol = Protocol::or_tcp(port.protocol.as_deref())?;
         let number = |number: i32| u16::try_from(number).ok().filter(|number| *number != 0);
         let host = port.host_port.and_then(number);
         Some(ContainerPort {
@@ -293,6 +301,25 @@ mod tests {
             let metadata = json!({ "namespace": "kube-flannel", "name": "a", "ownerReferences": owner(kind) });
             let pod = pod(json!({ "metadata": metadata, "spec": { "containers": containers } }));
             assert_eq!(pod.enforces, enforces, "{kind} {containers}");
+        }
+    }
+
+    #[test]
+    fn its_addresses_are_those_that_an_api_server_makes_of_both_fields() {
+        for (status, ips) in [
+            (json!({ "podIP": "10.0.0.7" }), &["10.0.0.7"][..]),
+            (json!({ "podIP": "10.0.0.7", "podIPs": [] }), &["10.0.0.7"]),
+            (
+                json!({ "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.7" }, { "ip": "fd00::7" }] }),
+                &["10.0.0.7", "fd00::7"],
+            ),
+            (json!({ "podIP": "", "podIPs": [{ "ip": "10.0.0.7" }] }), &["10.0.0.7"]),
+            (json!({ "podIPs": [{ "ip": "10.0.0.7" }] }), &["10.0.0.7"]),
+            (json!({ "podIP": "10.0.0.7", "podIPs": [{ "ip": "10.0.0.8" }] }), &["10.0.0.7"]),
+            (json!({}), &[]),
+        ] {
+            let pod = pod(json!({ "metadata": { "namespace": "vault", "name": "a" }, "status": status }));
+            assert_eq!(pod.ips.iter().map(ToString::to_string).collect::<Vec<_>>(), ips, "{status}");
         }
     }
 

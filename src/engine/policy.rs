@@ -31,7 +31,7 @@ pub struct Policy {
 
 impl Policy {
     /// It was made before the namespace: then it lay in an earlier one of the same name and is gone, and the watch of
-    /// policies does not know yet.
+    /// policies does not know yet. No other source of objects has that race, and there an age decides nothing.
     pub fn is_older_than(&self, namespace: &Namespace) -> bool {
         let made = |metadata: &ObjectMeta| metadata.creation_timestamp.as_ref().map(|time| time.0);
         made(&self.metadata).zip(made(&namespace.metadata)).is_some_and(|(policy, namespace)| policy < namespace)

@@ -56,6 +56,11 @@ pub enum Target {
     Name(Box<str>),
 }
 
+/// Label of Endpoints that no slice is to be made of.
+const SKIP_MIRROR: &str = "endpointslice.kubernetes.io/skip-mirror";
+/// Annotation of Endpoints that are no more than the lock of a leader; no slice is made of them either.
+const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
+
 /// Where a Service leads besides to pods in the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leads {
@@ -106,6 +111,13 @@ impl Service {
         };
         let labels = selector.match_labels.iter().flatten().all(|(key, value)| has(key) == Some(value));
         !self.selector.is_empty() && labels && selector.match_expressions.iter().flatten().all(sure)
+    }
+
+    /// Its endpoints are written from its selector, by the controllers of the cluster. Without one they write nothing, and what
+    /// says that they did was written by somebody else.
+    pub fn is_followed(&self) -> bool {
+        let is_alias = self.leads.as_ref().is_some_and(|leads| leads.alias.is_some());
+        !self.selector.is_empty() && !is_alias
     }
 
     /// The addresses at which the nodes themselves take traffic for it, besides its own in the cluster.
@@ -171,7 +183,7 @@ fn port(port: &v1::ServicePort) -> Option<ServicePort> {
         Some(IntOrString::String(name)) => Target::Name(name.as_str().into()),
     };
     Some(ServicePort {
-        protocol: Protocol::read(port.protocol.as_deref())?,
+        protocol: Protocol::or_tcp(port.protocol.as_deref())?,
         number,
         name: port.name.as_deref().map(Into::into),
         target,
@@ -183,7 +195,7 @@ fn number(port: i32) -> Option<u16> {
     u16::try_from(port).ok().filter(|number| *number != 0)
 }
 
-/// Addresses that a Service sends traffic to, and that the controller of EndpointSlices did not write.
+/// Addresses that a Service sends traffic to, and that the controllers of EndpointSlices and Endpoints did not write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
     /// Its namespace and name, with a slash between.
@@ -194,12 +206,50 @@ pub struct Slice {
     pub addresses: Vec<IpAddr>,
     /// On which ports; without a number on every one.
     pub ports: Box<[(Protocol, Option<u16>)]>,
+    /// It stands in Endpoints, of which a controller makes a slice.
+    pub mirrored: bool,
 }
 
 impl Slice {
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        if self.mirrored { "Endpoints" } else { "EndpointSlice" }
+    }
+
+    /// Its subject in findings.
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.kind(), self.key)
+    }
+
+    /// What slices would be made of Endpoints: one of each subset.
+    pub fn of_endpoints(endpoints: v1::Endpoints) -> impl Iterator<Item = Self> {
+        let key = key::of(&endpoints.metadata);
+        let labels = endpoints.metadata.labels.iter().flatten();
+        let annotations = endpoints.metadata.annotations.iter().flatten();
+        let skips = labels.into_iter().any(|(key, value)| key == SKIP_MIRROR && value == "true");
+        let is_lock = annotations.into_iter().any(|(key, _)| key == LEADER);
+        let subsets = endpoints.subsets.filter(|_| !skips && !is_lock).into_iter().flatten();
+        subsets.map(move |subset| {
+            let addresses = subset.addresses.iter().chain(&subset.not_ready_addresses).flatten();
+            let port = |port: &v1::EndpointPort| Some((Protocol::or_tcp(port.protocol.as_deref())?, number(port.port)));
+            Slice {
+                key: key.clone(),
+                service: key::name(&key).into(),
+                addresses: addresses.filter_map(|address| address.ip.parse().ok()).collect(),
+                ports: subset.ports.iter().flatten().filter_map(port).collect(),
+                mirrored: true,
+            }
+        })
+    }
+
     /// Its namespace.
     pub fn namespace(&self) -> &str {
         key::namespace(&self.key)
+    }
+
+    /// The key of its Service.
+    pub fn service_key(&self) -> Box<str> {
+        format!("{}/{}", self.namespace(), self.service).into_boxed_str()
     }
 
     /// Its addresses are those of the API server, which writes them itself.
@@ -219,7 +269,7 @@ impl From<discovery::EndpointSlice> for Slice {
             Some((Protocol::read(port.protocol.as_deref())?, port.port.and_then(number)))
         };
         let ports = slice.ports.iter().flatten().filter_map(port).collect();
-        Slice { key: key::of(&slice.metadata), service, addresses, ports }
+        Slice { key: key::of(&slice.metadata), service, addresses, ports, mirrored: false }
     }
 }
 

@@ -47,8 +47,41 @@ pub fn settled(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
     in_force(snapshot, now)
 }
 
+/// The cluster exactly as it is, as far as objects show that: who wrote them may be left out of a dump.
+pub fn as_is(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
+    let resolution = resolve(&snapshot);
+    for write in due(&snapshot, &resolution, now) {
+        if is_for_the_record(&snapshot, &write) {
+            make(&mut snapshot, write, now);
+        }
+    }
+    in_force(snapshot, now)
+}
+
+/// The object is as we would write it, and nothing tells who wrote it. Whatever it says, more than the zone declares is not
+/// taken for ours.
+fn is_for_the_record(snapshot: &Snapshot, write: &Write) -> bool {
+    let is_unknown = |metadata: &ObjectMeta| ownership::is_writer_unknown(metadata);
+    match write {
+        Write::LabelNamespace { namespace, adopt, .. } => {
+            *adopt && snapshot.namespaces.get(namespace).is_some_and(|namespace| is_unknown(&namespace.metadata))
+        }
+        Write::LabelNode { node, .. } => snapshot.nodes.get(node).is_some_and(|node| is_unknown(&node.metadata)),
+        Write::ReplacePolicy { live, desired } => is_unknown(&live.metadata) && plan::says_what_it_must(live, desired),
+        Write::Guard(GuardWrite::Replace { live, desired }) => {
+            is_unknown(&live.metadata) && guards::says_what_it_must(live, desired)
+        }
+        Write::CreatePolicy(_)
+        | Write::DeletePolicy(_)
+        | Write::UnlabelNamespace { .. }
+        | Write::SetPodSecurity { .. }
+        | Write::PatchNode { .. }
+        | Write::Guard(GuardWrite::Create(_) | GuardWrite::Delete(_)) => false,
+    }
+}
+
 /// The cluster with those guards taken to be in force that are in place: objects do not show whether they are.
-pub fn in_force(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
+fn in_force(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
     let resolution = resolve(&snapshot);
     for (name, guarding) in guarding(&snapshot, &resolution, now) {
         if guarding.writes.is_empty() && matches!(guarding.due, Due::Protect(_)) {

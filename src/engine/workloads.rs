@@ -1,4 +1,4 @@
-//! Workloads of which no pod is there yet: each stands for one pod as it would make it.
+//! Workloads of which no pod runs: each stands for one pod as it would make it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,7 +57,7 @@ type Key = (Box<str>, Box<str>);
 #[derive(Default)]
 pub(super) struct Workloads {
     known: BTreeMap<Key, Workload>,
-    /// Owners of pods that are there.
+    /// Owners of pods that run.
     seen: BTreeSet<Key>,
 }
 
@@ -93,9 +93,9 @@ impl Workloads {
         self.known.insert(key, Workload { kind, owner, pod });
     }
 
-    /// Notes whose a pod is that is there.
+    /// Notes whose a pod is that is there. One that has ended stands for nobody: the next one may come any time.
     pub(super) fn see(&mut self, pod: &Pod) {
-        let Some(owner) = pod.owner.as_deref() else { return };
+        let Some(owner) = pod.owner.as_deref().filter(|_| !pod.ended) else { return };
         let mut note = |owner: &str| self.seen.insert((pod.namespace().into(), owner.into()));
         note(owner);
         // The ReplicaSet between may be missing, and so may the Job.

@@ -217,13 +217,81 @@ fn a_policy_that_only_denies_is_no_finding() {
 }
 
 #[test]
+fn a_policy_that_says_it_is_older_than_its_namespace_is_judged() {
+    let at = |text: &str, name: &str, time: &str| {
+        text.replace(&format!("name: {name}\n"), &format!("name: {name}\n  creationTimestamp: {time}\n"))
+    };
+    let vault = at(VAULT, "vault", "2026-06-01T00:00:00Z");
+    let old = at(&open("all"), "all", "2025-01-01T00:00:00Z");
+    for args in [&["-o", "json"][..], &["-o", "json", "--as-is"]] {
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", vault.clone()), ("all.yaml", old.clone())], args);
+        let found = ids(&run.json(), "Violated");
+        assert!(found.contains(&"PolicyAllowsWorld".to_string()), "{args:?}: {found:?}");
+    }
+}
+
+/// The default deny of vault as a dump shows it.
+const BASELINE: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: pcizone-baseline
+  namespace: vault
+  labels: {app.kubernetes.io/managed-by: pcizone, pcizone.dev/zone: cde}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress, Egress]
+  egress:
+    - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+      to:
+        - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+          podSelector: {matchLabels: {k8s-app: kube-dns}}
+";
+
+#[test]
+fn without_managed_fields_nobody_is_taken_for_the_writer_of_what_is_as_it_must_be() {
+    let armed = zone().replace("  name: cde\n", "  name: cde\n  finalizers: [pcizone.dev/protection]\n");
+    let kubectl = "  managedFields: [{manager: kubectl, operation: Update}]\n";
+    let vault = |zone: &str, more: &str| {
+        VAULT.replacen("  name: vault\n", &format!("  name: vault\n  labels: {{pcizone.dev/zone: {zone}}}\n{more}"), 1)
+    };
+    let wide = BASELINE.replace("  egress:\n", "  ingress: [{}]\n  egress:\n");
+    let disguised = wide.replace("pcizone-baseline", "pcizone-flow-a");
+    for (name, vault, policies, found) in [
+        ("as it must be", vault("cde", ""), BASELINE.to_string(), &[][..]),
+        ("written by another", vault("cde", kubectl), BASELINE.to_string(), &["NamespaceUnlabelled"]),
+        ("with another zone's label", vault("abc", ""), BASELINE.to_string(), &["NamespaceUnlabelled"]),
+        ("without default deny", vault("cde", ""), open("a"), &["DefaultDenyMissing", "PolicyAllowsWorld"]),
+        ("with one that opens", vault("cde", ""), wide, &["PolicyAllowsWorld"]),
+        ("with a disguised one", vault("cde", ""), format!("{BASELINE}---\n{disguised}"), &["PolicyAllowsWorld"]),
+    ] {
+        let files = [("zone.yaml", armed.clone()), ("vault.yaml", vault), ("policies.yaml", policies)];
+        let run = check(&files, &["-o", "json", "--as-is"]);
+        let all = ids(&run.json(), "Violated");
+        assert_eq!(all.is_empty(), found.is_empty(), "{name}: {all:?}");
+        assert!(found.iter().all(|id| all.contains(&id.to_string())), "{name}: {all:?}");
+    }
+}
+
+#[test]
 fn nothing_that_a_terminal_acts_by_comes_out() {
-    let mut files = vec![("zone.yaml", zone()), ("vault.yaml", VAULT.to_string())];
+    let name = "\"a\\u001b[31mll\"";
     let spec = "  podSelector: {}\n  ingress:\n    - {}\n";
-    let policy = policy("all", spec).replace("name: all", "name: \"a\\u001b[31mll\"");
-    files.push(("all.yaml", policy));
-    let run = check(&files, &[]);
-    assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{run:?}");
+    let refused = policy("all", spec).replace("name: all", &format!("name: {name}"));
+    // Names of bindings are almost free.
+    let rbac = "apiVersion: rbac.authorization.k8s.io/v1";
+    let role = format!(
+        "{rbac}\nkind: ClusterRole\nmetadata: {{name: exec}}\nrules: [{{apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}}]\n"
+    );
+    let binding = format!(
+        "---\n{rbac}\nkind: RoleBinding\nmetadata: {{name: {name}, namespace: vault}}\nroleRef: {{kind: ClusterRole, name: exec}}\nsubjects: [{{kind: User, name: {name}}}]\n"
+    );
+    for (name, text, code) in [("refused", refused, 2), ("found", role + &binding, 1)] {
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("all.yaml", text)], &[]);
+        assert_eq!(run.code, code, "{name}: {run:?}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains("[31mll"), "{name}: {run:?}");
+        assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{name}: {run:?}");
+    }
 }
 
 fn binding(kind: &str, role: &str) -> String {

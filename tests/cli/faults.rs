@@ -31,6 +31,16 @@ const RULES: &[(&str, &str)] = &[
         "egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]",
         "egress[0].to[0].ipBlock.except[0]: 10.0.0.0/8 is no smaller",
     ),
+    (
+        "egress: [{to: [{ipBlock: {cidr: \"::ffff:10.0.0.0/104\"}}]}]",
+        "egress[0].to[0].ipBlock.cidr: \"::ffff:10.0.0.0/104\" is an IPv4 address within IPv6",
+    ),
+    (
+        "egress: [{to: [{ipBlock: {cidr: \"::/0\", except: [\"::ffff:10.0.0.0/104\"]}}]}]",
+        "egress[0].to[0].ipBlock.except[0]: \"::ffff:10.0.0.0/104\" is an IPv4 address within IPv6",
+    ),
+    ("ingress: [{ports: [{port: 80, protocol: \"\"}]}]", "ingress[0].ports[0].protocol: \"\" is unknown"),
+    ("ingress: [{from: [null]}]", "ingress[0].from[0]: one of ipBlock"),
     ("ingress: [{ports: [{port: 0}]}]", "ingress[0].ports[0].port: 0 is no port"),
     ("ingress: [{ports: [{port: 65536}]}]", "ingress[0].ports[0].port: 65536 is no port"),
     ("ingress: [{ports: [{port: Http_1}]}]", "ingress[0].ports[0].port: \"Http_1\" is no name of a port"),
@@ -77,6 +87,8 @@ fn a_policy_that_an_api_server_takes_is_taken() {
         "ingress: [{ports: [{port: http-2}, {protocol: UDP}, {port: 5, endPort: 5}]}]",
         "egress: []",
         "ingress: null",
+        "ingress: [null]",
+        "ingress: [{from: null, ports: [null]}]",
     ] {
         let run = check(
             &[
@@ -94,6 +106,161 @@ fn a_policy_that_an_api_server_takes_is_taken() {
         );
         assert!(run.code < 2, "{rule}: {run:?}");
     }
+}
+
+/// Objects of other kinds, each with what is wrong with it.
+const OBJECTS: &[(&str, &str, &str, &str)] = &[
+    ("v1", "Service", "spec: {type: Loadbalancer}", "spec.type: \"Loadbalancer\" is none of"),
+    ("v1", "Service", "spec: {type: ExternalName}", "spec.externalName: it is missing"),
+    ("v1", "Service", "spec: {ports: [{port: 99999}]}", "spec.ports[0].port: 99999 is no port"),
+    ("v1", "Service", "spec: {ports: [{port: 80, nodePort: -1}]}", "spec.ports[0].nodePort: -1 is no port"),
+    ("v1", "Service", "spec: {ports: [{port: 80, targetPort: 70000}]}", "spec.ports[0].targetPort: 70000 is no port"),
+    ("v1", "Service", "spec: {ports: [{port: 80, targetPort: A_b}]}", "spec.ports[0].targetPort: \"A_b\" is no name"),
+    ("v1", "Service", "spec: {ports: [{port: 80, protocol: tcp}]}", "spec.ports[0].protocol: \"tcp\" is unknown"),
+    ("v1", "Service", "spec: {externalIPs: [foo]}", "spec.externalIPs[0]: \"foo\" is no address"),
+    (
+        "v1",
+        "Service",
+        "spec: {externalIPs: [\"::ffff:192.0.2.1\"]}",
+        "spec.externalIPs[0]: \"::ffff:192.0.2.1\" is an IPv4",
+    ),
+    ("v1", "Service", "spec: {loadBalancerSourceRanges: [10/8]}", "spec.loadBalancerSourceRanges[0]: \"10/8\" is no"),
+    (
+        "v1",
+        "Pod",
+        "spec: {}\nstatus: {podIPs: [{ip: 10.0.0.999}]}",
+        "status.podIPs[0].ip: \"10.0.0.999\" is no address",
+    ),
+    ("v1", "Pod", "spec: {}\nstatus: {podIP: a}", "status.podIP: \"a\" is no address"),
+    (
+        "v1",
+        "Pod",
+        "spec: {containers: [{name: a, ports: [{containerPort: 80, hostPort: 99999}]}]}",
+        "spec.containers[0].ports[0].hostPort: 99999 is no port",
+    ),
+    ("v1", "Endpoints", "subsets: [{addresses: [{ip: a}]}]", "subsets[0].addresses[0].ip: \"a\" is no address"),
+    ("v1", "Endpoints", "subsets: [{ports: [{port: 0}]}]", "subsets[0].ports[0].port: 0 is no port"),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        "spec: {rules: [{http: {paths: [{pathType: Prefix, backend: {serviceName: a, servicePort: 80}}]}}]}",
+        "spec.rules[0].http.paths[0].backend: one of service and resource",
+    ),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        "spec: {defaultBackend: {service: {name: a, port: {name: b, number: 80}}}}",
+        "spec.defaultBackend.service.port: one of name and number",
+    ),
+    (
+        "networking.k8s.io/v1",
+        "Ingress",
+        "spec: {rules: [{http: {paths: [{backend: {resource: {kind: A, name: b}}}]}}]}",
+        "spec.rules[0].http.paths[0].pathType: \"\" is none of",
+    ),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "spec: {rules: hello}", "spec.rules: it must be a list"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "spec: {rules: [hello]}", "spec.rules[0]: it must be a map"),
+    (
+        "gateway.networking.k8s.io/v1",
+        "TCPRoute",
+        "spec: {rules: [{backendRefs: [{port: 80}]}]}",
+        "spec.rules[0].backendRefs[0].name: it is missing",
+    ),
+    (
+        "gateway.networking.k8s.io/v1",
+        "GRPCRoute",
+        "spec: {rules: [{filters: [{requestMirror: {backendRef: {name: a, port: \"80\"}}}]}]}",
+        "spec.rules[0].filters[0].requestMirror.backendRef.port: it is no port",
+    ),
+    ("gateway.networking.k8s.io/v1", "ReferenceGrant", "spec: {from: {}}", "spec.from: it must be a list"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "roleRef: {kind: Role}", "roleRef.name: it is missing"),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "roleRef: {kind: Role, name: a}\nsubjects: [{kind: Robot, name: a}]",
+        "subjects[0].kind: \"Robot\" is none of",
+    ),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "roleRef: {kind: Role, name: a}\nsubjects: [{kind: User, name: a, apiGroup: v1}]",
+        "subjects[0].apiGroup: \"v1\" is not",
+    ),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        "roleRef: {kind: Role, name: a}",
+        "roleRef.kind: \"Role\" is not ClusterRole",
+    ),
+    (
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        "roleRef: {kind: ClusterRole, name: a}\nsubjects: [{kind: ServiceAccount, name: a}]",
+        "subjects[0].namespace: it is missing",
+    ),
+];
+
+#[test]
+fn an_object_of_another_kind_that_no_api_server_would_take_is_told_with_field() {
+    for (api_version, kind, rest, wrong) in OBJECTS {
+        let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n{rest}\n");
+        let run = check(&[("zone.yaml", zone()), ("a.yaml", text)], &[]);
+        assert_eq!((run.code, run.faults().len()), (2, 1), "{kind} {rest}: {run:?}");
+        let (_, told) = run.faults()[0].split_once(&format!("{kind} a: ")).expect("its subject");
+        assert!(told.starts_with(wrong), "{rest}: wanted {wrong}\n   got {told}");
+    }
+    let own = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: exec}\nrules: [{apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}]\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a, namespace: vault}\nroleRef: {kind: ClusterRole, name: exec}\nsubjects: [{kind: ServiceAccount, name: b}]\n";
+    let run = check(&[("zone.yaml", zone().as_str()), ("vault.yaml", VAULT), ("a.yaml", own)], &[]);
+    assert!(run.stdout.contains("ServiceAccount/vault/b may run commands"), "{run:?}");
+    let without_role =
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nsubjects: []\n";
+    let run = check(&[("zone.yaml", zone().as_str()), ("a.yaml", without_role)], &[]);
+    assert_eq!((run.code, run.faults().len()), (2, 2), "{run:?}");
+    let run = check(&[("zone.yaml", zone().replace("name: cde", "name: A_B"))], &[]);
+    assert!(run.code == 2 && run.faults()[0].contains("metadata.name: \"A_B\" is no name"), "{run:?}");
+}
+
+#[test]
+fn an_object_of_another_kind_that_an_api_server_takes_is_taken() {
+    for (api_version, kind, rest) in [
+        ("v1", "Service", "spec: {type: \"\", ports: [{port: 80, targetPort: 0, nodePort: 0, protocol: \"\"}]}"),
+        ("v1", "Service", "spec: {type: ExternalName, externalName: example.com}"),
+        ("v1", "Service", "spec: {type: LoadBalancer, loadBalancerSourceRanges: [\" 203.0.113.1/24\"]}"),
+        ("v1", "Pod", "spec: {containers: [{name: a, ports: [{containerPort: 80, hostPort: 0, protocol: \"\"}]}]}"),
+        ("networking.k8s.io/v1", "Ingress", "spec: {defaultBackend: {service: {name: a, port: {number: 80}}}}"),
+        ("gateway.networking.k8s.io/v1", "HTTPRoute", "spec: {rules: [{backendRefs: [{name: a, port: 80}]}, {}]}"),
+        ("gateway.networking.k8s.io/v1", "HTTPRoute", "spec: {rules: [{filters: [{type: RequestRedirect}]}]}"),
+        (
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            "roleRef: {kind: Role, name: a}\nsubjects: [{kind: ServiceAccount, name: a}, {kind: Group, name: b}]",
+        ),
+    ] {
+        let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n{rest}\n");
+        let run = check(&[("zone.yaml", zone()), ("a.yaml", text)], &[]);
+        assert!(run.code < 2 && !run.stderr.contains("warning"), "{kind} {rest}: {run:?}");
+    }
+}
+
+#[test]
+fn a_field_that_is_none_is_told_and_does_not_keep_from_judging() {
+    let mistyped = policy("p", "  podSelector: {}\n  ingres:\n    - {}\n");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, nam: b}\nspec:\n  hostnetwork: true\n  containers:\n  - name: a\n    ports:\n    - containerport: 1\n      containerPort: 80\nstatus: {no: 1}\n";
+    let files = [("zone.yaml", zone()), ("p.yaml", mistyped), ("pod.yaml", pod.to_string())];
+    let run = check(&files, &["-q"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(
+        run.stderr.lines().collect::<Vec<_>>(),
+        [
+            "warning: p.yaml:8: NetworkPolicy vault/p: spec.ingres: there is no such field, so it is ignored",
+            "warning: pod.yaml:9: Pod a: spec.containers[0].ports[0].containerport: there is no such field, so it is ignored",
+            "warning: pod.yaml:5: Pod a: spec.hostnetwork: there is no such field, so it is ignored",
+        ]
+    );
+    let many: String = (0..25).map(|number| format!("  a{number}: 1\n")).collect();
+    let run = check(&[("zone.yaml", zone()), ("p.yaml", policy("p", &many))], &["-q"]);
+    assert_eq!((run.code, run.stderr.lines().count()), (0, 21), "{run:?}");
+    assert_eq!(run.stderr.lines().last(), Some("warning: and 5 more"));
 }
 
 #[test]

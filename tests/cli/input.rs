@@ -162,19 +162,49 @@ fn anchors_and_merges_are_read_as_they_are_meant() {
 }
 
 #[test]
-fn slices_lead_into_a_zone_unless_their_controller_wrote_them() {
+fn endpoints_lead_into_a_zone_unless_a_controller_writes_them_from_a_selector() {
+    const MANAGED: &str = ", endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io";
+    const SKIPPED: &str = ", endpointslice.kubernetes.io/skip-mirror: \"true\"";
     let pod = VAULT.to_string() + "status:\n  podIPs: [{ip: 10.0.0.7}]\n";
+    let metadata = |labels: &str| {
+        format!("metadata:\n  name: a\n  namespace: other\n  labels: {{kubernetes.io/service-name: a{labels}}}\n")
+    };
     let slice = |labels: &str| {
-        format!(
-            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: a\n  namespace: other\n  labels: {{kubernetes.io/service-name: a{labels}}}\naddressType: IPv4\nendpoints: [{{addresses: [10.0.0.7]}}]\n"
-        )
+        let head = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n";
+        format!("{head}{}addressType: IPv4\nendpoints: [{{addresses: [10.0.0.7]}}]\n", metadata(labels))
     };
-    let into_it = |labels: &str| {
-        found(&check(&[("zone.yaml", zone()), ("vault.yaml", pod.clone()), ("a.yaml", slice(labels))], &["-o", "json"]))
+    let endpoints = |labels: &str, list: &str| {
+        let head = "apiVersion: v1\nkind: Endpoints\n";
+        format!("{head}{}subsets: [{{}}, {{{list}: [{{ip: 10.0.0.7}}], ports: [{{port: 80}}]}}]\n", metadata(labels))
     };
-    let into = "Violated EndpointSlice/other/a".to_string();
-    assert!(into_it("").contains(&into));
-    assert!(!into_it(", endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io").contains(&into));
+    let service = |spec: &str| {
+        format!("---\napiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: other}}\nspec: {{{spec}}}\n")
+    };
+    let (followed, bare) = (service("selector: {app: a}"), service("selector: {}, ports: [{port: 80}]"));
+    let alias = service("type: ExternalName, externalName: example.com, selector: {app: a}");
+    let slice_found = "Violated EndpointSlice/other/a";
+    let endpoints_found = "Violated Endpoints/other/a";
+    for (name, objects, expected) in [
+        ("by hand", slice(""), Some(slice_found)),
+        ("by hand, for a selector", slice("") + &followed, Some(slice_found)),
+        ("by the controller", slice(MANAGED) + &followed, None),
+        ("by the controller, for no selector", slice(MANAGED) + &bare, Some(slice_found)),
+        ("by the controller, for an alias", slice(MANAGED) + &alias, Some(slice_found)),
+        ("by the controller, for nobody", slice(MANAGED), Some(slice_found)),
+        ("Endpoints", endpoints("", "addresses"), Some(endpoints_found)),
+        ("Endpoints of what is not ready", endpoints("", "notReadyAddresses") + &bare, Some(endpoints_found)),
+        ("Endpoints of a selector", endpoints("", "addresses") + &followed, None),
+        ("Endpoints that are not mirrored", endpoints(SKIPPED, "addresses") + &bare, None),
+    ] {
+        // Whichever is read first.
+        let (first, last) = objects.split_once("---\n").unwrap_or((&objects, ""));
+        for objects in [format!("{first}---\n{last}"), format!("{last}---\n{first}")] {
+            let files = [("zone.yaml", zone()), ("vault.yaml", pod.clone()), ("a.yaml", objects)];
+            let found = found(&check(&files, &["-o", "json"]));
+            let into: Vec<&str> = found.iter().map(String::as_str).filter(|found| found.contains("ndpoint")).collect();
+            assert_eq!(into, expected.into_iter().collect::<Vec<_>>(), "{name}: {found:?}");
+        }
+    }
 }
 
 #[test]
@@ -188,6 +218,35 @@ fn the_addresses_of_the_api_server_are_those_of_its_slice() {
     let with = check(&[("zone.yaml", zone.as_str()), ("vault.yaml", VAULT), ("slice.yaml", slice)], &["-o", "json"]);
     assert_eq!(with.code, 0, "{with:?}");
     assert!(with.stdout.contains("It is open by address"), "{with:?}");
+}
+
+#[test]
+fn a_route_of_the_gateway_api_is_read_in_every_version_that_it_has() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: vault}\nspec: {selector: {app: web}, ports: [{port: 8443}]}\n";
+    let route = "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 8443}]}]}";
+    let grant = "{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}], to: [{group: \"\", kind: Service}]}";
+    for (kind, spec, versions) in [
+        ("HTTPRoute", route, &["v1", "v1beta1"][..]),
+        ("GRPCRoute", route, &["v1", "v1alpha2"]),
+        ("TLSRoute", route, &["v1", "v1alpha3", "v1alpha2"]),
+        ("TCPRoute", route, &["v1", "v1alpha2"]),
+        ("UDPRoute", &route.replace("name: web", "name: dns"), &["v1", "v1alpha2"]),
+        ("ReferenceGrant", grant, &["v1", "v1beta1", "v1alpha2"]),
+    ] {
+        for version in versions {
+            let udp = service.replace("name: web", "name: dns").replace("port: 8443", "port: 8443, protocol: UDP");
+            let group = "apiVersion: gateway.networking.k8s.io";
+            let one =
+                format!("{group}/{version}\nkind: {kind}\nmetadata: {{name: r, namespace: vault}}\nspec: {spec}\n");
+            let objects = format!("{service}---\n{udp}---\n{one}");
+            let files = [("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("a.yaml", objects)];
+            let found = found(&check(&files, &["-o", "json"]));
+            assert!(found.contains(&format!("Violated {kind}/vault/r")), "{version}: {found:?}");
+        }
+    }
+    let unknown = "apiVersion: gateway.networking.k8s.io/v9\nkind: TCPRoute\nmetadata: {name: r}\nspec: {}\n";
+    let run = check(&[("zone.yaml", zone().as_str()), ("a.yaml", unknown)], &[]);
+    assert!(run.code == 2 && run.faults()[0].contains("gateway.networking.k8s.io/v9 is not read"), "{run:?}");
 }
 
 #[test]

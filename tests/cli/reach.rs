@@ -18,6 +18,7 @@ fn probes_that_make_no_sense_are_told() {
             "unknown variant `ICMP`",
         ),
         ("[{\"from\": \"vault/web\", \"to\": \"vault/web\", \"port\": 65536}]", "line 1"),
+        ("[{\"from\": \"vault/web\", \"to\": \"vault/web\", \"port\": 0}]", "probe 0: 0 is no port"),
         ("{}", "line 1"),
         (
             "[{\"from\": \"vault/web\", \"to\": \"vault/web\", \"port\": 1}, {\"from\": \"web\", \"to\": \"ip:192.0.2.1\", \"port\": 1}]",

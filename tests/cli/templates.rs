@@ -130,6 +130,27 @@ fn a_workload_whose_pods_are_there_makes_none() {
 }
 
 #[test]
+fn a_workload_whose_pods_have_ended_makes_one_more() {
+    let deployment = workload("apps/v1", "Deployment", "web", "");
+    let replica_set = workload("apps/v1", "ReplicaSet", "web-5d", "Deployment/web");
+    let cron_job = workload("batch/v1", "CronJob", "nightly", "");
+    for phase in ["Succeeded", "Failed"] {
+        let ended = |name: &str, owner: &str| format!("{}status: {{phase: {phase}}}\n", pod(name, owner));
+        for (objects, wanted) in [
+            ([deployment.clone(), replica_set.clone(), ended("web-5d-x", "ReplicaSet/web-5d")].concat(), "Deployment"),
+            ([cron_job.clone(), ended("nightly-29-x", "Job/nightly-29")].concat(), "CronJob"),
+            ([workload("apps/v1", "StatefulSet", "db", ""), ended("db-0", "StatefulSet/db")].concat(), "StatefulSet"),
+        ] {
+            let found = found(&objects);
+            assert!(found.len() == 1 && found[0].starts_with(wanted), "{objects}: {found:?}");
+        }
+        let [gone, there] = [ended("db-0", "StatefulSet/db"), pod("db-1", "StatefulSet/db")];
+        let objects = [workload("apps/v1", "StatefulSet", "db", ""), gone, there].concat();
+        assert_eq!(found(&objects), ["StatefulSet/vault/db One"]);
+    }
+}
+
+#[test]
 fn workloads_of_one_name_make_different_pods() {
     let objects = [
         workload("apps/v1", "Deployment", "a", ""),

@@ -108,15 +108,14 @@ pub struct Fault {
 
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        if !self.subject.is_empty() {
-            write!(f, "{}: ", self.subject)?;
+        let mut text = format!("{}: ", self.place);
+        for part in [&self.subject, &self.field.to_string()].into_iter().filter(|part| !part.is_empty()) {
+            text += &format!("{part}: ");
         }
-        if !self.field.0.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        let mut shown = self.message.chars().take(LONGEST);
-        shown.try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))?;
-        if self.message.chars().nth(LONGEST).is_some() { f.write_char('…') } else { Ok(()) }
+        let message: String = self.message.chars().take(LONGEST).collect();
+        let is_cut = message.len() < self.message.len();
+        // A name may hold what a terminal acts by.
+        let shown = text.chars().chain(message.chars()).chain(is_cut.then_some('…'));
+        shown.into_iter().try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))
     }
 }

@@ -13,6 +13,7 @@ pub mod files;
 mod locate;
 mod object;
 mod schema;
+mod typed;
 mod valid;
 mod value;
 
@@ -24,7 +25,7 @@ use std::{
 };
 
 use k8s_openapi::{
-    api::core::v1::Namespace,
+    api::{core::v1::Namespace, rbac::v1::RoleBinding},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
@@ -85,6 +86,7 @@ pub struct Reader {
     generated: usize,
     objects: usize,
     faults: Faults,
+    warnings: Faults,
 }
 
 /// A place, small.
@@ -164,6 +166,7 @@ impl Reader {
             generated: 0,
             objects: 0,
             faults: Faults::default(),
+            warnings: Faults::default(),
         }
     }
 
@@ -175,6 +178,11 @@ impl Reader {
     /// Objects of kinds that do not decide, by kind.
     pub fn skipped(&self) -> &BTreeMap<String, usize> {
         &self.skipped
+    }
+
+    /// What an API server takes and ignores, and whoever wrote it surely meant otherwise.
+    pub fn warnings(&self) -> &Faults {
+        &self.warnings
     }
 
     /// Reads a source: YAML with any number of documents, or JSON.
@@ -269,11 +277,15 @@ impl Reader {
             schema::prune(spec);
         }
         let content = Value::Object(mem::take(&mut read.content));
-        let object = kind.read(&content);
+        let mut unknown = Vec::new();
+        let object = if self.settings.live { kind.read(&content) } else { typed::read(kind, &content, &mut unknown) };
         read.content = match content {
             Value::Object(content) => content,
             _ => return,
         };
+        for field in unknown {
+            self.warn(context, &read, &field, "there is no such field, so it is ignored");
+        }
         match object {
             Ok(object) => self.take(context, &read, object),
             Err(error) => self.wrong_type(context, &read, kind, &error.to_string()),
@@ -376,6 +388,10 @@ impl Reader {
                 metadata.namespace = Some(own.unwrap_or_else(|| namespace.clone()));
             }
         }
+        if let Object::RoleBinding(binding) = object {
+            own_accounts(binding);
+        }
+        let metadata = object.metadata_mut();
         if kind == Kind::Pod {
             metadata.creation_timestamp.get_or_insert(Time(*now));
         }
@@ -386,14 +402,11 @@ impl Reader {
     }
 
     fn fault(&mut self, context: Context, read: &Read, field: &Field, message: &str) {
-        let source = self.sources.get(context.source).cloned().unwrap_or_default();
-        self.faults.push(|| {
-            let is_small = context.text.len() <= SEARCHED;
-            let line = is_small.then(|| locate::line(context.text, read.item, field)).flatten().or(read.line);
-            let line = line.map(|line| context.lines_before + line);
-            let place = Place { source, line, item: read.item };
-            Fault { place, subject: subject(read), field: field.clone(), message: message.to_string() }
-        });
+        self.faults.push(|| fault(&self.sources, context, read, field, message));
+    }
+
+    fn warn(&mut self, context: Context, read: &Read, field: &Field, message: &str) {
+        self.warnings.push(|| fault(&self.sources, context, read, field, message));
     }
 
     fn place(&self, spot: Spot) -> Place {
@@ -401,6 +414,23 @@ impl Reader {
         let item = spot.item.and_then(|item| usize::try_from(item).ok());
         Place { source, line: spot.line.map(u64::from), item }
     }
+}
+
+/// An account that a binding names without a namespace is one of its own.
+fn own_accounts(binding: &mut RoleBinding) {
+    let accounts = binding.subjects.iter_mut().flatten().filter(|subject| subject.kind == "ServiceAccount");
+    for account in accounts.filter(|account| account.namespace.as_deref().is_none_or(str::is_empty)) {
+        account.namespace.clone_from(&binding.metadata.namespace);
+    }
+}
+
+fn fault(sources: &[String], context: Context, read: &Read, field: &Field, message: &str) -> Fault {
+    let source = sources.get(context.source).cloned().unwrap_or_default();
+    let is_small = context.text.len() <= SEARCHED;
+    let line = is_small.then(|| locate::line(context.text, read.item, field)).flatten().or(read.line);
+    let line = line.map(|line| context.lines_before + line);
+    let place = Place { source, line, item: read.item };
+    Fault { place, subject: subject(read), field: field.clone(), message: message.to_string() }
 }
 
 /// `Kind namespace/name`, as far as it is there.

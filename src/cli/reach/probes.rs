@@ -35,6 +35,7 @@ fn parse(text: &[u8]) -> anyhow::Result<Vec<Probe>> {
     let probes: Vec<Written> = serde_json::from_slice(text)?;
     let probe = |(number, Written { from, to, protocol, port }): (usize, Written)| {
         let end = |end: &str| end.parse::<End>().map_err(|message| anyhow::anyhow!("probe {number}: {message}"));
+        anyhow::ensure!(port != 0, "probe {number}: 0 is no port");
         Ok(Probe { from: end(&from)?, to: end(&to)?, protocol, port })
     };
     probes.into_iter().enumerate().map(probe).collect()

@@ -33,7 +33,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
                 for allow in &allows {
                     let left = without(vec![of_family(allow, open, &dual)], &both_ways);
                     for traffic in left.iter().filter(|traffic| !traffic.is_empty()) {
-                        let (who, ports) = (case.reach.peers(&traffic.peers), ports(&traffic.ports));
+                        let (who, ports) = (case.reach.peers(&traffic.peers, &[]), ports(&traffic.ports));
                         let all = differences.entry((direction, words, policy(allow), who, ports)).or_default();
                         all.extend(pods.pods.iter().map(|pod| pod.key.to_string()));
                     }

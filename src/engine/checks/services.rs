@@ -169,7 +169,7 @@ fn written_by_hand(case: &Case, service: &Service) -> Option<Found> {
         let on = service.ports.iter().map(|port| (port.protocol, port.number));
         let on = on_ports(&doors::ports(on));
         let message = format!("What is sent to it{on} goes to {} too, and no flow declares that.", few(&undeclared));
-        let slices: Vec<String> = slices.iter().map(|slice| format!("EndpointSlice/{}", slice.key)).collect();
+        let slices: Vec<String> = slices.iter().map(|slice| slice.subject()).collect();
         Found::new(FindingId::ZoneServiceHasManualEndpoints, subject(service), message)
             .with_evidence(format!("written by hand: {}", few(&slices)))
     })
@@ -263,7 +263,7 @@ impl<'a> Addresses<'a> {
         (!ours.is_empty()).then(|| {
             let message =
                 "It was not written by the controller of EndpointSlices, and points to pods or nodes of the zone.";
-            Found::new(FindingId::EndpointsPointIntoZone, format!("EndpointSlice/{}", slice.key), message)
+            Found::new(FindingId::EndpointsPointIntoZone, slice.subject(), message)
                 .with_evidence(format!("addresses: {}", few(&ours)))
         })
     }

@@ -110,7 +110,7 @@ impl Door<'_> {
             Kind::HostNetwork | Kind::HostPort(..) => self.to.first().map(|pod| pod.subject()).unwrap_or_default(),
             Kind::Service { service, .. } => format!("Service/{}", service.key),
             Kind::Route { route, .. } => route.subject(),
-            Kind::Endpoints(slice) => format!("EndpointSlice/{}", slice.key),
+            Kind::Endpoints(slice) => slice.subject(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Door<'_> {
             Kind::Route { route, service } => {
                 format!("{} {} for {} by Service {}", route.kind.as_str(), route.key, few(&route.hosts()), service.key)
             }
-            Kind::Endpoints(slice) => format!("EndpointSlice {}, written by hand", slice.key),
+            Kind::Endpoints(slice) => format!("{} {}, written by hand", slice.kind(), slice.key),
         }
     }
 }

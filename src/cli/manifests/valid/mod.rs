@@ -1,12 +1,15 @@
 //! What no API server would take. Told here, because nobody asks one.
 
-use std::collections::BTreeMap;
+mod bindings;
+mod routes;
+mod services;
+
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use k8s_openapi::{
     api::{
-        core::v1::PodSpec,
-        discovery::v1::EndpointSlice,
+        core::v1::{PodSpec, PodStatus},
         networking::v1::{IPBlock, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec, ServiceCIDR},
     },
     apimachinery::pkg::{
@@ -23,6 +26,7 @@ use crate::{
 
 const PORTS: std::ops::RangeInclusive<i32> = 1..=65535;
 const PROTOCOLS: &str = "TCP, UDP and SCTP are the protocols";
+const RBAC: &str = "rbac.authorization.k8s.io";
 const NAME: usize = 253;
 const LABEL: usize = 63;
 
@@ -37,8 +41,26 @@ pub(super) fn check(object: &Object, report: &mut dyn FnMut(&Field, String)) {
                 network_policy(policy, &spec, report);
             }
         }
-        Object::Pod(pod) => pods(pod.spec.as_ref(), &spec, report),
-        Object::EndpointSlice(slice) => endpoint_slice(slice, report),
+        Object::Pod(pod) => {
+            pods(pod.spec.as_ref(), &spec, report);
+            addresses(pod.status.as_ref(), report);
+        }
+        Object::Service(service) => services::service(service, report),
+        Object::EndpointSlice(slice) => services::endpoint_slice(slice, report),
+        Object::Endpoints(endpoints) => services::endpoints(endpoints, report),
+        Object::Ingress(ingress) => routes::ingress(ingress, report),
+        Object::HTTPRoute(one)
+        | Object::GRPCRoute(one)
+        | Object::TLSRoute(one)
+        | Object::TCPRoute(one)
+        | Object::UDPRoute(one)
+        | Object::ReferenceGrant(one) => routes::of_gateways(one, report),
+        Object::ClusterRoleBinding(one) => {
+            bindings::binding(object.kind(), &one.role_ref, one.subjects.as_deref(), report);
+        }
+        Object::RoleBinding(one) => {
+            bindings::binding(object.kind(), &one.role_ref, one.subjects.as_deref(), report);
+        }
         Object::ServiceCIDR(range) => service_range(range, report),
         Object::Deployment(one) => template(one.spec.as_ref().and_then(|s| s.template.spec.as_ref()), report),
         Object::StatefulSet(one) => template(one.spec.as_ref().and_then(|s| s.template.spec.as_ref()), report),
@@ -56,16 +78,7 @@ pub(super) fn check(object: &Object, report: &mut dyn FnMut(&Field, String)) {
         }
         Object::Namespace(_)
         | Object::Node(_)
-        | Object::Service(_)
         | Object::ClusterRole(_)
-        | Object::ClusterRoleBinding(_)
-        | Object::Ingress(_)
-        | Object::HTTPRoute(_)
-        | Object::GRPCRoute(_)
-        | Object::TLSRoute(_)
-        | Object::TCPRoute(_)
-        | Object::UDPRoute(_)
-        | Object::ReferenceGrant(_)
         | Object::ClusterNetworkPolicy(_)
         | Object::AdminNetworkPolicy(_)
         | Object::BaselineAdminNetworkPolicy(_)
@@ -84,7 +97,6 @@ pub(super) fn check(object: &Object, report: &mut dyn FnMut(&Field, String)) {
         | Object::CalicoGlobalNetworkSet(_)
         | Object::CalicoHostEndpoint(_)
         | Object::Role(_)
-        | Object::RoleBinding(_)
         | Object::ValidatingAdmissionPolicy(_)
         | Object::ValidatingAdmissionPolicyBinding(_)
         | Object::MutatingAdmissionPolicy(_)
@@ -96,10 +108,7 @@ fn metadata(kind: Kind, metadata: &ObjectMeta, report: &mut dyn FnMut(&Field, St
     let at = Field::of("metadata");
     match metadata.name.as_deref() {
         None | Some("") => report(&at.key("name"), "it is missing".to_string()),
-        // RBAC allows more in names than a DNS name has, but nowhere what separates names in a path.
-        Some(name) if name.contains(['/', '%']) || name.len() > NAME || name == "." || name == ".." => {
-            report(&at.key("name"), format!("{name:?} is no name"));
-        }
+        Some(name) if !is_name(kind, name) => report(&at.key("name"), format!("{name:?} is no name")),
         Some(_) => {}
     }
     if kind.scope() == Scope::Namespaced {
@@ -109,6 +118,17 @@ fn metadata(kind: Kind, metadata: &ObjectMeta, report: &mut dyn FnMut(&Field, St
         }
     }
     labels(metadata.labels.as_ref(), &at.key("labels"), report);
+}
+
+fn is_name(kind: Kind, name: &str) -> bool {
+    if kind.group() == RBAC {
+        // More than a DNS name has, but not what separates names in a path.
+        !name.contains(['/', '%']) && ![".", ".."].contains(&name) && name.len() <= NAME
+    } else if kind == Kind::Namespace || kind == Kind::Service {
+        is_dns_label(name)
+    } else {
+        name.len() <= NAME && name.split('.').all(is_domain_part)
+    }
 }
 
 fn labels(labels: Option<&BTreeMap<String, String>>, at: &Field, report: &mut dyn FnMut(&Field, String)) {
@@ -175,18 +195,14 @@ fn peer(peer: &NetworkPolicyPeer, at: &Field, report: &mut dyn FnMut(&Field, Str
 }
 
 fn networks(block: &IPBlock, at: &Field, report: &mut dyn FnMut(&Field, String)) {
-    let cidr = block.cidr.parse::<IpNet>();
-    if cidr.is_err() {
-        report(&at.key("cidr"), format!("{:?} is no network such as 203.0.113.0/24", block.cidr));
-    }
+    let cidr = network(&block.cidr, "203.0.113.0/24", &at.key("cidr"), report);
     for (number, text) in block.except.iter().flatten().enumerate() {
         let at = at.key("except").index(number);
-        match (text.parse::<IpNet>(), &cidr) {
-            (Err(_), _) => report(&at, format!("{text:?} is no network such as 203.0.113.64/26")),
-            (Ok(except), Ok(cidr)) if !cidr.contains(&except) || cidr.prefix_len() == except.prefix_len() => {
-                report(&at, format!("{text} is no smaller network within {cidr}"));
-            }
-            (Ok(_), _) => {}
+        let except = network(text, "203.0.113.64/26", &at, report);
+        if let Some((cidr, except)) = cidr.zip(except)
+            && (!cidr.contains(&except) || cidr.prefix_len() == except.prefix_len())
+        {
+            report(&at, format!("{text} is no smaller network within {cidr}"));
         }
     }
 }
@@ -253,40 +269,71 @@ fn pods(spec: Option<&PodSpec>, at: &Field, report: &mut dyn FnMut(&Field, Strin
     let containers = spec.containers.iter().enumerate().map(of("containers"));
     let inits = spec.init_containers.iter().flatten().enumerate().map(of("initContainers"));
     for (list, number, container) in containers.chain(inits) {
-        for (port_number, port) in container.ports.iter().flatten().enumerate() {
-            let at = at.key(list).index(number).key("ports").index(port_number);
-            if !PORTS.contains(&port.container_port) {
-                report(&at.key("containerPort"), format!("{} is no port; 1 to 65535 are", port.container_port));
+        for (nth, port) in container.ports.iter().flatten().enumerate() {
+            let at = at.key(list).index(number).key("ports").index(nth);
+            port_number(port.container_port, &at.key("containerPort"), report);
+            // Zero is what nobody says.
+            if let Some(host) = port.host_port.filter(|host| *host != 0) {
+                port_number(host, &at.key("hostPort"), report);
             }
-            if Protocol::read(port.protocol.as_deref()).is_none() {
-                let protocol = port.protocol.as_deref().unwrap_or_default();
-                report(&at.key("protocol"), format!("{protocol:?} is unknown; {PROTOCOLS}"));
-            }
+            protocol(port.protocol.as_deref().unwrap_or_default(), &at, report);
         }
     }
 }
 
-fn endpoint_slice(slice: &EndpointSlice, report: &mut dyn FnMut(&Field, String)) {
-    // Names are allowed in slices of that type, and lead where nobody can tell.
-    if slice.address_type == "FQDN" {
-        return;
+fn addresses(status: Option<&PodStatus>, report: &mut dyn FnMut(&Field, String)) {
+    let Some(status) = status else { return };
+    let at = Field::of("status");
+    if let Some(ip) = status.pod_ip.as_deref().filter(|ip| !ip.is_empty()) {
+        address(ip, &at.key("podIP"), report);
     }
-    for (number, endpoint) in slice.endpoints.iter().flatten().enumerate() {
-        for (address_number, address) in endpoint.addresses.iter().enumerate() {
-            if address.parse::<std::net::IpAddr>().is_err() {
-                let at = Field::of("endpoints").index(number).key("addresses").index(address_number);
-                report(&at, format!("{address:?} is no address"));
+    for (number, ip) in status.pod_ips.iter().flatten().enumerate() {
+        address(&ip.ip, &at.key("podIPs").index(number).key("ip"), report);
+    }
+}
+
+/// An IPv4 address within IPv6 is one to some who read it, and another to others.
+fn address(text: &str, at: &Field, report: &mut dyn FnMut(&Field, String)) {
+    match text.parse::<IpAddr>() {
+        Err(_) => report(at, format!("{text:?} is no address")),
+        Ok(IpAddr::V6(ip)) => {
+            if let Some(ip) = ip.to_ipv4_mapped() {
+                report(at, format!("{text:?} is an IPv4 address within IPv6; write {ip}"));
             }
         }
+        Ok(IpAddr::V4(_)) => {}
+    }
+}
+
+fn network(text: &str, such: &str, at: &Field, report: &mut dyn FnMut(&Field, String)) -> Option<IpNet> {
+    let network = text.parse::<IpNet>();
+    match network {
+        Err(_) => report(at, format!("{text:?} is no network such as {such}")),
+        Ok(IpNet::V6(v6)) if v6.addr().to_ipv4_mapped().is_some() => {
+            report(at, format!("{text:?} is an IPv4 address within IPv6; write a network of IPv4"));
+        }
+        Ok(_) => {}
+    }
+    network.ok()
+}
+
+fn port_number(number: i32, at: &Field, report: &mut dyn FnMut(&Field, String)) {
+    if !PORTS.contains(&number) {
+        report(at, format!("{number} is no port; 1 to 65535 are"));
+    }
+}
+
+/// Where an empty one is TCP.
+fn protocol(protocol: &str, at: &Field, report: &mut dyn FnMut(&Field, String)) {
+    if Protocol::or_tcp(Some(protocol)).is_none() {
+        report(&at.key("protocol"), format!("{protocol:?} is unknown; {PROTOCOLS}"));
     }
 }
 
 fn service_range(range: &ServiceCIDR, report: &mut dyn FnMut(&Field, String)) {
     let cidrs = range.spec.as_ref().and_then(|spec| spec.cidrs.as_ref());
     for (number, cidr) in cidrs.into_iter().flatten().enumerate() {
-        if cidr.parse::<IpNet>().is_err() {
-            report(&Field::of("spec.cidrs").index(number), format!("{cidr:?} is no network such as 10.96.0.0/12"));
-        }
+        network(cidr, "10.96.0.0/12", &Field::of("spec.cidrs").index(number), report);
     }
 }
 
