@@ -5,9 +5,8 @@
 use super::{pod::Pod, snapshot::Snapshot};
 
 /// What enforces NetworkPolicies, by parts of the names of its `DaemonSet`s, containers and images.
-pub(super) const ENGINES: [&str; 12] = [
+pub(super) const ENGINES: [&str; 11] = [
     "antrea",
-    "aws-node",
     "azure-npm",
     "calico",
     "canal",
@@ -19,19 +18,25 @@ pub(super) const ENGINES: [&str; 12] = [
     "romana",
     "weave",
 ];
+/// The argument by which the agent of Amazon's plug-in enforces NetworkPolicies; without it, it does not.
+pub(super) const AWS_ENFORCES: &str = "--enable-network-policy=true";
 /// Where flannel runs as its makers ship it.
 const FLANNEL: [&str; 2] = ["kube-flannel", "kube-system"];
 
 /// The `DaemonSet` of a network plug-in that enforces nothing, as `DaemonSet/namespace/name`, if no engine runs beside it.
 pub fn enforces_nothing(snapshot: &Snapshot) -> Option<String> {
     let daemons = || snapshot.pods.iter().filter(|pod| !pod.ended && pod.is_of_daemon_set());
-    let flannel = daemons().find(|pod| is_flannel(pod))?;
+    let idle = daemons().find(|pod| is_flannel(pod) || is_of_aws(pod) && !pod.enforces)?;
     let is_engine = |pod: &Pod| pod.enforces || ENGINES.iter().any(|engine| daemon_set(pod).contains(engine));
-    (!daemons().any(|pod| is_engine(pod))).then(|| format!("DaemonSet/{}/{}", flannel.namespace(), daemon_set(flannel)))
+    (!daemons().any(|pod| is_engine(pod))).then(|| format!("DaemonSet/{}/{}", idle.namespace(), daemon_set(idle)))
 }
 
 fn is_flannel(pod: &Pod) -> bool {
     FLANNEL.contains(&pod.namespace()) && daemon_set(pod).starts_with("kube-flannel")
+}
+
+fn is_of_aws(pod: &Pod) -> bool {
+    pod.namespace() == "kube-system" && daemon_set(pod) == "aws-node"
 }
 
 fn daemon_set(pod: &Pod) -> &str {
@@ -49,10 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn only_flannel_without_an_engine_is_known_to_enforce_nothing() {
+    fn what_is_known_to_enforce_nothing_and_has_no_engine_beside_it_is_found() {
         let flannel = || pod("kube-flannel", "DaemonSet/kube-flannel-ds");
         let ended = || Arc::new(Pod { ended: true, ..Pod::clone(&pod("kube-system", "DaemonSet/calico-node")) });
         let beside = || Arc::new(Pod { enforces: true, ..Pod::clone(&flannel()) });
+        let told = || Arc::new(Pod { enforces: true, ..Pod::clone(&pod("kube-system", "DaemonSet/aws-node")) });
         let none = "DaemonSet/kube-flannel/kube-flannel-ds";
         for (pods, wanted) in [
             (vec![], None),
@@ -67,6 +73,9 @@ mod tests {
             (vec![flannel(), pod("kube-system", "DaemonSet/kube-router")], None),
             (vec![beside()], None),
             (vec![pod("kube-system", "DaemonSet/canal")], None),
+            (vec![pod("kube-system", "DaemonSet/aws-node")], Some("DaemonSet/kube-system/aws-node")),
+            (vec![told(), pod("kube-system", "DaemonSet/kube-proxy")], None),
+            (vec![pod("kube-system", "DaemonSet/aws-node"), pod("calico-system", "DaemonSet/calico-node")], None),
             (vec![pod("shop", "DaemonSet/kube-flannel-ds")], None),
             (vec![pod("kube-flannel", "ReplicaSet/kube-flannel-ds")], None),
         ] {

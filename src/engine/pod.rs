@@ -174,11 +174,15 @@ fn ports(spec: &PodSpec) -> Arc<[ContainerPort]> {
     ports.into()
 }
 
-/// By the images and the names of containers, since an engine may run beside a network plug-in in one pod.
+/// By the images and the names of containers, since an engine may run beside a network plug-in in one pod; or by an argument that
+/// tells it to.
 fn enforces(spec: &PodSpec) -> bool {
-    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
     let is_engine = |name: &str| data_plane::ENGINES.iter().any(|engine| name.contains(engine));
-    containers.flat_map(|container| container.image.as_deref().into_iter().chain([&*container.name])).any(is_engine)
+    spec.containers.iter().chain(spec.init_containers.iter().flatten()).any(|container| {
+        let mut names = container.image.as_deref().into_iter().chain([&*container.name]);
+        let mut arguments = container.command.iter().chain(&container.args).flatten();
+        names.any(is_engine) || arguments.any(|argument| argument == data_plane::AWS_ENFORCES)
+    })
 }
 
 fn shares(spec: &PodSpec) -> Shares {
@@ -292,8 +296,11 @@ mod tests {
         let plain = json!({ "name": "kube-flannel", "image": "ghcr.io/flannel-io/flannel:v0.27.0" });
         let engine = json!({ "name": "b", "image": "registry.k8s.io/networking/kube-network-policies:v0.7.0" });
         let named = json!({ "name": "kube-network-policies", "image": "registry.example.com/mirror:7" });
+        let aws = |on: bool| json!({ "name": "aws-eks-nodeagent", "args": [format!("--enable-network-policy={on}")] });
         for (kind, containers, enforces) in [
             ("DaemonSet", json!([plain]), false),
+            ("DaemonSet", json!([{ "name": "aws-node" }, aws(false)]), false),
+            ("DaemonSet", json!([{ "name": "aws-node" }, aws(true)]), true),
             ("DaemonSet", json!([plain, engine]), true),
             ("DaemonSet", json!([plain, named]), true),
             ("ReplicaSet", json!([engine]), false),

@@ -237,7 +237,7 @@ fn an_object_of_another_kind_that_an_api_server_takes_is_taken() {
         ),
     ] {
         let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n{rest}\n");
-        let run = check(&[("zone.yaml", zone()), ("a.yaml", text)], &[]);
+        let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("a.yaml", text)], &[]);
         assert!(run.code < 2 && !run.stderr.contains("warning"), "{kind} {rest}: {run:?}");
     }
 }

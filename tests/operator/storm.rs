@@ -130,8 +130,9 @@ async fn bed() -> (Bed, BTreeMap<&'static str, Vec<String>>) {
 async fn storm(client: &Client, members: &BTreeMap<&'static str, Vec<String>>, seen: &Seen) {
     let (changes, is_over) = (Arc::new(AtomicUsize::default()), Arc::new(AtomicBool::default()));
     let mut lanes = JoinSet::new();
-    for namespace in members.values().flatten().cloned() {
-        let (client, changes, is_over) = (client.clone(), Arc::clone(&changes), Arc::clone(&is_over));
+    for namespace in members.values().flatten() {
+        let (namespace, client) = (namespace.clone(), client.clone());
+        let (changes, is_over) = (Arc::clone(&changes), Arc::clone(&is_over));
         lanes.spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
                 changes.fetch_add(come_and_go(&client, &namespace).await.unwrap(), Ordering::Relaxed);

@@ -108,14 +108,12 @@ pub struct Fault {
 
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut text = format!("{}: ", self.place);
-        for part in [&self.subject, &self.field.to_string()].into_iter().filter(|part| !part.is_empty()) {
-            text += &format!("{part}: ");
-        }
         let message: String = self.message.chars().take(LONGEST).collect();
-        let is_cut = message.len() < self.message.len();
+        let cut = if message.len() < self.message.len() { "…" } else { "" };
+        let place = [self.place.to_string(), self.subject.clone(), self.field.to_string()];
+        let place: String = place.iter().filter(|part| !part.is_empty()).map(|part| part.clone() + ": ").collect();
         // A name may hold what a terminal acts by.
-        let shown = text.chars().chain(message.chars()).chain(is_cut.then_some('…'));
-        shown.into_iter().try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))
+        let mut shown = place.chars().chain(message.chars()).chain(cut.chars());
+        shown.try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))
     }
 }
