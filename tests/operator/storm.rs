@@ -112,7 +112,7 @@ async fn bed() -> (Bed, BTreeMap<&'static str, Vec<String>>) {
     let names: Vec<String> = (0..LANES).map(|number| format!("team-{number:02}")).collect();
     let (enforced, observed) = names.split_at(LANES / 2);
     for name in names.iter().map(String::as_str).chain([OUTSIDE]) {
-        let labels = if observed.iter().any(|member| member == name) { json!({ LABEL: "in" }) } else { json!({}) };
+        let labels = if observed.iter().any(|member| member == name) { json!({ LABEL: ZONES[1] }) } else { json!({}) };
         let namespace = from_value(json!({ "metadata": { "name": name, "labels": labels } })).unwrap();
         bed.namespaces().create(&PostParams::default(), &namespace).await.unwrap();
     }
@@ -120,7 +120,7 @@ async fn bed() -> (Bed, BTreeMap<&'static str, Vec<String>>) {
     create_pod(&bed.client, OUTSIDE, "outside").await.unwrap();
     bed.start_operator().await;
     bed.apply(&bare_zone(ZONES[0], "Enforce", &format!("{{names: {enforced:?}}}"))).await;
-    bed.apply(&bare_zone(ZONES[1], "Observe", &format!("{{selector: {{matchLabels: {{{LABEL}: in}}}}}}"))).await;
+    bed.apply(&bare_zone(ZONES[1], "Observe", &format!("{{selector: {{matchLabels: {{{LABEL}: observed}}}}}}"))).await;
     bed.until_ready(ZONES[0]).await;
     bed.until_ready(ZONES[1]).await;
     (bed, ZONES.into_iter().zip([enforced.to_vec(), observed.to_vec()]).collect())
@@ -130,11 +130,12 @@ async fn bed() -> (Bed, BTreeMap<&'static str, Vec<String>>) {
 async fn storm(client: &Client, members: &BTreeMap<&'static str, Vec<String>>, seen: &Seen) {
     let (changes, is_over) = (Arc::new(AtomicUsize::default()), Arc::new(AtomicBool::default()));
     let mut lanes = JoinSet::new();
-    for namespace in members.values().flatten().cloned() {
+    let all = members.iter().flat_map(|(zone, members)| members.iter().map(|member| (*zone, member.clone())));
+    for (zone, namespace) in all {
         let (client, changes, is_over) = (client.clone(), Arc::clone(&changes), Arc::clone(&is_over));
         lanes.spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                changes.fetch_add(come_and_go(&client, &namespace).await.unwrap(), Ordering::Relaxed);
+                changes.fetch_add(come_and_go(&client, zone, &namespace).await.unwrap(), Ordering::Relaxed);
             }
         });
     }
@@ -151,7 +152,7 @@ async fn storm(client: &Client, members: &BTreeMap<&'static str, Vec<String>>, s
 }
 
 /// A policy, a pod and a label come, change and go. Gives how many changes that is.
-async fn come_and_go(client: &Client, namespace: &str) -> kube::Result<usize> {
+async fn come_and_go(client: &Client, zone: &str, namespace: &str) -> kube::Result<usize> {
     let (policies, pods) = (policies(client, namespace), pods(client, namespace));
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let (params, now) = (PatchParams::default(), DeleteParams::default().grace_period(0));
@@ -162,7 +163,7 @@ async fn come_and_go(client: &Client, namespace: &str) -> kube::Result<usize> {
     namespaces.patch(namespace, &params, &label(Value::Null)).await?;
     policies.patch(&name, &params, &Patch::Merge(json!({ "spec": { "ingress": [ingress(9443)] } }))).await?;
     pods.patch(&name, &params, &label(json!("changed"))).await?;
-    namespaces.patch(namespace, &params, &label(json!("in"))).await?;
+    namespaces.patch(namespace, &params, &label(json!(zone))).await?;
     policies.delete(&name, &now).await?;
     pods.delete(&name, &now).await?;
     Ok(8)
