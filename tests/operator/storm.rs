@@ -132,8 +132,7 @@ async fn storm(client: &Client, members: &BTreeMap<&'static str, Vec<String>>, s
     let mut lanes = JoinSet::new();
     let all = members.iter().flat_map(|(zone, members)| members.iter().map(|member| (*zone, member.clone())));
     for (zone, namespace) in all {
-        let client = client.clone();
-        let (changes, is_over) = (Arc::clone(&changes), Arc::clone(&is_over));
+        let (client, changes, is_over) = (client.clone(), Arc::clone(&changes), Arc::clone(&is_over));
         lanes.spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
                 changes.fetch_add(come_and_go(&client, zone, &namespace).await.unwrap(), Ordering::Relaxed);

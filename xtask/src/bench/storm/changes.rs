@@ -22,7 +22,7 @@ use crate::bench::objects::OUTSIDE;
 
 /// Begins the name of whatever comes and goes.
 pub(super) const PREFIX: &str = "storm-";
-/// Label of the namespaces of the zone that takes its namespaces by that.
+/// Label of namespaces, by which one of the zones takes its own.
 pub(super) const LABEL: &str = "bench.pcizone.dev/storm";
 /// As long as a name may be: the status is to be as large as it gets.
 const LONG: usize = 253;
@@ -31,6 +31,7 @@ const LONG: usize = 253;
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
     pub(super) number: usize,
+    pub(super) zone: &'static str,
     pub(super) namespace: String,
 }
 
@@ -128,7 +129,7 @@ impl Lane {
             }
             Step::DeletePod => pods.delete(&name, &now).await.map(drop),
             Step::Unlabel => self.label(client, Value::Null).await,
-            Step::Label => self.label(client, json!("in")).await,
+            Step::Label => self.label(client, json!(self.zone)).await,
         }
     }
 

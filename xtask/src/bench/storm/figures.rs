@@ -29,7 +29,9 @@ pub(super) fn group(rounds: &[Round], (largest, statuses): (usize, usize), peak:
     let figure = |name, what, spread, goal, kind| Figure { name, what, spread, goal, kind };
     let rate = of("per second", &|round| round.rate);
     let mut notes = vec![
-        format!("{RATE} changes a second were asked for, in two zones of 32 namespaces each"),
+        format!(
+            "{RATE} changes a second were asked for, in a zone of 48 namespaces that enforces and one of 16 that observes"
+        ),
         format!("{statuses} different statuses were seen; the operator had {:.0} MiB at most", peak / 1024.0),
         format!(
             "at rest {} changes were made that mean nothing for any zone",

@@ -26,7 +26,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use pcizone::api::{PciZone, PciZoneStatus};
+use pcizone::api::{FindingCounts, PciZone, PciZoneStatus};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -54,6 +54,8 @@ pub(super) struct Size {
 const RATE: u32 = 1000;
 /// Clients, and namespaces of both zones together.
 const LANES: usize = 64;
+/// Of these, those of the zone that observes. Each is a finding, and with more the status had no room for another.
+const OBSERVED: usize = 16;
 /// A zone that enforces, of namespaces by name; and one that observes, of namespaces by label.
 const ZONES: [&str; 2] = ["enforced", "observed"];
 /// How long a status may take to be right.
@@ -83,6 +85,14 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: changer}
 subjects: [{kind: ServiceAccount, name: changer, namespace: bench}]
 ";
 
+/// One of the zones.
+struct Zone {
+    name: &'static str,
+    namespaces: Vec<String>,
+    /// Before anything was changed.
+    findings: Option<FindingCounts>,
+}
+
 /// What came of one round.
 struct Round {
     rate: f64,
@@ -110,19 +120,16 @@ async fn rounds(bed: &mut Bed, size: &Size) -> Result<Group> {
     bed.add_nodes(1).await?;
     bed.add_pod_outside().await?;
     let changer = bed.client_of(MANIFEST, "changer").await?;
-    let lanes = bed.namespaces.iter().cloned().enumerate().map(|(number, namespace)| Lane { number, namespace });
-    let lanes: Vec<Lane> = lanes.collect();
     let statuses = Statuses::watch(&bed.admin);
     let (subject, _) = Subject::start(&bed.cluster).await?;
-    let members = make_zones(bed).await?;
-    for (zone, members) in &members {
-        let is_calm = |status: &PciZoneStatus| is_settled(status, members.len(), None);
-        statuses.until(zone, "the zone is in place", PATIENCE, is_calm).await?;
-    }
+    let zones = make_zones(bed, &statuses).await?;
+    let lanes = zones.iter().flat_map(|zone| zone.namespaces.iter().map(|namespace| (zone.name, namespace.clone())));
+    let lanes = lanes.enumerate().map(|(number, (zone, namespace))| Lane { number, zone, namespace });
+    let lanes: Vec<Lane> = lanes.collect();
     let mut rounds = Vec::new();
     for _ in 0..size.rounds {
         progress::step(&format!("{RATE} changes a second for {} s, and rest", size.storm.as_secs()));
-        let round = round(bed, size, &subject, (&changer, &lanes), &statuses, &members).await?;
+        let round = round(bed, size, &subject, (&changer, &lanes), &statuses, &zones).await?;
         progress::note(&figures::line(&round));
         rounds.push(round);
     }
@@ -136,7 +143,7 @@ async fn round(
     subject: &Subject,
     (changer, lanes): (&Client, &[Lane]),
     statuses: &Statuses,
-    members: &[(&str, Vec<String>)],
+    zones: &[Zone],
 ) -> Result<Round> {
     bed.log.begin(&bed.admin).await?;
     let before = Cpu::now(&bed.cluster, Some(subject.id()))?;
@@ -147,14 +154,13 @@ async fn round(
     // The first is the last change of the storm; the other one comes when all is calm.
     for there in [true, false] {
         let mut changed = Vec::new();
-        for (zone, members) in members {
-            let namespace = members.first().context("a zone without namespaces")?;
-            change_last(&bed.admin, namespace, there).await?;
-            changed.push((zone, members.len(), there.then_some(namespace.as_str()), Instant::now()));
+        for zone in zones {
+            change_last(&bed.admin, zone.first()?, there).await?;
+            changed.push((zone, Instant::now()));
         }
-        for (zone, members, last, at) in changed {
-            let is_right = |status: &PciZoneStatus| is_settled(status, members, last);
-            let seen = statuses.until(zone, "the status is right after a storm", PATIENCE, is_right).await?;
+        for (zone, at) in changed {
+            let is_right = |status: &PciZoneStatus| zone.is_calm(status, there);
+            let seen = statuses.until(zone.name, "the status is right after a storm", PATIENCE, is_right).await?;
             settled.push(seen.saturating_duration_since(at).as_secs_f64());
         }
     }
@@ -166,37 +172,55 @@ async fn round(
     Ok(Round { rate: done.rate(), writes, seconds, settled, at_rest, meaningless, cpu })
 }
 
-/// Nothing of the storm is in the status any more, all namespaces are members, and of the last policy it says what is so.
-/// That tells of each kind that was changed.
-fn is_settled(status: &PciZoneStatus, members: usize, last: Option<&str>) -> bool {
-    let about = |text: &str| status.top_findings.iter().any(|finding| finding.subject.contains(text));
-    let last_is_told = about(&format!("/{LAST}"));
-    let counted = status.scope.as_ref().and_then(|scope| usize::try_from(scope.namespace_count).ok());
-    status.findings.is_some() && !about(PREFIX) && last_is_told == last.is_some() && counted == Some(members)
+impl Zone {
+    fn first(&self) -> Result<&str> {
+        self.namespaces.first().map(String::as_str).context("a zone without namespaces")
+    }
+
+    /// Nothing of the storm is in the status any more, all namespaces are members, and the last policy alone is told where it
+    /// is there. That tells of each kind that was changed.
+    fn is_calm(&self, status: &PciZoneStatus, last: bool) -> bool {
+        let about = |text: &str| status.top_findings.iter().any(|finding| finding.subject.contains(text));
+        let is_whole = counted(status) == Some(self.namespaces.len());
+        is_whole && !about(PREFIX) && about(&format!("/{LAST}")) == last && (last || status.findings == self.findings)
+    }
 }
 
-/// Makes the zones, each of half of the namespaces. Gives these.
-async fn make_zones(bed: &Bed) -> Result<Vec<(&'static str, Vec<String>)>> {
-    let zones: Api<PciZone> = Api::all(bed.admin.clone());
-    let (enforced, observed) = bed.namespaces.split_at(LANES / 2);
-    let label = json!({ "metadata": { "labels": { LABEL: "in" } } });
+fn counted(status: &PciZoneStatus) -> Option<usize> {
+    status.scope.as_ref().and_then(|scope| usize::try_from(scope.namespace_count).ok())
+}
+
+/// Makes the zones, and waits until they are in place.
+async fn make_zones(bed: &Bed, statuses: &Statuses) -> Result<Vec<Zone>> {
+    let api: Api<PciZone> = Api::all(bed.admin.clone());
+    let namespaces: Api<Namespace> = Api::all(bed.admin.clone());
+    let (enforced, observed) = bed.namespaces.split_at(LANES - OBSERVED);
+    let label = json!({ "metadata": { "labels": { LABEL: ZONES[1] } } });
     for namespace in observed {
-        let namespaces: Api<Namespace> = Api::all(bed.admin.clone());
         namespaces.patch(namespace, &PatchParams::default(), &Patch::Merge(&label)).await?;
     }
-    let scopes = [json!({ "names": enforced }), json!({ "selector": { "matchLabels": { LABEL: "in" } } })];
+    let scopes = [json!({ "names": enforced }), json!({ "selector": { "matchLabels": { LABEL: ZONES[1] } } })];
     for ((name, mode), scope) in ZONES.into_iter().zip(["Enforce", "Observe"]).zip(scopes) {
         let zone = json!({
             "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone", "metadata": { "name": name },
             "spec": { "mode": mode, "scope": { "namespaces": scope } },
         });
         let zone: PciZone = serde_json::from_value(zone).context("cannot describe a zone")?;
-        zones
-            .create(&PostParams::default(), &zone)
-            .await
-            .with_context(|| format!("cannot create {}", zone.name_any()))?;
+        api.create(&PostParams::default(), &zone).await.with_context(|| format!("cannot create the zone {name}"))?;
     }
-    Ok(ZONES.into_iter().zip([enforced.to_vec(), observed.to_vec()]).collect())
+    let mut zones = Vec::new();
+    for (name, namespaces) in ZONES.into_iter().zip([enforced, observed]) {
+        // Before that the guards let no pod in.
+        let is_ready = |status: &PciZoneStatus| {
+            let mut conditions = status.conditions.iter();
+            let is_ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
+            is_ready && counted(status) == Some(namespaces.len())
+        };
+        statuses.until(name, "the zone is in place", PATIENCE, is_ready).await?;
+        let findings = api.get_status(name).await?.status.and_then(|status| status.findings);
+        zones.push(Zone { name, namespaces: namespaces.to_vec(), findings });
+    }
+    Ok(zones)
 }
 
 async fn change_last(client: &Client, namespace: &str, there: bool) -> Result<()> {
@@ -225,7 +249,8 @@ async fn rest(client: &Client, during: Duration) -> Result<usize> {
     let mut changes = 0;
     while started.elapsed() < during {
         ticks.tick().await;
-        let now = Timestamp::now().to_string();
+        // As precise as the API server reads it.
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         match changes % 3 {
             0 => {
                 let note = json!({ "metadata": { "annotations": { "bench.pcizone.dev/now": now } } });
