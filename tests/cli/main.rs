@@ -14,6 +14,5 @@ mod faults;
 mod input;
 mod properties;
 mod reach;
-mod speed;
 mod support;
 mod templates;

@@ -1,6 +1,6 @@
 //! What the operator costs, measured beside the same writes by a bare client; what its guards cost whoever creates a pod,
 //! beside the same creations without them, on a real control plane; how often statuses are written while very much changes; and
-//! what a judgement costs, in memory.
+//! what a judgement costs, in memory, and reading manifests.
 //!
 //! ```text
 //!  prepared cluster ─▶ phases ─▶ groups of figures, each with its floor ─▶ table or JSON
@@ -22,6 +22,7 @@ mod objects;
 mod phases;
 mod proc;
 mod progress;
+mod reading;
 mod rebuild;
 mod report;
 pub(crate) mod soak;
@@ -78,6 +79,8 @@ enum Part {
     Admission,
     /// What a judgement costs, in memory.
     Judgement,
+    /// What it costs to read manifests.
+    Reading,
     /// How often and how large statuses are written while much changes.
     Status,
 }
@@ -94,6 +97,7 @@ struct Size {
     steady: Duration,
     admission: admission::Size,
     judgement: judgement::Size,
+    reading: reading::Size,
     storm: storm::Size,
 }
 
@@ -107,6 +111,7 @@ const FULL: Size = Size {
     steady: Duration::from_secs(600),
     admission: admission::Size { namespaces: 5000, nodes: 1000, rounds: 5, alone: 400, together: 1000 },
     judgement: judgement::Size { namespaces: 5000, rounds: 9 },
+    reading: reading::Size { objects: 1500, rounds: 7, texts: 100 },
     storm: storm::Size { rounds: 3, storm: Duration::from_secs(45), rest: Duration::from_secs(30) },
 };
 const QUICK: Size = Size {
@@ -119,6 +124,7 @@ const QUICK: Size = Size {
     steady: Duration::from_secs(20),
     admission: admission::Size { namespaces: 500, nodes: 100, rounds: 2, alone: 200, together: 400 },
     judgement: judgement::Size { namespaces: 500, rounds: 3 },
+    reading: reading::Size { objects: 500, rounds: 3, texts: 10 },
     storm: storm::Size { rounds: 1, storm: Duration::from_secs(15), rest: Duration::from_secs(10) },
 };
 /// No phase takes longer, at whatever size; most take far less.
@@ -126,7 +132,7 @@ const PHASE: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let load = rebuild::in_release()?;
-    if arguments.only != Some(Part::Judgement) {
+    if !matches!(arguments.only, Some(Part::Judgement | Part::Reading)) {
         progress::step("Build the operator");
         crate::operator::build()?;
     }
@@ -173,6 +179,9 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     }
     if wants(Part::Judgement) {
         groups.extend(judgement::measure(&size.judgement)?);
+    }
+    if wants(Part::Reading) {
+        groups.extend(reading::measure(&size.reading)?);
     }
     if arguments.quick {
         warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());

@@ -132,7 +132,7 @@ fn manifests() -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 /// What this thread has used, which reads and judges by itself.
-fn cpu_time() -> anyhow::Result<Duration> {
+pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(used).context("the kernel says nothing sensible of CPU time")
 }
