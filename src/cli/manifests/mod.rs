@@ -25,7 +25,7 @@ use std::{
 };
 
 use k8s_openapi::{
-    api::{core::v1::Namespace, rbac::v1::RoleBinding},
+    api::core::v1::Namespace,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
@@ -388,10 +388,6 @@ impl Reader {
                 metadata.namespace = Some(own.unwrap_or_else(|| namespace.clone()));
             }
         }
-        if let Object::RoleBinding(binding) = object {
-            own_accounts(binding);
-        }
-        let metadata = object.metadata_mut();
         if kind == Kind::Pod {
             metadata.creation_timestamp.get_or_insert(Time(*now));
         }
@@ -413,14 +409,6 @@ impl Reader {
         let source = self.sources.get(spot.source).cloned().unwrap_or_default();
         let item = spot.item.and_then(|item| usize::try_from(item).ok());
         Place { source, line: spot.line.map(u64::from), item }
-    }
-}
-
-/// An account that a binding names without a namespace is one of its own.
-fn own_accounts(binding: &mut RoleBinding) {
-    let accounts = binding.subjects.iter_mut().flatten().filter(|subject| subject.kind == "ServiceAccount");
-    for account in accounts.filter(|account| account.namespace.as_deref().is_none_or(str::is_empty)) {
-        account.namespace.clone_from(&binding.metadata.namespace);
     }
 }
 

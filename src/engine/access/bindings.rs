@@ -104,8 +104,13 @@ impl From<ClusterRoleBinding> for Binding {
 }
 
 impl From<RoleBinding> for Binding {
-    fn from(RoleBinding { mut metadata, role_ref, subjects }: RoleBinding) -> Self {
+    fn from(RoleBinding { mut metadata, role_ref, mut subjects }: RoleBinding) -> Self {
         let namespace = metadata.namespace.get_or_insert_default();
+        // An account that is named without a namespace is one of the binding's own.
+        let accounts = subjects.iter_mut().flatten().filter(|subject| subject.kind == "ServiceAccount");
+        for account in accounts.filter(|account| account.namespace.as_deref().is_none_or(str::is_empty)) {
+            account.namespace = Some(namespace.clone());
+        }
         let role = match role_ref.kind.as_str() {
             "Role" => format!("{namespace}/{}", role_ref.name),
             _ => role_ref.name.clone(),
@@ -241,6 +246,9 @@ mod tests {
         let of_cluster_role = binding("ClusterRole", json!([{ "kind": "User", "name": "oidc:a/b" }]));
         assert_eq!((&*of_cluster_role.role, of_cluster_role.namespace()), ("edit", Some("vault")));
         assert_eq!(&*of_cluster_role.subjects, ["User/oidc:a/b".into()]);
+        let accounts = json!([{ "kind": "ServiceAccount", "name": "web" }, { "kind": "ServiceAccount", "name": "web", "namespace": "shop" }]);
+        let of_accounts = binding("Role", accounts);
+        assert_eq!(&*of_accounts.subjects, ["ServiceAccount/vault/web".into(), "ServiceAccount/shop/web".into()]);
     }
 
     #[test]
