@@ -53,7 +53,7 @@ pub(super) async fn read(
                 Err(refusal) => bail!("cannot list {}: {refusal}", kind.resource()),
             }
         } else {
-            kind.versions().first().copied().unwrap_or_default()
+            kind.version()
         };
         list(&client, kind, version, reader, progress).await?;
     }

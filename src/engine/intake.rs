@@ -236,9 +236,14 @@ impl Kind {
         Kind::ALL.iter().copied().find(|known| known.as_str() == kind && known.group() == group)
     }
 
+    /// The best of its versions.
+    pub fn version(self) -> &'static str {
+        self.versions().first().copied().unwrap_or_default()
+    }
+
     /// `group/version` of the best version, or the version alone in the first group.
     pub fn api_version(self) -> String {
-        let version = self.versions().first().copied().unwrap_or_default();
+        let version = self.version();
         match self.group() {
             "" => version.to_string(),
             group => format!("{group}/{version}"),

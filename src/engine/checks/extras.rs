@@ -155,12 +155,17 @@ fn words(case: &Case, extra: &Extra, what: &str) -> (String, String) {
         Direction::Ingress => format!("It lets {who} reach {mine} on {ports}; {what}."),
         Direction::Egress => format!("It lets {mine} reach {who} on {ports}; {what}."),
     };
+    (message, format!("{}; {}", extra.rule.field, pods_named(&pods)))
+}
+
+/// Pods by name, for the evidence of an opening.
+pub fn pods_named(pods: &[String]) -> String {
     let shown = pods.iter().take(PODS).cloned().collect::<Vec<_>>().join(", ");
     let more = match pods.len().saturating_sub(PODS) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    (message, format!("{}; pods: {shown}{more}", extra.rule.field))
+    format!("pods: {shown}{more}")
 }
 
 fn rule_ports(rule: &Rule) -> String {

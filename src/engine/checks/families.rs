@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{Case, Found};
+use super::{Case, Found, extras::pods_named};
 use crate::{
     api::FindingId,
     engine::reach::{
@@ -24,7 +24,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         return;
     }
     let mut differences: BTreeMap<Difference, Vec<String>> = BTreeMap::new();
-    for class in case.members().filter_map(|name| population.within(name)).flatten() {
+    for class in case.classes() {
         let Some(pods) = population.class(class).filter(|_| dual.contains(class)) else { continue };
         for direction in Direction::BOTH {
             let allows = case.reach.effective(class, direction).allows;
@@ -51,13 +51,9 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
                 format!("By {family}, and not by the other family, it lets {mine} reach {who} on {ports}.")
             }
         };
-        let evidence = format!("pods: {}", pods.iter().take(PODS).cloned().collect::<Vec<_>>().join(", "));
-        found.push(Found::new(FindingId::DualStackAsymmetry, policy, message).with_evidence(evidence));
+        found.push(Found::new(FindingId::DualStackAsymmetry, policy, message).with_evidence(pods_named(&pods)));
     }
 }
-
-/// Pods that the evidence names.
-const PODS: usize = 50;
 
 fn is_dual(class: &Class) -> bool {
     let has = |is: fn(&IpAddr) -> bool| class.pods.first().is_some_and(|pod| pod.ips.iter().any(is));

@@ -398,6 +398,11 @@ impl<'a> Case<'a> {
         self.zone.namespaces.declared.union(&self.zone.namespaces.held)
     }
 
+    /// The classes of pods in them.
+    pub fn classes(&self) -> impl Iterator<Item = u32> {
+        self.members().filter_map(|name| self.reach.population.within(name)).flatten()
+    }
+
     /// The namespace is one of them.
     pub fn is_member(&self, namespace: &str) -> bool {
         let namespaces = &self.zone.namespaces;

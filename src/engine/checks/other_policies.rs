@@ -24,7 +24,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let mut closed: BTreeMap<(&str, Direction), (&Rule, Traffic, Classes)> = BTreeMap::new();
     let mut ambiguous: BTreeMap<(&str, &str, Direction), Classes> = BTreeMap::new();
     let is_meant = |policy: &Compiled| matches!(policy.origin, Origin::Admin | Origin::Plugin);
-    for class in &classes(case) {
+    for class in case.classes() {
         if !case.reach.is_held_by(class, is_meant) {
             continue;
         }
@@ -69,12 +69,6 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         );
     }
     unread(case, found);
-}
-
-/// The classes of the zone.
-fn classes(case: &Case) -> Classes {
-    let members = case.members().filter_map(|name| case.reach.population.within(name));
-    members.fold(Classes::new(), |all, classes| all | classes)
 }
 
 /// What a flow declares and a policy of another kind denies.
@@ -128,7 +122,7 @@ fn disputes<'r>(case: &Case<'r>, class: u32, direction: Direction) -> BTreeSet<(
 
 /// Policies of which something is not understood that may hold for pods of the zone.
 fn unread(case: &Case, found: &mut Vec<Found>) {
-    let zone = classes(case);
+    let zone: Classes = case.classes().collect();
     let mut by_policy: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for unread in &case.reach.unread {
         let pods = &unread.may_select & &zone;

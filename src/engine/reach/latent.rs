@@ -42,10 +42,7 @@ impl Reach<'_> {
     ) -> Vec<Latent<'_>> {
         let Some(pods) = self.population.class(class) else { return Vec::new() };
         let side = Side { class: pods, direction, is_own };
-        let declared = self.declared.get(pods.namespace).into_iter().flatten();
-        let declared = declared.filter(|policy| policy.subject.contains(class));
-        let mut covering: Vec<&Rule> =
-            declared.flat_map(|policy| policy.rules(direction).into_iter().flatten()).collect();
+        let mut covering: Vec<&Rule> = self.declared_rules(class, direction).collect();
         let mut latent = Vec::new();
         for at in 0..self.stages.len() {
             let mut passed: Vec<&Rule> = Vec::new();

@@ -104,10 +104,15 @@ impl Reach<'_> {
     /// What is declared for pods of a class.
     pub fn declared(&self, class: u32, direction: Direction) -> Vec<Traffic> {
         let Some(pods) = self.population.class(class) else { return Vec::new() };
-        let policies = self.declared.get(pods.namespace).into_iter().flatten();
-        let policies = policies.filter(|policy| policy.subject.contains(class));
-        let rules = policies.flat_map(|policy| policy.rules(direction).into_iter().flatten());
+        let rules = self.declared_rules(class, direction);
         rules.flat_map(|rule| rule.traffic(direction, pods, &self.population)).collect()
+    }
+
+    /// The rules that are declared for pods of a class.
+    pub(super) fn declared_rules(&self, class: u32, direction: Direction) -> impl Iterator<Item = &Rule> {
+        let policies = self.population.class(class).and_then(|pods| self.declared.get(pods.namespace));
+        let policies = policies.into_iter().flatten().filter(move |policy| policy.subject.contains(class));
+        policies.flat_map(move |policy| policy.rules(direction).into_iter().flatten())
     }
 
     /// Nothing is open for pods of a class only because nothing denies it.
