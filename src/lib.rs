@@ -4,7 +4,7 @@
 //!  API server ──watch──▶ hub ──┬─▶ repair path: event → key → engine::plan → compare → at most one write
 //!                              └─▶ judge path : tick → engine::evaluate(&Snapshot, now) → status, events, metrics
 //! ```
-//! The direction is `api ← engine ← controllers ← main`. Everything that talks to a cluster is behind the
+//! The direction is `api ← engine ← evidence ← {controllers, cli} ← main`. Everything that talks to a cluster is behind the
 //! cargo feature `operator`.
 
 pub mod api;
@@ -12,4 +12,5 @@ pub mod cli;
 #[cfg(feature = "operator")]
 pub mod controllers;
 pub mod engine;
+pub mod evidence;
 pub mod reference;

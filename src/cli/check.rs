@@ -2,18 +2,11 @@
 
 use std::io::{self, BufWriter, Write};
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
-use serde::Serialize;
-
 use super::{Given, Outcome, Output, has_colours, input::Loaded, table, written};
 use crate::{
-    api::{ConditionType, Finding, FindingCounts, FindingState, Mode, Reason, Severity},
-    engine::{
-        self,
-        change::count,
-        shown,
-        snapshot::{Snapshot, ZoneRecord},
-    },
+    api::{ConditionType, Finding, FindingState, Severity},
+    engine::change::count,
+    evidence::{Judgement, Zone, judge},
 };
 
 const HEAD: [&str; 5] = ["SEVERITY", "STATE", "ID", "SUBJECT", "MESSAGE"];
@@ -34,28 +27,6 @@ pub struct Arguments {
     strict: bool,
 }
 
-/// The result.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    zones: Vec<Zone>,
-    /// Exactly what is there was judged, and not what the operator will make of it.
-    as_is: bool,
-    judged_at: Timestamp,
-}
-
-/// The judgement of one zone.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Zone {
-    name: String,
-    /// `None` where it cannot be read.
-    mode: Option<Mode>,
-    conditions: Vec<Condition>,
-    findings: Vec<Finding>,
-    counts: FindingCounts,
-}
-
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(complaint) = arguments.input.complaint() {
@@ -64,43 +35,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let Loaded { snapshot, as_is, now } = arguments.input.load()?;
     anyhow::ensure!(!snapshot.zones.is_empty(), "there is no PciZone, so there is nothing to judge by");
-    let report = Report { zones: zones(&snapshot, now), as_is, judged_at: now };
+    let judgement = judge(&snapshot, as_is, now);
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match arguments.output {
-        Output::Json => json(&mut out, &report),
-        Output::Table => text(&mut out, &report, arguments.strict, has_colours()),
+        Output::Json => json(&mut out, &judgement),
+        Output::Table => text(&mut out, &judgement, arguments.strict, has_colours()),
     };
     written(result.and_then(|()| out.flush()))?;
-    Ok(outcome(&report, arguments.strict))
+    Ok(outcome(&judgement, arguments.strict))
 }
 
-fn zones(snapshot: &Snapshot, now: Timestamp) -> Vec<Zone> {
-    let resolution = engine::resolve(snapshot);
-    let evaluations = engine::evaluate(snapshot, &resolution, now);
-    let zone = |record: &ZoneRecord| {
-        let evaluation = evaluations.get(record.name())?;
-        let mode = match record {
-            ZoneRecord::Readable(zone) => Some(zone.spec.mode),
-            ZoneRecord::Unreadable { .. } => None,
-        };
-        Some(Zone {
-            name: record.name().to_string(),
-            mode,
-            conditions: evaluation.status.conditions.clone(),
-            findings: evaluation.findings.iter().map(shown::whole).collect(),
-            counts: evaluation.status.findings.clone().unwrap_or_default(),
-        })
-    };
-    snapshot.zones.iter().filter_map(zone).collect()
-}
-
-fn outcome(report: &Report, strict: bool) -> Outcome {
-    let has = |state| report.zones.iter().flat_map(|zone| &zone.findings).any(|finding| finding.state == state);
-    if report.zones.iter().any(|zone| zone.unjudged().is_some()) {
+fn outcome(judgement: &Judgement, strict: bool) -> Outcome {
+    if judgement.zones.iter().any(|zone| zone.unjudged().is_some()) {
         Outcome::Unjudged
-    } else if has(FindingState::Violated)
-        || strict && has(FindingState::Unproven)
-        || report.zones.iter().any(|zone| zone.not_in_place().next().is_some())
+    } else if judgement.has(FindingState::Violated)
+        || strict && judgement.has(FindingState::Unproven)
+        || judgement.zones.iter().any(|zone| zone.not_in_place().next().is_some())
     {
         Outcome::Findings
     } else {
@@ -108,50 +58,25 @@ fn outcome(report: &Report, strict: bool) -> Outcome {
     }
 }
 
-impl Zone {
-    fn condition(&self, kind: ConditionType) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.type_ == kind.as_str())
-    }
-
-    /// Why it was not judged.
-    fn unjudged(&self) -> Option<&str> {
-        let nothing = |condition: &&Condition| condition.reason == Reason::MatchesNothing.as_str();
-        match self.mode {
-            None => self.condition(ConditionType::Ready).map(|condition| condition.message.as_str()),
-            Some(_) => self
-                .condition(ConditionType::NetworkSegmented)
-                .filter(nothing)
-                .map(|_| "it has no namespace, so nothing was judged"),
-        }
-    }
-
-    /// What is not as the zone declares, although no finding says which object it is.
-    fn not_in_place(&self) -> impl Iterator<Item = &Condition> {
-        let kinds = [ConditionType::NetworkSegmented, ConditionType::NodesDedicated];
-        let all = kinds.into_iter().filter_map(|kind| self.condition(kind));
-        all.filter(|condition| condition.status == "False")
-    }
-}
-
-fn json(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
+fn json(out: &mut impl Write, judgement: &Judgement) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, judgement)?;
     writeln!(out)
 }
 
-fn text(out: &mut impl Write, report: &Report, strict: bool, colours: bool) -> io::Result<()> {
-    let how = if report.as_is {
+fn text(out: &mut impl Write, judgement: &Judgement, strict: bool, colours: bool) -> io::Result<()> {
+    let how = if judgement.as_is {
         "exactly as it is"
     } else {
         "as it will be once the operator has carried out what the zones declare; --as-is judges what is there"
     };
-    writeln!(out, "Judged at {}, {how}.", report.judged_at)?;
-    for zone in &report.zones {
+    writeln!(out, "Judged at {}, {how}.", judgement.judged_at)?;
+    for zone in &judgement.zones {
         writeln!(out)?;
         writeln!(out, "{}", table::plain(&head(zone)))?;
         findings(out, &zone.findings, colours)?;
     }
     writeln!(out)?;
-    writeln!(out, "{}", summary(report, strict))
+    writeln!(out, "{}", summary(judgement, strict))
 }
 
 fn head(zone: &Zone) -> String {
@@ -191,8 +116,8 @@ fn colour(finding: &Finding) -> Option<&'static str> {
     }
 }
 
-fn summary(report: &Report, strict: bool) -> String {
-    let all = || report.zones.iter().flat_map(|zone| &zone.findings);
+fn summary(judgement: &Judgement, strict: bool) -> String {
+    let all = || judgement.findings();
     let of = |state| all().filter(|finding| finding.state == state).count();
     let by = |severity| {
         let violated = all().filter(|finding| finding.state == FindingState::Violated);
@@ -206,12 +131,12 @@ fn summary(report: &Report, strict: bool) -> String {
     ];
     let severities: Vec<String> =
         severities.into_iter().filter(|(n, _)| *n > 0).map(|(n, severity)| format!("{n} {severity}")).collect();
-    let in_place = report.zones.iter().flat_map(Zone::not_in_place).next();
+    let in_place = judgement.zones.iter().flat_map(Zone::not_in_place).next();
     let violated = match (of(FindingState::Violated), in_place) {
         (0, Some(condition)) => {
             format!("{} is {}: {}", condition.type_, condition.status, condition.message.trim_end_matches('.'))
         }
-        (0, None) if report.zones.iter().all(|zone| zone.unjudged().is_some()) => "nothing was judged".to_string(),
+        (0, None) if judgement.zones.iter().all(|zone| zone.unjudged().is_some()) => "nothing was judged".to_string(),
         (0, None) => "nothing is violated".to_string(),
         (n, _) => format!("{} ({})", count(n, "finding"), severities.join(", ")),
     };
@@ -224,5 +149,5 @@ fn summary(report: &Report, strict: bool) -> String {
         0 => String::new(),
         n => format!(", {n} accepted by exceptions"),
     };
-    format!("{}: {violated}{unproven}{accepted}.", count(report.zones.len(), "zone"))
+    format!("{}: {violated}{unproven}{accepted}.", count(judgement.zones.len(), "zone"))
 }
