@@ -12,6 +12,7 @@ pub mod access;
 pub mod arming;
 pub mod change;
 pub mod checks;
+pub mod compare;
 pub mod data_plane;
 mod dates;
 pub mod declaration;

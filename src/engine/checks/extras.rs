@@ -5,21 +5,21 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use ipnet::IpNet;
-
 use super::{Case, Found};
 use crate::{
     api::FindingId,
     engine::{
         change::count,
-        desired::networks::not_public,
         reach::{
-            By, Compiled, Direction, Latent, Rule, Selectors,
+            By, Compiled, Direction, Latent, Rule, Selectors, public_share,
             sets::{Classes, Peers, Traffic, first, without},
             words::{few, ports},
         },
     },
 };
+
+/// From which part of all public addresses of a family on it is the world, in thousandths.
+const WORLD: u128 = 250;
 
 /// Pods of others whose own policies are looked at to say which namespaces are connected.
 const OTHERS: usize = 2_000;
@@ -102,7 +102,7 @@ fn worlds(opened: Vec<(&str, Peers)>) -> Vec<&str> {
         let all = by_policy.entry(policy).or_default();
         *all = all.or(&peers.without_pods());
     }
-    let mut all: Vec<_> = by_policy.into_iter().map(|(policy, peers)| (share(&peers), policy, peers)).collect();
+    let mut all: Vec<_> = by_policy.into_iter().map(|(policy, peers)| (public_share(&peers), policy, peers)).collect();
     all.sort_by(|(one, first, _), (other, second, _)| (other, first).cmp(&(one, second)));
     let alone: Vec<&str> = all.iter().filter(|(share, ..)| *share >= WORLD).map(|(_, policy, _)| *policy).collect();
     if !alone.is_empty() {
@@ -112,42 +112,19 @@ fn worlds(opened: Vec<(&str, Peers)>) -> Vec<&str> {
     for (_, policy, peers) in all {
         together = together.or(&peers);
         blamed.push(policy);
-        if share(&together) >= WORLD {
+        if public_share(&together) >= WORLD {
             return blamed;
         }
     }
     Vec::new()
 }
 
-/// From which part of all public addresses of a family on it is the world, in thousandths.
-const WORLD: u128 = 250;
-
-/// How much of all public addresses some are, in thousandths, of the family of which they are more.
-fn share(peers: &Peers) -> u128 {
-    let mut public = Peers::of_network(&IpNet::V4(ipnet::Ipv4Net::default()));
-    // What is handed out of IPv6 so far.
-    public = public.or(&Peers::of_network(&IpNet::V6(GLOBAL_UNICAST)));
-    let public = not_public().fold(public, |left, net| left.minus(&Peers::of_network(&net)));
-    let some = peers.and(&public);
-    let v4 = |peers: &Peers| {
-        peers.v4.ranges().map(|r| u128::from(r.end().to_bits() - r.start().to_bits()) + 1).sum::<u128>()
-    };
-    // Whole networks of /64, so that thousand times of it is a number still.
-    let v6 = |peers: &Peers| peers.v6.ranges().map(|r| (r.end().to_bits() - r.start().to_bits()) >> 64).sum::<u128>();
-    let part = |some: u128, all: u128| some.saturating_mul(1000).checked_div(all).unwrap_or_default();
-    part(v4(&some), v4(&public)).max(part(v6(&some), v6(&public)))
-}
-
-/// `2000::/3`, the only part of IPv6 that is handed out as public addresses.
-const GLOBAL_UNICAST: ipnet::Ipv6Net =
-    ipnet::Ipv6Net::new_assert(std::net::Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-
 /// An opening in a sentence, and where it stands.
 fn words(case: &Case, extra: &Extra, what: &str) -> (String, String) {
     let pods = case.reach.pods(&extra.pods);
     let mine = few(&pods);
     let (who, ports) = if extra.traffic.is_empty() {
-        (case.reach.pods_to_come(&extra.selectors), rule_ports(extra.rule))
+        (case.reach.pods_to_come(&extra.selectors), extra.rule.port_words())
     } else {
         (case.reach.peers(&extra.traffic.peers, &extra.rule.selectors), ports(&extra.traffic.ports))
     };
@@ -166,12 +143,6 @@ pub fn pods_named(pods: &[String]) -> String {
         more => format!(" and {more} more"),
     };
     format!("pods: {shown}{more}")
-}
-
-fn rule_ports(rule: &Rule) -> String {
-    let named = rule.named.iter().map(|(protocol, name)| format!("{} {name}", protocol.as_str()));
-    let numbers = (!rule.numbers.is_empty()).then(|| ports(&rule.numbers));
-    numbers.into_iter().chain(named).collect::<Vec<_>>().join(" and ")
 }
 
 /// Namespaces of no zone that are linked to the zone by more than a flow: they are in scope, and nobody says so (12.5.2). Both

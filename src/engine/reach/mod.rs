@@ -12,32 +12,29 @@ mod end;
 mod labels;
 mod latent;
 pub mod other;
+mod partition;
 mod population;
 mod probe;
+mod public;
 mod rules;
 pub mod sets;
 mod stages;
 pub mod words;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 pub use end::End;
 pub use labels::{Labels, Term, Terms};
 pub use latent::Latent;
+pub use partition::Partition;
 pub use population::{Class, Population};
 pub use probe::Answer;
+pub use public::public_share;
 pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors};
 pub use stages::{Allow, By, Effective, Stage};
 
-use ipnet::IpNet;
-
 use self::{
     other::Unread,
-    rules::{networks, selector},
     sets::{Ports, Traffic},
 };
 use super::{policy::Policy, snapshot::Snapshot};
@@ -71,33 +68,19 @@ impl<'a> Reach<'a> {
 
     /// Looks at a cluster, and at policies by namespace that are not in force, to compare with.
     pub fn with_declared(snapshot: &'a Snapshot, declared_specs: BTreeMap<String, Vec<Arc<Policy>>>) -> Self {
-        let live = || snapshot.policies.values().flatten();
-        let mut named: BTreeSet<IpNet> =
-            live().filter_map(|policy| policy.spec.as_deref()).flat_map(networks).collect();
-        let specs = declared_specs.values().flatten().filter_map(|policy| policy.spec.as_deref());
-        named.extend(specs.flat_map(networks));
-        named.extend(snapshot.others.iter().flat_map(|other| other.networks(snapshot)));
-        let mut running: BTreeMap<&str, BTreeSet<&BTreeMap<String, String>>> = BTreeMap::new();
-        for pod in snapshot.pods.iter().filter(|pod| !pod.ended && !pod.shares.network) {
-            running.entry(pod.namespace()).or_default().insert(&pod.labels);
-        }
-        let would = live().filter_map(|policy| {
-            let namespace = policy.metadata.namespace.as_deref()?;
-            let selector = selector(policy.spec.as_deref()?)?;
-            let mut there = running.get(namespace).into_iter().flatten();
-            let selects_nobody = !there.any(|labels| selector.matches(labels));
-            selects_nobody.then(|| selector.example()).flatten().map(|labels| (namespace, labels))
-        });
-        let zones: Vec<&str> = declared_specs.keys().filter_map(|name| member(snapshot, name)).collect();
-        let others = snapshot.others.iter().flat_map(|other| other.would(snapshot, &zones, &running));
-        // What may hold for any pod may hold for those to come.
-        let has_others = !snapshot.others.is_empty() || !snapshot.hidden_kinds.is_empty();
-        let empty = zones.iter().filter(|name| has_others && !running.contains_key(**name));
-        let empty = empty.map(|name| (*name, BTreeMap::new()));
-        let would: Vec<_> = would.chain(others).chain(empty).collect();
-        let population = Population::new(snapshot, named, would);
+        let partition = Partition::new(snapshot, &declared_specs);
+        Self::parted(snapshot, declared_specs, &partition)
+    }
+
+    /// The same, with pods told apart by what else matters.
+    pub fn parted(
+        snapshot: &'a Snapshot,
+        declared_specs: BTreeMap<String, Vec<Arc<Policy>>>,
+        partition: &Partition,
+    ) -> Self {
+        let population = Population::new(snapshot, partition);
         let mut compiler = Compiler::new(&population);
-        let policies = live().map(|policy| compiler.network_policy(policy)).collect();
+        let policies = snapshot.policies.values().flatten().map(|policy| compiler.network_policy(policy)).collect();
         let declared = declared_specs.iter().map(|(namespace, policies)| {
             (namespace.clone(), policies.iter().map(|policy| compiler.network_policy(policy)).collect())
         });
@@ -140,9 +123,4 @@ fn holding(population: &Population, stages: &[Stage]) -> Vec<Vec<Holding>> {
         }
     }
     all
-}
-
-/// The name of a namespace, as long as the snapshot lives.
-fn member<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a str> {
-    snapshot.namespaces.get_key_value(name).map(|(name, _)| name.as_str())
 }

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use super::{
     labels::{Labels, Terms},
+    partition::{Partition, member},
     sets::{Classes, Family, Peers, first},
 };
 use crate::{
@@ -67,19 +68,15 @@ pub struct Population<'a> {
 }
 
 impl<'a> Population<'a> {
-    /// Puts the running pods of a cluster into classes. `would` are pods that policies would select and that are not there:
-    /// namespace and labels.
-    pub fn new(
-        snapshot: &'a Snapshot,
-        networks: impl IntoIterator<Item = IpNet>,
-        would: impl IntoIterator<Item = (&'a str, LabelMap)>,
-    ) -> Self {
-        let cuts = cuts(networks);
+    /// Puts the running pods of a cluster into classes.
+    pub fn new(snapshot: &'a Snapshot, partition: &Partition) -> Self {
+        let cuts = cuts(&partition.networks);
         let mut classes: BTreeMap<_, Vec<&Pod>> = BTreeMap::new();
         for pod in snapshot.pods.iter().filter(|pod| !pod.ended) {
             let place = Family::ALL.map(|family| address(pod, family).map(|ip| place(&cuts, ip)));
             let place: Place = [place.first().copied().flatten(), place.get(1).copied().flatten()];
-            let key = (pod.namespace(), &*pod.labels, &*pod.ports, pod.shares.network, place);
+            let apart = partition.apart.get(&*pod.key);
+            let key = (pod.namespace(), &*pod.labels, &*pod.ports, pod.shares.network, place, apart);
             classes.entry(key).or_default().push(pod);
         }
         let mut all = Vec::with_capacity(classes.len());
@@ -89,10 +86,10 @@ impl<'a> Population<'a> {
             all.push(Class { namespace, labels, ports, host_network, pods });
         }
         let real = count(all.len());
-        let would: BTreeSet<_> = would.into_iter().collect();
-        all.extend(would.into_iter().map(|(namespace, labels)| Class {
+        let would = partition.would.iter().filter_map(|(name, labels)| Some((member(snapshot, name)?, labels)));
+        all.extend(would.map(|(namespace, labels)| Class {
             namespace,
-            labels: labels.into(),
+            labels: labels.clone().into(),
             ports: Arc::default(),
             host_network: false,
             pods: Vec::new(),
@@ -320,13 +317,13 @@ fn count(n: usize) -> u32 {
 }
 
 /// The first address of each network, and the first one behind it.
-fn cuts(networks: impl IntoIterator<Item = IpNet>) -> Vec<IpAddr> {
+fn cuts<'n>(networks: impl IntoIterator<Item = &'n IpNet>) -> Vec<IpAddr> {
     let behind = |net: &IpNet| match net.broadcast() {
         IpAddr::V4(last) => last.to_bits().checked_add(1).map(|bits| IpAddr::V4(bits.into())),
         IpAddr::V6(last) => last.to_bits().checked_add(1).map(|bits| IpAddr::V6(bits.into())),
     };
     let cuts: BTreeSet<IpAddr> =
-        networks.into_iter().flat_map(|net| [Some(net.network()), behind(&net)]).flatten().collect();
+        networks.into_iter().flat_map(|net| [Some(net.network()), behind(net)]).flatten().collect();
     cuts.into_iter().collect()
 }
 

@@ -12,6 +12,7 @@ use super::{
     labels::Terms,
     population::{Class, Population},
     sets::{Classes, Peers, Ports, Traffic, first},
+    words,
 };
 use crate::{
     api::{Protocol, names},
@@ -164,6 +165,13 @@ impl Rule {
         }
         all.retain(|traffic| !traffic.is_empty());
         all
+    }
+
+    /// Its ports in words, those by name by their name.
+    pub fn port_words(&self) -> String {
+        let named = self.named.iter().map(|(protocol, name)| format!("{} {name}", protocol.as_str()));
+        let numbers = (!self.numbers.is_empty()).then(|| words::ports(&self.numbers));
+        numbers.into_iter().chain(named).collect::<Vec<_>>().join(" and ")
     }
 
     /// A port of this name is meant.

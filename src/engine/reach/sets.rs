@@ -183,6 +183,11 @@ impl Peers {
         if Arc::ptr_eq(v4, v6) && Arc::ptr_eq(v6, unknown) { Classes::clone(v4) } else { &(&**v4 | &**v6) | &**unknown }
     }
 
+    /// The same with other classes in place of these.
+    pub fn with_pods(&self, of: impl Fn(&Classes) -> Classes) -> Self {
+        Peers { pods: pairwise(&self.pods, &self.pods, |pods, _| of(pods)), v4: self.v4.clone(), v6: self.v6.clone() }
+    }
+
     /// Only the addresses.
     pub fn without_pods(&self) -> Self {
         Peers { v4: self.v4.clone(), v6: self.v6.clone(), ..Peers::default() }

@@ -124,6 +124,17 @@ impl Reach<'_> {
         !self.effective(class, direction).allows.iter().any(|allow| matches!(allow.by, By::Default))
     }
 
+    /// The declared policies by which some traffic of pods of a class is declared, in whole or in part.
+    pub fn declaring(&self, class: u32, direction: Direction, some: &Traffic) -> impl Iterator<Item = &Compiled> {
+        let pods = self.population.class(class);
+        let policies = pods.and_then(|pods| self.declared.get(pods.namespace)).into_iter().flatten();
+        policies.filter(move |policy| policy.subject.contains(class)).filter(move |policy| {
+            let rules = policy.rules(direction).into_iter().flatten();
+            let meant = rules.filter_map(|rule| pods.map(|pods| rule.traffic(direction, pods, &self.population)));
+            meant.flatten().any(|meant| !meant.and(some).is_empty())
+        })
+    }
+
     /// A policy that is meant holds for pods of a class.
     pub fn is_held_by(&self, class: u32, is_meant: impl Fn(&Compiled) -> bool) -> bool {
         self.all_holding(class).any(is_meant)

@@ -1,0 +1,149 @@
+//! What zones declare otherwise: their mode, their members, their flows, and every other field.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Side;
+use crate::{
+    api::{Flow, PciZone},
+    engine::{reach::words::few, snapshot::ZoneRecord},
+};
+
+/// The longest that a value is shown.
+const LONGEST: usize = 60;
+/// Fields of a zone that are told one by one.
+const FIELDS: usize = 20;
+
+/// A change of what a zone declares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declared {
+    /// The zone.
+    pub zone: String,
+    /// What differs, in a sentence.
+    pub words: String,
+}
+
+/// Zone by zone.
+pub(super) fn compare(before: &Side, after: &Side) -> Vec<Declared> {
+    let (was, is) = (zones(before), zones(after));
+    let names: BTreeSet<&str> = was.keys().chain(is.keys()).copied().collect();
+    let mut all = Vec::new();
+    for name in names {
+        let mut say = |words: String| all.push(Declared { zone: name.to_string(), words });
+        match (was.get(name), is.get(name)) {
+            (None, Some(_)) => say("the zone is new".to_string()),
+            (Some(_), None) => say("the zone is gone".to_string()),
+            (Some(Some(was)), Some(Some(is))) => zone(was, is, &mut say),
+            _ => {}
+        }
+        members(name, before, after, &mut say);
+    }
+    all
+}
+
+fn zones<'s>(side: &'s Side) -> BTreeMap<&'s str, Option<&'s PciZone>> {
+    let zone = |record: &'s ZoneRecord| match record {
+        ZoneRecord::Readable(zone) => (record.name(), Some(&**zone)),
+        ZoneRecord::Unreadable { .. } => (record.name(), None),
+    };
+    side.snapshot.zones.iter().map(zone).collect()
+}
+
+/// Namespaces and nodes that a zone gains or loses.
+fn members(zone: &str, before: &Side, after: &Side, say: &mut impl FnMut(String)) {
+    let of = |side: &Side| {
+        let zone = side.resolution.zone(zone);
+        let none = BTreeSet::new;
+        zone.map_or_else(|| (none(), none()), |zone| (zone.namespaces.declared.clone(), zone.nodes.declared.clone()))
+    };
+    let ((namespaces_were, nodes_were), (namespaces, nodes)) = (of(before), of(after));
+    for (kind, was, is) in [("namespace", &namespaces_were, &namespaces), ("node", &nodes_were, &nodes)] {
+        for (verb, some, others) in [("enters", is, was), ("leaves", was, is)] {
+            let moved: Vec<String> = some.difference(others).cloned().collect();
+            match moved.as_slice() {
+                [] => {}
+                [one] => say(format!("{kind} {one} {verb} the zone")),
+                many => say(format!("{kind}s {} {} the zone", few(many), verb.trim_end_matches('s'))),
+            }
+        }
+    }
+}
+
+fn zone(was: &PciZone, is: &PciZone, say: &mut impl FnMut(String)) {
+    if was.spec.mode != is.spec.mode {
+        say(format!("its mode changes from {:?} to {:?}", was.spec.mode, is.spec.mode));
+    }
+    flows(was, is, say);
+    let rest = |zone: &PciZone| {
+        let mut spec = serde_json::to_value(&zone.spec).unwrap_or_default();
+        if let Value::Object(spec) = &mut spec {
+            spec.remove("mode");
+            if let Some(Value::Object(segmentation)) = spec.get_mut("segmentation") {
+                segmentation.remove("flows");
+            }
+        }
+        spec
+    };
+    let mut fields = Vec::new();
+    differ("spec", &rest(was), &rest(is), &mut fields);
+    let more = fields.len().saturating_sub(FIELDS);
+    fields.into_iter().take(FIELDS).for_each(&mut *say);
+    if more > 0 {
+        say(format!("and {more} more of its fields differ"));
+    }
+}
+
+fn flows(was: &PciZone, is: &PciZone, say: &mut impl FnMut(String)) {
+    let by_name = |zone: &PciZone| -> BTreeMap<String, Flow> {
+        zone.spec.segmentation.flows.iter().map(|flow| (flow.name.clone(), flow.clone())).collect()
+    };
+    let (were, are) = (by_name(was), by_name(is));
+    let names: BTreeSet<&String> = were.keys().chain(are.keys()).collect();
+    for name in names {
+        match (were.get(name), are.get(name)) {
+            (None, Some(flow)) => say(format!(
+                "flow {name} is new; need: {} (owner {}, approved by {}, ticket {}, until {})",
+                flow.need, flow.owner, flow.approved_by, flow.ticket, flow.expires_at.0
+            )),
+            (Some(_), None) => say(format!("flow {name} is gone")),
+            (Some(one), Some(other)) => {
+                let json = |flow: &Flow| serde_json::to_value(flow).unwrap_or_default();
+                let mut fields = Vec::new();
+                differ("", &json(one), &json(other), &mut fields);
+                fields.into_iter().take(FIELDS).for_each(|field| say(format!("flow {name}: {field}")));
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// Fields that differ, each in words.
+fn differ(path: &str, was: &Value, is: &Value, fields: &mut Vec<String>) {
+    match (was, is) {
+        (Value::Object(was), Value::Object(is)) => {
+            let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                differ(&path, was.get(key).unwrap_or(&Value::Null), is.get(key).unwrap_or(&Value::Null), fields);
+            }
+        }
+        (was, is) if was == is => {}
+        (Value::Null, is) => fields.push(format!("{path} is now {}", short(is))),
+        (was, Value::Null) => fields.push(format!("{path} is gone, it was {}", short(was))),
+        (was, is) => fields.push(format!("{path} changes from {} to {}", short(was), short(is))),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    format!("{}…", text.chars().take(LONGEST).collect::<String>())
+}
