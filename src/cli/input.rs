@@ -33,6 +33,18 @@ pub struct Given {
     /// the live cluster is looked at, where this program is built for that.
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     pub files: Vec<PathBuf>,
+    /// How it is looked at.
+    #[command(flatten)]
+    pub reading: Reading,
+    /// The context of the kubeconfig by which the live cluster is reached.
+    #[cfg(feature = "operator")]
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    pub context: Option<String>,
+}
+
+/// How it is looked at.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Reading {
     /// The namespace of objects that name none.
     #[arg(short, long, default_value = "default", value_name = "NAMESPACE")]
     pub namespace: String,
@@ -46,10 +58,6 @@ pub struct Given {
     /// Say nothing of how far it is.
     #[arg(short, long)]
     pub quiet: bool,
-    /// The context of the kubeconfig by which the live cluster is reached.
-    #[cfg(feature = "operator")]
-    #[arg(long, value_name = "NAME", conflicts_with = "files")]
-    pub context: Option<String>,
 }
 
 /// What a command looks at, as it was found.
@@ -69,16 +77,41 @@ impl Given {
 
     /// Reads everything.
     pub(super) fn load(&self) -> anyhow::Result<Loaded> {
+        if self.files.is_empty() {
+            return self.reading.load(true, |reader, progress| self.read_live(reader, progress));
+        }
+        self.reading.load_files(&self.files)
+    }
+
+    #[cfg(feature = "operator")]
+    fn read_live(&self, reader: &mut Reader, progress: &mut Progress) -> anyhow::Result<String> {
+        super::live::read(self.context.as_deref(), reader, progress)
+    }
+
+    #[cfg(not(feature = "operator"))]
+    #[expect(clippy::unused_self, reason = "the other one asks it for its context")]
+    fn read_live(&self, _: &mut Reader, _: &mut Progress) -> anyhow::Result<String> {
+        anyhow::bail!("this program is built without what reads a live cluster")
+    }
+}
+
+impl Reading {
+    /// Reads files, folders and standard input.
+    pub(super) fn load_files(&self, files: &[PathBuf]) -> anyhow::Result<Loaded> {
+        self.load(false, |reader, progress| Ok(read_files(files, reader, progress)))
+    }
+
+    /// Takes in what is read. `live`: every object is one of a cluster.
+    pub(super) fn load(
+        &self,
+        live: bool,
+        read: impl FnOnce(&mut Reader, &mut Progress) -> anyhow::Result<String>,
+    ) -> anyhow::Result<Loaded> {
         let now = self.now.unwrap_or_else(|| Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
         let mut progress = Progress::new(self.quiet);
-        let live = self.files.is_empty();
         let settings = Settings { namespace: self.namespace.clone(), now, live };
         let mut reader = Reader::new(settings, around());
-        let read = if live {
-            self.read_live(&mut reader, &mut progress)?
-        } else {
-            self.read_files(&mut reader, &mut progress)
-        };
+        let read = read(&mut reader, &mut progress)?;
         progress.close();
         let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
         let skipped = skipped(&reader);
@@ -105,39 +138,28 @@ impl Given {
         }
         Ok(Loaded { snapshot, as_is, now })
     }
+}
 
-    fn read_files(&self, reader: &mut Reader, progress: &mut Progress) -> String {
-        let (sources, wrong) = files::sources(&self.files);
-        for (source, message) in wrong {
-            reader.fail(Place { source, ..Place::default() }, message);
-        }
-        let mut buffer = Vec::new();
-        for (number, source) in sources.iter().enumerate() {
-            let name = source.name();
-            match source.read(&mut buffer) {
-                Ok(()) => reader.read(&name, source.is_json(), &buffer),
-                Err(message) => reader.fail(Place { source: name, ..Place::default() }, message),
-            }
-            progress.tick(|seconds| {
-                let objects = count(reader.objects(), "object");
-                format!("{} of {} files, {objects}, {seconds:.1} s", number + 1, sources.len())
-            });
-        }
-        match sources.as_slice() {
-            [Source::Stdin] => "standard input".to_string(),
-            sources => count(sources.len(), "file"),
-        }
+fn read_files(files: &[PathBuf], reader: &mut Reader, progress: &mut Progress) -> String {
+    let (sources, wrong) = files::sources(files);
+    for (source, message) in wrong {
+        reader.fail(Place { source, ..Place::default() }, message);
     }
-
-    #[cfg(feature = "operator")]
-    fn read_live(&self, reader: &mut Reader, progress: &mut Progress) -> anyhow::Result<String> {
-        super::live::read(self.context.as_deref(), reader, progress)
+    let mut buffer = Vec::new();
+    for (number, source) in sources.iter().enumerate() {
+        let name = source.name();
+        match source.read(&mut buffer) {
+            Ok(()) => reader.read(&name, source.is_json(), &buffer),
+            Err(message) => reader.fail(Place { source: name, ..Place::default() }, message),
+        }
+        progress.tick(|seconds| {
+            let objects = count(reader.objects(), "object");
+            format!("{} of {} files, {objects}, {seconds:.1} s", number + 1, sources.len())
+        });
     }
-
-    #[cfg(not(feature = "operator"))]
-    #[expect(clippy::unused_self, reason = "the other one asks it for its context")]
-    fn read_live(&self, _: &mut Reader, _: &mut Progress) -> anyhow::Result<String> {
-        anyhow::bail!("this program is built without what reads a live cluster")
+    match sources.as_slice() {
+        [Source::Stdin] => "standard input".to_string(),
+        sources => count(sources.len(), "file"),
     }
 }
 

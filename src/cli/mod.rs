@@ -3,6 +3,8 @@
 //! Standard output is the result, standard error the progress. What cannot be judged is never passed over.
 
 pub mod check;
+pub mod diff;
+mod git;
 mod input;
 #[cfg(feature = "operator")]
 mod live;

@@ -28,7 +28,8 @@ pub fn judge(cluster: &Cluster, ask: &mut dyn FnMut(&Probe)) {
     });
 }
 
-fn snapshot(cluster: &Cluster) -> Snapshot {
+/// The same cluster as the engine sees it.
+pub fn snapshot(cluster: &Cluster) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for namespace in &cluster.namespaces {
         let name = namespace.metadata.name.clone().unwrap_or_default();

@@ -10,6 +10,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod differences;
 mod engine;
 mod mutants;
 mod oracle;

@@ -70,7 +70,8 @@ pub struct Verdict {
 }
 
 const ALWAYS: Verdict = Verdict { ingress: true, egress: true, allowed: true };
-const NEVER: Verdict = Verdict { ingress: false, egress: false, allowed: false };
+/// Nothing gets through.
+pub const NEVER: Verdict = Verdict { ingress: false, egress: false, allowed: false };
 
 /// Whether `from` may open a connection to that port of `to`.
 pub fn probe(cluster: &Cluster, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {

@@ -38,7 +38,7 @@ impl Source {
     pub fn is_json(&self) -> bool {
         match self {
             Source::Stdin => false,
-            Source::File(path) => path.extension().is_some_and(|extension| extension == "json"),
+            Source::File(path) => is_json(path),
         }
     }
 
@@ -149,13 +149,18 @@ impl Walk {
     }
 }
 
-fn is_hidden(path: &Path) -> bool {
+pub(in crate::cli) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// What a kustomization says is for kustomize, and need not even be an object.
-fn is_manifest(path: &Path) -> bool {
+pub(in crate::cli) fn is_manifest(path: &Path) -> bool {
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let is_kustomization = is_yaml && path.file_stem().is_some_and(|stem| stem == "kustomization");
-    (is_yaml || path.extension().is_some_and(|extension| extension == "json")) && !is_kustomization
+    (is_yaml || is_json(path)) && !is_kustomization
+}
+
+/// Whether the name of a file says that it is JSON.
+pub(in crate::cli) fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Side;
 use crate::{
-    api::{Flow, PciZone},
+    api::{Flow, Mode, PciZone},
     engine::{reach::words::few, snapshot::ZoneRecord},
 };
 
@@ -15,6 +15,9 @@ use crate::{
 const LONGEST: usize = 60;
 /// Fields of a zone that are told one by one.
 const FIELDS: usize = 20;
+
+/// What a cluster does with what opens.
+const CONFIRMED: &str = "; in a cluster that takes effect only once somebody confirms it";
 
 /// A change of what a zone declares.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,14 +62,16 @@ fn members(zone: &str, before: &Side, after: &Side, say: &mut impl FnMut(String)
         let none = BTreeSet::new;
         zone.map_or_else(|| (none(), none()), |zone| (zone.namespaces.declared.clone(), zone.nodes.declared.clone()))
     };
+    let enforces = |side: &Side| side.resolution.zone(zone).is_some_and(|zone| !zone.only_observes());
     let ((namespaces_were, nodes_were), (namespaces, nodes)) = (of(before), of(after));
     for (kind, was, is) in [("namespace", &namespaces_were, &namespaces), ("node", &nodes_were, &nodes)] {
-        for (verb, some, others) in [("enters", is, was), ("leaves", was, is)] {
+        for (one_does, many_do, some, others) in [("enters", "enter", is, was), ("leaves", "leave", was, is)] {
+            let confirmed = if one_does == "leaves" && enforces(before) { CONFIRMED } else { "" };
             let moved: Vec<String> = some.difference(others).cloned().collect();
             match moved.as_slice() {
                 [] => {}
-                [one] => say(format!("{kind} {one} {verb} the zone")),
-                many => say(format!("{kind}s {} {} the zone", few(many), verb.trim_end_matches('s'))),
+                [one] => say(format!("{kind} {one} {one_does} the zone{confirmed}")),
+                many => say(format!("{kind}s {} {many_do} the zone{confirmed}", few(many))),
             }
         }
     }
@@ -74,7 +79,9 @@ fn members(zone: &str, before: &Side, after: &Side, say: &mut impl FnMut(String)
 
 fn zone(was: &PciZone, is: &PciZone, say: &mut impl FnMut(String)) {
     if was.spec.mode != is.spec.mode {
-        say(format!("its mode changes from {:?} to {:?}", was.spec.mode, is.spec.mode));
+        let weakens = was.spec.mode == Mode::Enforce;
+        let confirmed = if weakens { CONFIRMED } else { "" };
+        say(format!("its mode changes from {:?} to {:?}{confirmed}", was.spec.mode, is.spec.mode));
     }
     flows(was, is, say);
     let rest = |zone: &PciZone| {

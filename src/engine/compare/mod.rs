@@ -9,6 +9,7 @@
 
 mod declared;
 mod doors;
+mod sentence;
 mod traffic;
 mod twins;
 
@@ -21,8 +22,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Resolution, checks::Found, desired::policies, evaluate, policy::Policy, reach::Direction, resolve, shown,
-    snapshot::Snapshot,
+    Resolution, checks::Found, desired::policies, evaluate, policy::Policy, resolve, shown, snapshot::Snapshot,
 };
 use crate::api::{Finding, FindingState};
 
@@ -160,17 +160,4 @@ fn findings(before: &Side, after: &Side, now: Timestamp) -> (Vec<Raised>, Vec<Ra
     let settled = before.iter().filter(|one| !is.contains_key(&key(one)));
     let shown = |(zone, found): &(String, Found)| Raised { zone: zone.clone(), finding: shown::whole(found) };
     (raised.map(shown).collect(), settled.map(shown).collect())
-}
-
-/// The other direction, seen from the other end.
-fn preposition(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    }
-}
-
-/// A policy in words, with its place.
-fn at(policy: &str, field: &str) -> String {
-    format!("{policy} {field}")
 }

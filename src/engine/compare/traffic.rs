@@ -7,22 +7,18 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Side, at, preposition, twins::Twins};
+use super::{Side, sentence::Words, twins::Twins};
 use crate::{
     api::names,
     engine::{
         ownership,
         policy::Policy,
         reach::{
-            By, Compiled, Direction, Effective, Reach, Selectors,
+            By, Compiled, Direction, Effective, Latent, Reach, Selectors,
             sets::{Classes, Traffic, without},
-            words::{few, ports},
         },
     },
 };
-
-/// The most pods at the other end that are asked whether they let it through too.
-const ASKED: u64 = 64;
 
 /// Some traffic that opens or closes for some pods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,8 +31,12 @@ pub struct Move {
     pub direction: &'static str,
     /// The pods, in words.
     pub pods: String,
+    /// The pods by namespace and name, the first fifty of them; none where there are none yet.
+    pub names: Vec<String>,
     /// Who is at the other end, in words.
     pub peers: String,
+    /// The same one by one: pods by what they have in common, and addresses.
+    pub ends: Vec<String>,
     /// The ports, in words.
     pub ports: String,
     /// What opens it, or what opened it before.
@@ -50,15 +50,31 @@ pub struct Move {
 }
 
 /// Traffic of some pods that is new, or gone.
-struct Moved<'r> {
-    direction: Direction,
-    by: By<'r>,
-    traffic: Traffic,
-    selectors: Vec<Selectors>,
-    pods: Classes,
-    flows: Vec<String>,
+pub(super) struct Moved<'r> {
+    pub(super) direction: Direction,
+    pub(super) by: By<'r>,
+    /// Nothing where only pods to come are meant.
+    pub(super) traffic: Traffic,
+    /// Pods to come that are meant too.
+    pub(super) selectors: Vec<Selectors>,
+    pub(super) pods: Classes,
+    pub(super) flows: Vec<String>,
     /// What denied it before, or denies it now.
-    isolated_by: Vec<String>,
+    pub(super) isolated_by: Vec<String>,
+}
+
+impl Moved<'_> {
+    fn new(direction: Direction, pods: Classes) -> Self {
+        Moved {
+            direction,
+            by: By::Default,
+            traffic: Traffic::default(),
+            selectors: Vec::new(),
+            pods,
+            flows: Vec::new(),
+            isolated_by: Vec::new(),
+        }
+    }
 }
 
 /// All that moves, what is the same for other pods said once.
@@ -87,8 +103,8 @@ impl<'r> Moves<'r> {
         }
     }
 
-    fn has(&self, direction: Direction, policy: &str, field: &str) -> bool {
-        self.0.contains_key(&(direction, Some((policy, field))))
+    fn of(&mut self, direction: Direction, policy: &'r str, field: &'r str) -> &mut [Moved<'r>] {
+        self.0.get_mut(&(direction, Some((policy, field)))).map(Vec::as_mut_slice).unwrap_or_default()
     }
 }
 
@@ -104,7 +120,15 @@ pub(super) fn openings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
             let declared = reach.declared(class, direction);
             let denied = isolated(&earlier);
             for allow in reach.effective(class, direction).allows {
-                let new = without(vec![allow.traffic], &had);
+                let is_whole = matches!(allow.by, By::Default) && !denied.is_empty();
+                let new = without(vec![allow.traffic.clone()], &had);
+                if is_whole && !new.is_empty() {
+                    // Nothing is denied any more; what little of it was open before is not worth the words.
+                    let pods = [class].into_iter().collect();
+                    let (by, traffic, isolated_by) = (allow.by, allow.traffic, denied.clone());
+                    moves.put(Moved { by, traffic, isolated_by, ..Moved::new(direction, pods) });
+                    continue;
+                }
                 let bare = without(new.clone(), &declared);
                 let covered = without(new, &bare);
                 for (traffic, is_covered) in
@@ -128,8 +152,20 @@ pub(super) fn openings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
     }
     let (_, partition) = twins.partitions();
     let others = Reach::parted(after.snapshot, before.snapshot.policies.clone(), partition);
-    to_come(&mut moves, &others, reach, &changed(before, after), is_meant);
-    said(&moves, &Words { reach, side: after, verb: "adds", other: &|class| twins.earlier(class).is_none() })
+    let was_open =
+        |class, direction| twins.earlier(class).is_some_and(|class| !twins.before.is_isolated(class, direction));
+    to_come(&mut moves, &others, reach, &changed(before, after), &was_open, is_meant);
+    said(
+        &moves,
+        &Words {
+            reach,
+            side: after,
+            other: before,
+            is_opening: true,
+            twin: &|class| twins.earlier(class),
+            there: &twins.before,
+        },
+    )
 }
 
 /// What closes.
@@ -142,26 +178,32 @@ pub(super) fn closings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
             let has: Vec<Traffic> = later.allows.iter().map(|allow| twins.as_earlier(&allow.traffic)).collect();
             let denies = isolated(&later);
             for allow in reach.effective(class, direction).allows {
-                for traffic in without(vec![allow.traffic], &has) {
-                    let flows = flows(reach, before, class, direction, &traffic);
+                let gone = without(vec![allow.traffic.clone()], &has);
+                let is_whole = matches!(allow.by, By::Default) && !denies.is_empty() && !gone.is_empty();
+                let gone = if is_whole { vec![allow.traffic] } else { gone };
+                for traffic in gone {
+                    let flows = if is_whole { Vec::new() } else { flows(reach, before, class, direction, &traffic) };
                     let (isolated_by, pods) = (denies.clone(), [class].into_iter().collect());
-                    moves.put(Moved {
-                        direction,
-                        by: allow.by,
-                        traffic,
-                        selectors: Vec::new(),
-                        pods,
-                        flows,
-                        isolated_by,
-                    });
+                    moves.put(Moved { by: allow.by, traffic, flows, isolated_by, ..Moved::new(direction, pods) });
                 }
             }
         }
     }
     let (partition, _) = twins.partitions();
     let others = Reach::parted(before.snapshot, after.snapshot.policies.clone(), partition);
-    to_come(&mut moves, &others, reach, &changed(after, before), is_meant);
-    said(&moves, &Words { reach, side: before, verb: "removes", other: &|class| twins.later(class).is_none() })
+    let is_open = |class, direction| twins.later(class).is_none_or(|class| !twins.after.is_isolated(class, direction));
+    to_come(&mut moves, &others, reach, &changed(after, before), &is_open, is_meant);
+    said(
+        &moves,
+        &Words {
+            reach,
+            side: before,
+            other: after,
+            is_opening: false,
+            twin: &|class| twins.later(class),
+            there: &twins.after,
+        },
+    )
 }
 
 /// Classes that are compared: those on the network of their node are under no policy.
@@ -208,49 +250,51 @@ fn changed(other: &Side, side: &Side) -> BTreeSet<String> {
 }
 
 /// What changed policies allow pods to come: those that are meant now are told already. `others` is the same side, with the
-/// policies of the other side to compare with.
+/// policies of the other side to compare with. Where the other side denies nothing, or has no such pods, nothing is to come.
 fn to_come<'r>(
     moves: &mut Moves<'r>,
     others: &'r Reach,
     reach: &Reach,
     changed: &BTreeSet<String>,
+    is_open: &dyn Fn(u32, Direction) -> bool,
     is_meant: &dyn Fn(&str) -> bool,
 ) {
     let is_changed = |policy: &Compiled| changed.contains(&*policy.name);
+    let nobody = |selectors: &Selectors| {
+        others.population.peers(Some(&selectors.namespaces), &selectors.pods).all_pods().is_empty()
+    };
     for class in meant(others, is_meant) {
         for direction in Direction::BOTH {
-            for latent in others.latent(class, direction, is_changed, &|_| false) {
-                if moves.has(direction, &latent.policy.name, &latent.rule.field)
-                    && latent.rule.selectors.len() == latent.selectors.len()
-                {
+            if is_open(class, direction) {
+                continue;
+            }
+            for Latent { policy, rule, selectors } in others.latent(class, direction, is_changed, &|_| false) {
+                let (later, now): (Vec<_>, Vec<_>) = selectors.into_iter().partition(nobody);
+                let told = moves.of(direction, &policy.name, &rule.field);
+                let later = if told.is_empty() {
+                    later.into_iter().chain(now).collect()
+                } else {
+                    told.iter_mut()
+                        .filter(|told| told.pods.contains(class))
+                        .for_each(|told| told.selectors.clone_from(&now));
+                    later
+                };
+                if later.is_empty() {
                     continue;
                 }
-                let is_bare = reach.latent(class, direction, is_changed, &|_| false);
-                let is_bare = is_bare
-                    .iter()
-                    .any(|bare| bare.policy.name == latent.policy.name && bare.rule.field == latent.rule.field);
-                let flows = if is_bare { Vec::new() } else { vec!["what the zone declares".to_string()] };
-                moves.put(Moved {
-                    direction,
-                    by: By::Rule(latent.policy, latent.rule),
-                    traffic: Traffic::default(),
-                    selectors: latent.selectors,
-                    pods: [class].into_iter().collect(),
-                    flows,
-                    isolated_by: Vec::new(),
+                let bare = reach.latent(class, direction, is_changed, &|_| false);
+                let is_bare = bare.iter().any(|bare| {
+                    bare.policy.name == policy.name
+                        && bare.rule.field == rule.field
+                        && later.iter().any(|one| bare.selectors.contains(one))
                 });
+                let flows = if is_bare { Vec::new() } else { vec!["what the zone declares".to_string()] };
+                let pods = [class].into_iter().collect();
+                let by = By::Rule(policy, rule);
+                moves.put(Moved { by, selectors: later, flows, ..Moved::new(direction, pods) });
             }
         }
     }
-}
-
-/// How moves are put into words.
-struct Words<'w> {
-    reach: &'w Reach<'w>,
-    side: &'w Side<'w>,
-    verb: &'static str,
-    /// Pods of a class are not there on the other side.
-    other: &'w dyn Fn(u32) -> bool,
 }
 
 fn said(moves: &Moves, words: &Words) -> Vec<Move> {
@@ -259,73 +303,4 @@ fn said(moves: &Moves, words: &Words) -> Vec<Move> {
     all.sort_by(|one, other| (!one.flows.is_empty(), one).cmp(&(!other.flows.is_empty(), other)));
     all.dedup();
     all
-}
-
-impl Words<'_> {
-    fn say(&self, moved: &Moved) -> Move {
-        let Moved { direction, traffic, .. } = moved;
-        let namespace =
-            moved.pods.min().and_then(|class| self.reach.population.class(class)).map(|class| class.namespace);
-        let zone = namespace.and_then(|namespace| self.side.zone(namespace)).map(str::to_string);
-        let pods = self.reach.described(&moved.pods);
-        let (peers, on) = if traffic.is_empty() {
-            let on = match moved.by {
-                By::Rule(_, rule) => rule.port_words(),
-                By::Default => String::new(),
-            };
-            (self.reach.pods_to_come(&moved.selectors), on)
-        } else {
-            (self.reach.parties(&traffic.peers), ports(&traffic.ports))
-        };
-        let is_opening = self.verb == "adds";
-        let (newcomer, gone) = if is_opening { ("new ", "") } else { ("", ", which are gone") };
-        let is_there = |classes: &Classes| {
-            !classes.is_empty()
-                && classes
-                    .iter()
-                    .all(|class| self.reach.population.class(class).is_some_and(|class| !class.pods.is_empty()))
-        };
-        let all_other = |classes: &Classes| is_there(classes) && classes.iter().all(|class| (self.other)(class));
-        let peer_pods = traffic.peers.all_pods();
-        let peers = if traffic.peers.has_no_address() && all_other(&peer_pods) {
-            format!("{newcomer}{peers}{gone}")
-        } else {
-            peers
-        };
-        let pods = if all_other(&moved.pods) { format!("{newcomer}{pods}{gone}") } else { pods };
-        let mut notes = Vec::new();
-        let by = match moved.by {
-            By::Rule(policy, rule) => at(&policy.name, &rule.field),
-            By::Default => "no policy".to_string(),
-        };
-        match (is_opening, moved.by, moved.isolated_by.is_empty()) {
-            (true, By::Default, true) => notes.push("no policy denies it".to_string()),
-            (true, By::Default, false) => {
-                notes.push(format!("no policy denies it any more; {} did", few(&moved.isolated_by)));
-            }
-            (false, By::Default, false) => notes.push(format!("{} denies it now", few(&moved.isolated_by))),
-            _ => {}
-        }
-        if is_opening && traffic.peers.has_no_address() && !peer_pods.is_empty() && peer_pods.len() <= ASKED {
-            let answers = |class| self.reach.answers(class, *direction, &moved.pods, &traffic.ports);
-            if !peer_pods.iter().any(answers) {
-                notes.push("the other end does not let it through".to_string());
-            }
-        }
-        let coverage = match (is_opening, moved.flows.as_slice()) {
-            (true, []) if zone.is_some() => "; no flow covers it".to_string(),
-            (_, []) => String::new(),
-            (true, flows) => format!("; covered by {}", few(flows)),
-            (false, flows) => format!("; it was covered by {}", few(flows)),
-        };
-        let said = if notes.is_empty() { String::new() } else { format!("; {}", notes.join("; ")) };
-        let words = format!(
-            "{} {} {} {peers} on {on} for {pods}{coverage} ({by}){said}",
-            self.verb,
-            direction.as_str(),
-            preposition(*direction),
-        );
-        let (pods, flows) = (pods, moved.flows.clone());
-        Move { zone, direction: direction.as_str(), pods, peers, ports: on, by, flows, notes, words }
-    }
 }

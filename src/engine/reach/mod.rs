@@ -7,6 +7,7 @@
 //! The rules are those of `networking.k8s.io/v1`, and of the kinds in `other`. What no policy governs (the own node, host
 //! networks, Services, routes) are doors; the API server is another file's.
 
+pub mod described;
 pub mod doors;
 mod end;
 mod labels;

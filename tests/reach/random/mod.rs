@@ -30,10 +30,13 @@ const SHRINKS: u32 = 20_000;
 
 /// A cluster and what is asked about it: each end to each other end, on each port.
 #[derive(Clone, Debug)]
-struct Case {
-    cluster: Cluster,
-    ends: Vec<End>,
-    ports: Vec<(Protocol, u16)>,
+pub struct Case {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Who asks, and is asked for.
+    pub ends: Vec<End>,
+    /// On which ports.
+    pub ports: Vec<(Protocol, u16)>,
 }
 
 /// The smallest case found on which the judge is not of the opinion of the oracle.
@@ -84,7 +87,8 @@ fn first_disagreement(case: &Case, engine: &Judge) -> Option<String> {
     disagreement
 }
 
-fn case() -> impl Strategy<Value = Case> {
+/// A random case.
+pub fn case() -> impl Strategy<Value = Case> {
     prop_oneof![
         2 => case_of(&focus::EVERYTHING),
         2 => case_of(&focus::SELECTORS),
