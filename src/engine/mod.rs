@@ -24,6 +24,7 @@ pub mod evictions;
 mod evidence;
 mod exceptions;
 pub mod facts;
+pub mod graph;
 pub mod guards;
 mod held;
 pub mod insecure;

@@ -194,6 +194,11 @@ impl Resolution {
         self.namespaces.get(name)
     }
 
+    /// The zone whose member a namespace is.
+    pub fn zone_of(&self, namespace: &str) -> Option<&str> {
+        self.namespace(namespace).filter(|claim| claim.is_member())?.zone.as_deref()
+    }
+
     /// Who answers for each namespace.
     pub fn namespaces(&self) -> impl Iterator<Item = (&str, &Claim)> {
         self.namespaces.iter().map(|(name, claim)| (name.as_str(), claim))

@@ -98,7 +98,7 @@ impl<'a> Side<'a> {
 
     /// The zone of a namespace.
     fn zone(&self, namespace: &str) -> Option<&str> {
-        self.resolution.namespace(namespace).filter(|claim| claim.is_member())?.zone.as_deref()
+        self.resolution.zone_of(namespace)
     }
 }
 
@@ -127,6 +127,24 @@ pub fn compare(base: &Snapshot, head: &Snapshot, now: Timestamp) -> Difference {
         settled,
         unread: unread.into_iter().collect(),
     }
+}
+
+/// What is open for the pods of zones that no flow declares, as what opens when the policies of others are added to what is
+/// declared.
+pub fn beyond(snapshot: &Snapshot, now: Timestamp) -> Vec<Move> {
+    let after = Side::new(snapshot, now);
+    let mut alone = snapshot.clone();
+    for (namespace, policies) in &after.declared {
+        alone.policies.insert(namespace.clone(), policies.clone());
+    }
+    alone.others.clear();
+    alone.hidden_kinds.clear();
+    let before = Side { snapshot: &alone, resolution: after.resolution.clone(), declared: after.declared.clone() };
+    let twins = twins::Twins::new(&before, &after);
+    let is_meant = |namespace: &str| after.zone(namespace).is_some();
+    let mut moves = traffic::openings(&twins, &before, &after, &is_meant);
+    moves.retain(|one| one.flows.is_empty());
+    moves
 }
 
 /// What is found on one side only, or is worse on the other one.
