@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     manifests::{
-        Faults, Input, Place, Reader, Settings,
+        Faults, Input, Place, Places, Reader, Settings,
         files::{self, Source},
     },
     progress::Progress,
@@ -55,6 +55,7 @@ pub struct Given {
 /// What a command looks at, as it was found.
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
+    pub(super) places: Places,
     /// It is exactly what is there.
     pub(super) as_is: bool,
     pub(super) now: Timestamp,
@@ -83,7 +84,7 @@ impl Given {
         let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
         let skipped = skipped(&reader);
         warn(reader.warnings());
-        let Input { mut snapshot, counts } = reader.finish()?;
+        let Input { mut snapshot, counts, places } = reader.finish()?;
         progress.tell(&said);
         if let Some(skipped) = skipped {
             progress.tell(&skipped);
@@ -103,7 +104,7 @@ impl Given {
             }
             snapshot = settled::settled(snapshot, now);
         }
-        Ok(Loaded { snapshot, as_is, now })
+        Ok(Loaded { snapshot, places, as_is, now })
     }
 
     fn read_files(&self, reader: &mut Reader, progress: &mut Progress) -> String {

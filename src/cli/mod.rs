@@ -9,7 +9,6 @@ mod live;
 pub mod manifests;
 mod progress;
 pub mod reach;
-mod table;
 
 use std::{
     io::{self, IsTerminal},
@@ -44,7 +43,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// How a result is shown.
+/// How `reach` shows its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
