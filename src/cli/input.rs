@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     manifests::{
-        Faults, Input, Place, Reader, Settings,
+        Faults, Input, Place, Places, Reader, Settings,
         files::{self, Source},
     },
     progress::Progress,
@@ -63,6 +63,7 @@ pub struct Reading {
 /// What a command looks at, as it was found.
 pub(super) struct Loaded {
     pub(super) snapshot: Snapshot,
+    pub(super) places: Places,
     /// It is exactly what is there.
     pub(super) as_is: bool,
     pub(super) now: Timestamp,
@@ -116,7 +117,7 @@ impl Reading {
         let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
         let skipped = skipped(&reader);
         warn(reader.warnings());
-        let Input { mut snapshot, counts } = reader.finish()?;
+        let Input { mut snapshot, counts, places } = reader.finish()?;
         progress.tell(&said);
         if let Some(skipped) = skipped {
             progress.tell(&skipped);
@@ -136,7 +137,7 @@ impl Reading {
             }
             snapshot = settled::settled(snapshot, now);
         }
-        Ok(Loaded { snapshot, as_is, now })
+        Ok(Loaded { snapshot, places, as_is, now })
     }
 }
 

@@ -11,7 +11,6 @@ mod live;
 pub mod manifests;
 mod progress;
 pub mod reach;
-mod table;
 
 use std::{
     io::{self, IsTerminal},
@@ -46,7 +45,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// How a result is shown.
+/// How `reach` shows its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.

@@ -3,10 +3,23 @@
 //! ```text
 //!  Snapshot ──judge──▶ Judgement ──┬─▶ text, CSV
 //!                                  ├─▶ JSON, YAML, JUnit, SARIF, OSCAL
+//!                                  ├─▶ pictures
 //!                                  └─▶ pages
 //! ```
 //! Every form is made of the same judgement and leaves no finding out. Equal judgements give equal bytes.
 
+pub(crate) mod columns;
+mod csv;
+mod form;
+mod json;
 mod judgement;
+mod junit;
+mod oscal;
+mod picture;
+mod sarif;
+mod text;
+mod words;
+mod yaml;
 
-pub use judgement::{Judgement, Zone, judge};
+pub use form::{Form, Manner};
+pub use judgement::{Judgement, Place, Zone, judge};

@@ -27,7 +27,7 @@ fn the_exit_code_says_how_it_ended() {
         ("a zone without a namespace", vec![zone()], none, 2),
         ("no text", vec![zone(), "a: [".to_string()], none, 2),
         ("no such argument", vec![zone()], &["--colour"], 3),
-        ("no such output", vec![zone()], &["-o", "yaml"], 3),
+        ("no such output", vec![zone()], &["-o", "xml"], 3),
         ("no such moment", vec![zone()], &["--now", "yesterday"], 3),
     ] {
         let names: Vec<String> = (0..manifests.len()).map(|number| format!("{number}.yaml")).collect();

@@ -11,6 +11,7 @@
 mod bombs;
 mod check;
 mod faults;
+mod forms;
 mod input;
 mod properties;
 mod reach;

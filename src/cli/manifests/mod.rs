@@ -12,13 +12,14 @@ mod fault;
 pub mod files;
 mod locate;
 mod object;
+mod places;
 mod schema;
 mod typed;
 mod valid;
 mod value;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     fmt::{self, Display, Formatter},
     mem,
@@ -44,6 +45,7 @@ use crate::{
 };
 
 pub use fault::{Fault, Field, Place, Step};
+pub use places::Places;
 
 /// The most objects of one run.
 const OBJECTS: usize = 1_000_000;
@@ -76,9 +78,7 @@ type Parse = fn(&str, &mut dyn FnMut(Read)) -> Result<(), Unparsable>;
 pub struct Reader {
     settings: Settings,
     intake: Intake,
-    sources: Vec<String>,
-    /// Where each object was read.
-    places: HashMap<Box<str>, Spot>,
+    places: Places,
     /// Namespaces that something lies in.
     namespaces: BTreeSet<String>,
     counts: BTreeMap<Kind, usize>,
@@ -90,7 +90,7 @@ pub struct Reader {
 }
 
 /// A place, small.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Spot {
     source: usize,
     line: Option<u32>,
@@ -142,6 +142,8 @@ pub struct Input {
     pub snapshot: Snapshot,
     /// How many there are of each kind.
     pub counts: BTreeMap<Kind, usize>,
+    /// Where they were read. Nowhere in a cluster.
+    pub places: Places,
 }
 
 /// The text that is being read.
@@ -158,8 +160,7 @@ impl Reader {
         Reader {
             settings,
             intake: Intake::new(around),
-            sources: Vec::new(),
-            places: HashMap::new(),
+            places: Places::default(),
             namespaces: BTreeSet::new(),
             counts: BTreeMap::new(),
             skipped: BTreeMap::new(),
@@ -196,8 +197,8 @@ impl Reader {
                 return self.fail(place, "it is no UTF-8 text");
             }
         };
-        self.sources.push(source.to_string());
-        let source = self.sources.len() - 1;
+        self.places.sources.push(source.to_string());
+        let source = self.places.sources.len() - 1;
         if is_json {
             let context = Context { source, text: text.trim_start_matches('\u{feff}'), lines_before: 0 };
             self.document(context, documents::json);
@@ -231,12 +232,14 @@ impl Reader {
         if !self.settings.live {
             self.add_namespaces();
         }
-        Ok(Input { snapshot: self.intake.finish(self.settings.now), counts: self.counts })
+        let Reader { settings, intake, counts, places, .. } = self;
+        Ok(Input { snapshot: intake.finish(settings.now), counts, places })
     }
 
     /// Namespaces that nobody wrote down: objects lie in them, or every cluster has them.
     fn add_namespaces(&mut self) {
-        let known = |name: &str| self.places.contains_key(format!("{}/{name}", Kind::Namespace.as_str()).as_str());
+        let known =
+            |name: &str| self.places.spots.contains_key(format!("{}/{name}", Kind::Namespace.as_str()).as_str());
         let names = ALWAYS.into_iter().chain(self.namespaces.iter().map(String::as_str));
         let missing: BTreeSet<String> = names.filter(|name| !known(name)).map(str::to_string).collect();
         for name in missing {
@@ -250,7 +253,7 @@ impl Reader {
     fn document(&mut self, context: Context, parse: Parse) {
         let parsed = parse(context.text, &mut |read| self.object(context, read));
         if let Err(Unparsable { line, message }) = parsed {
-            let source = self.sources.get(context.source).cloned().unwrap_or_default();
+            let source = self.places.sources.get(context.source).cloned().unwrap_or_default();
             let line = Some(context.lines_before + line.unwrap_or(1));
             self.fail(Place { source, line, item: None }, message);
         }
@@ -359,13 +362,15 @@ impl Reader {
             let line = read.line.and_then(|line| small(context.lines_before + line));
             let item = read.item.and_then(|item| u32::try_from(item).ok());
             let spot = Spot { source: context.source, line, item };
-            if let Some(first) = self.places.insert(key.into_boxed_str(), spot).filter(|_| is_valid) {
-                let message = format!("it is there twice; the first is at {}", self.place(first));
+            if let Some(first) = self.places.spots.insert(key.into_boxed_str(), spot).filter(|_| is_valid) {
+                let first = places::place(&self.places.sources, first);
+                let message = format!("it is there twice; the first is at {first}");
                 self.fault(context, read, &Field::default(), &message);
                 return;
             }
         }
         if is_valid {
+            self.note_entries(context, read, &object);
             if let Some(namespace) = &object.metadata().namespace
                 && !self.namespaces.contains(namespace)
             {
@@ -373,6 +378,20 @@ impl Reader {
             }
             *self.counts.entry(kind).or_default() += 1;
             self.intake.take(object);
+        }
+    }
+
+    /// Notes where the entries of a zone stand. Of a zone in a list they do not: each would cost the whole list.
+    fn note_entries(&mut self, context: Context, read: &Read, object: &Object) {
+        let is_alone = read.item.is_none() && context.text.len() <= SEARCHED && !self.settings.live;
+        if object.kind() != Kind::PciZone || !is_alone || read.line.is_none() {
+            return;
+        }
+        let zone = object.metadata().name.as_deref().unwrap_or_default();
+        for (subject, line) in places::entries(context.text, zone) {
+            let line = u32::try_from(context.lines_before + line).ok();
+            let spot = Spot { source: context.source, line, item: None };
+            self.places.spots.insert(places::entry_key(zone, &subject).into_boxed_str(), spot);
         }
     }
 
@@ -398,17 +417,11 @@ impl Reader {
     }
 
     fn fault(&mut self, context: Context, read: &Read, field: &Field, message: &str) {
-        self.faults.push(|| fault(&self.sources, context, read, field, message));
+        self.faults.push(|| fault(&self.places.sources, context, read, field, message));
     }
 
     fn warn(&mut self, context: Context, read: &Read, field: &Field, message: &str) {
-        self.warnings.push(|| fault(&self.sources, context, read, field, message));
-    }
-
-    fn place(&self, spot: Spot) -> Place {
-        let source = self.sources.get(spot.source).cloned().unwrap_or_default();
-        let item = spot.item.and_then(|item| usize::try_from(item).ok());
-        Place { source, line: spot.line.map(u64::from), item }
+        self.warnings.push(|| fault(&self.places.sources, context, read, field, message));
     }
 }
 

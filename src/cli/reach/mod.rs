@@ -10,13 +10,14 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Given, Outcome, Output, input::Loaded, table, written};
+use super::{Given, Outcome, Output, input::Loaded, written};
 use crate::{
     api::Protocol,
     engine::{
         pod::Pod,
         reach::{Answer, End, Reach},
     },
+    evidence::columns,
 };
 
 const HEAD: [&str; 5] = ["FROM", "TO", "PORT", "ALLOWED", "DECIDED BY"];
@@ -141,13 +142,13 @@ fn text(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe
         [from.to_string(), to.to_string(), format!("{}/{port}", protocol.as_str())]
     };
     // Twice through the questions is less than all of them held.
-    let mut widths = HEAD.map(table::width);
+    let mut widths = HEAD.map(columns::width);
     for probe in probes.clone() {
         for (widest, cell) in widths.iter_mut().zip(row(&probe)) {
-            *widest = table::width(&cell).max(*widest);
+            *widest = columns::width(&cell).max(*widest);
         }
     }
-    table::row(out, &widths, &HEAD)?;
+    columns::row(out, &widths, &HEAD)?;
     for probe in probes {
         let Answer { allowed, decided_by, unread, .. } = oracle(&probe);
         let [from, to, port] = row(&probe);
@@ -159,7 +160,7 @@ fn text(out: &mut impl Write, oracle: Oracle, probes: impl Iterator<Item = Probe
         };
         let not_understood = unread.iter().map(|name| format!("not understood: {name}"));
         let decided_by: Vec<String> = decided_by.into_iter().chain(not_understood).collect();
-        table::row(out, &widths, &[&from, &to, &port, allowed, &decided_by.join(", ")])?;
+        columns::row(out, &widths, &[&from, &to, &port, allowed, &decided_by.join(", ")])?;
     }
     Ok(())
 }

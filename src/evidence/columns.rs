@@ -3,17 +3,17 @@
 use std::io::{self, Write};
 
 /// Width of a text on a terminal, near enough for names and sentences.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
 /// Text without anything that a terminal would act by.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Writes a row. The last column needs no width.
-pub(super) fn row(to: &mut impl Write, widths: &[usize], cells: &[&str]) -> io::Result<()> {
+pub(crate) fn row(to: &mut impl Write, widths: &[usize], cells: &[&str]) -> io::Result<()> {
     for (number, cell) in cells.iter().enumerate() {
         let cell = plain(cell);
         if number + 1 == cells.len() {
@@ -27,7 +27,7 @@ pub(super) fn row(to: &mut impl Write, widths: &[usize], cells: &[&str]) -> io::
 }
 
 /// The widths that rows need.
-pub(super) fn widths<'a, const N: usize>(rows: impl IntoIterator<Item = &'a [String; N]>) -> [usize; N] {
+pub(crate) fn widths<'a, const N: usize>(rows: impl IntoIterator<Item = &'a [String; N]>) -> [usize; N] {
     let mut widths = [0; N];
     for row in rows {
         for (widest, cell) in widths.iter_mut().zip(row) {
