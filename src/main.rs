@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pcizone::cli::{Outcome, check, diff, reach};
+use pcizone::cli::{Outcome, check, diagram, diff, reach};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -31,6 +31,8 @@ enum Command {
     Reach(reach::Arguments),
     /// Tell what a change of manifests opens and closes.
     Diff(diff::Arguments),
+    /// Draw the network of zones, or where account data goes.
+    Diagram(diagram::Arguments),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print which finding speaks to which requirement of PCI DSS v4.0.1, as Markdown.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     let (result, otherwise) = match command {
         Command::Check(arguments) => (check::run(&arguments), Outcome::Unjudged.into()),
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
+        Command::Diagram(arguments) => (diagram::run(&arguments), Outcome::Unjudged.into()),
         Command::Diff(arguments) => (diff::run(&arguments), Outcome::Unjudged.into()),
         Command::PciDss => {
             print!("{}", pcizone::reference::pci_dss());

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::ValueEnum;
@@ -10,9 +10,11 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Outcome, git, has_colours,
-    input::{Loaded, Reading},
-    table, written,
+    Outcome,
+    compared::{Side, one_moment},
+    has_colours,
+    input::Reading,
+    written,
 };
 use crate::{
     api::{FindingState, Severity},
@@ -20,6 +22,7 @@ use crate::{
         change::count,
         compare::{Difference, Raised, compare},
     },
+    evidence::columns,
 };
 
 /// Lines of one section.
@@ -76,11 +79,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         eprintln!("error: {complaint}");
         return Ok(Outcome::Usage);
     }
-    // Both at the same moment.
-    let now = arguments.reading.now.unwrap_or_else(Timestamp::now);
-    let reading = Reading { now: Timestamp::from_second(now.as_second()).ok(), ..arguments.reading.clone() };
-    let base = arguments.load(&reading, Some(&arguments.base))?;
-    let head = arguments.load(&reading, arguments.head.as_deref())?;
+    let reading = one_moment(&arguments.reading);
+    let base = arguments.side(Some(&arguments.base)).load(&reading)?;
+    let head = arguments.side(arguments.head.as_deref()).load(&reading)?;
     let difference = compare(&base.snapshot, &head.snapshot, head.now);
     let report = Report {
         base: &arguments.base,
@@ -114,20 +115,13 @@ impl Arguments {
         (sides().filter(is_stdin).count() > 1).then_some("standard input can be one side only")
     }
 
-    fn load(&self, reading: &Reading, side: Option<&str>) -> anyhow::Result<Loaded> {
-        let Some(side) = side else { return reading.load_files(&self.files) };
-        if !self.files.is_empty() {
-            return reading.load(false, |reader, progress| git::read(side, &self.files, reader, progress));
+    fn side<'a>(&'a self, side: Option<&'a str>) -> Side<'a> {
+        match side {
+            None => Side::Files(self.files.clone()),
+            // A revision may be called as a folder is.
+            Some(side) if !self.files.is_empty() => Side::Revision(side, self.files.clone()),
+            Some(side) => Side::of(side, &[]),
         }
-        if side == "-" || Path::new(side).exists() {
-            return reading.load_files(&[PathBuf::from(side)]);
-        }
-        let Some((revision, path)) = side.split_once(':') else {
-            anyhow::bail!(
-                "{side:?} is no file, no folder and not REVISION:PATH; with -f PATH it may be a revision of git"
-            )
-        };
-        reading.load(false, |reader, progress| git::read(revision, &[PathBuf::from(path)], reader, progress))
     }
 }
 
@@ -174,13 +168,13 @@ fn sections(difference: &Difference) -> Vec<Section> {
 
 fn text(out: &mut impl Write, report: &Report, colours: bool) -> io::Result<()> {
     let coloured = |code: &'static str| if colours { (code, PLAIN) } else { ("", "") };
-    writeln!(out, "{}", table::plain(&head(report)))?;
+    writeln!(out, "{}", columns::plain(&head(report)))?;
     for section in sections(report.difference).iter().filter(|section| !section.lines.is_empty()) {
         let (on, off) = coloured(BOLD);
         writeln!(out, "\n{on}{} ({}){off}", section.title, section.lines.len())?;
         for (bad, line) in section.lines.iter().take(LINES) {
             let (on, off) = if *bad { coloured(RED) } else { ("", "") };
-            writeln!(out, "{on}{} {}{off}", if *bad { "!" } else { "-" }, table::plain(line))?;
+            writeln!(out, "{on}{} {}{off}", if *bad { "!" } else { "-" }, columns::plain(line))?;
         }
         more(out, section)?;
     }
@@ -210,7 +204,7 @@ fn more(out: &mut impl Write, section: &Section) -> io::Result<()> {
 /// Nothing of a name or a sentence is taken for markup.
 fn escaped(text: &str) -> String {
     let mut to = String::with_capacity(text.len());
-    for c in table::plain(text).chars() {
+    for c in columns::plain(text).chars() {
         match c {
             '<' => to.push_str("&lt;"),
             '&' => to.push_str("&amp;"),

@@ -3,6 +3,8 @@
 //! Standard output is the result, standard error the progress. What cannot be judged is never passed over.
 
 pub mod check;
+mod compared;
+pub mod diagram;
 pub mod diff;
 mod git;
 mod input;

@@ -10,6 +10,7 @@
 
 pub(crate) mod columns;
 mod csv;
+pub mod diagram;
 mod form;
 mod json;
 mod judgement;

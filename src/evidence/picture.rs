@@ -98,9 +98,9 @@ fn edge_label(finding: &Finding) -> String {
 }
 
 /// Everything that could mean something is written by its number.
-fn for_mermaid(text: &str) -> String {
+pub(super) fn for_mermaid(text: &str) -> String {
     line(text).chars().fold(String::new(), |mut to, c| {
-        if c.is_alphanumeric() || " -_./,".contains(c) {
+        if c.is_alphanumeric() || " -_./,=:+()".contains(c) {
             to.push(c);
         } else {
             // Writing to a String cannot fail.
@@ -111,7 +111,7 @@ fn for_mermaid(text: &str) -> String {
 }
 
 /// A quote would end the label, a backslash begins an escape, and an ampersand an entity.
-fn for_dot(text: &str) -> String {
+pub(super) fn for_dot(text: &str) -> String {
     line(text).replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\"")
 }
 

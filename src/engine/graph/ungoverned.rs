@@ -10,7 +10,8 @@ use crate::{
         change::count,
         checks::Found,
         reach::{
-            Reach,
+            Reach, Terms,
+            described::pods_with,
             doors::{Door, Kind, Services, doors as doors_of},
             words::{few, ports},
         },
@@ -68,7 +69,14 @@ fn outer(door: &Door, zone: &str, reach: &Reach, resolution: &Resolution) -> Edg
         Kind::HostPort(..) => format!("{} of {}", door.words(), door.by()),
         _ => door.words(),
     };
-    Edge { from, to: reach.described(&classes), ports: ports(&door.ports), ..edge(EdgeKind::Door, zone, door.by()) }
+    let to = match &door.kind {
+        Kind::Service { service, .. } | Kind::Route { service, .. } if !service.selector.is_empty() => {
+            let labels = service.selector.iter().map(|(key, value)| (&**key, &**value));
+            pods_with(&Terms::labels(labels), service.namespace())
+        }
+        _ => reach.described(&classes),
+    };
+    Edge { from, to, ports: ports(&door.ports), ..edge(EdgeKind::Door, zone, door.by()) }
 }
 
 /// Rights to get into pods through the API server: whoever has one is past every policy.
@@ -78,7 +86,7 @@ pub(super) fn rights(name: &str, found: &[Found]) -> Vec<Edge> {
         (!by.is_empty()).then(|| Edge {
             from: "people and programs, through the API server".to_string(),
             to: all_of(name),
-            ports: format!("by {word}"),
+            ports: (*word).to_string(),
             ..edge(EdgeKind::ApiServer, name, few(&by))
         })
     };
