@@ -60,6 +60,13 @@ const TESTS: &[Step] = &[
         folder: "tests/gitops",
         env: &[],
     },
+    Step {
+        name: "published schemas",
+        program: "go",
+        args: &["test", "-count=1", "./..."],
+        folder: "tests/schemas",
+        env: &[],
+    },
 ];
 
 /// Not advisories: a new one must not fail a change that has nothing to do with it.
