@@ -9,6 +9,7 @@ mod live;
 pub mod manifests;
 mod progress;
 pub mod reach;
+pub mod report;
 mod table;
 
 use std::{

@@ -7,6 +7,9 @@
 //! ```
 //! Every form is made of the same judgement and leaves no finding out. Equal judgements give equal bytes.
 
+pub mod dossier;
 mod judgement;
+pub mod page;
 
+pub use dossier::Dossier;
 pub use judgement::{Judgement, Zone, judge};

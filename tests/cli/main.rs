@@ -14,5 +14,6 @@ mod faults;
 mod input;
 mod properties;
 mod reach;
+mod report;
 mod support;
 mod templates;
