@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pcizone::cli::{Outcome, check, diagram, diff, reach};
+use pcizone::cli::{Outcome, check, diagram, diff, reach, report};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -27,6 +27,8 @@ mod allocator {
 enum Command {
     /// Judge manifests or a live cluster: what is violated, what could not be proven.
     Check(check::Arguments),
+    /// Write what was judged as one page for an assessor.
+    Report(report::Arguments),
     /// Tell who can reach whom in manifests or a live cluster.
     Reach(reach::Arguments),
     /// Tell what a change of manifests opens and closes.
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     };
     let (result, otherwise) = match command {
         Command::Check(arguments) => (check::run(&arguments), Outcome::Unjudged.into()),
+        Command::Report(arguments) => (report::run(&arguments), Outcome::Unjudged.into()),
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
         Command::Diagram(arguments) => (diagram::run(&arguments), Outcome::Unjudged.into()),
         Command::Diff(arguments) => (diff::run(&arguments), Outcome::Unjudged.into()),

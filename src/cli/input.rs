@@ -21,8 +21,11 @@ use crate::{
         settled,
         snapshot::{Cluster, Unseen},
     },
+    evidence::dossier::quoted,
 };
 
+/// The namespace of objects that name none, unless another is given.
+const DEFAULT: &str = "default";
 /// How much is told of what was not given.
 const UNSEEN: usize = 20;
 
@@ -46,7 +49,7 @@ pub struct Given {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Reading {
     /// The namespace of objects that name none.
-    #[arg(short, long, default_value = "default", value_name = "NAMESPACE")]
+    #[arg(short, long, default_value = DEFAULT, value_name = "NAMESPACE")]
     pub namespace: String,
     /// Look at exactly what is there, as for a dump of a live cluster. Otherwise the cluster is looked at as it will be
     /// once the operator has carried out what the zones in it declare.
@@ -74,6 +77,21 @@ impl Given {
     pub(super) fn complaint(&self) -> Option<&'static str> {
         let complaint = "give the manifests by -f; this program is built without what reads a live cluster";
         (self.files.is_empty() && !cfg!(feature = "operator")).then_some(complaint)
+    }
+
+    /// The arguments by which the same is read again, as a shell reads them. The moment is not among them.
+    pub(super) fn words(&self) -> String {
+        let mut words: Vec<String> =
+            self.files.iter().map(|file| format!("-f {}", quoted(&file.to_string_lossy()))).collect();
+        if self.reading.namespace != DEFAULT {
+            words.push(format!("--namespace {}", quoted(&self.reading.namespace)));
+        }
+        if self.reading.as_is && !self.files.is_empty() {
+            words.push("--as-is".to_string());
+        }
+        #[cfg(feature = "operator")]
+        words.extend(self.context.iter().map(|context| format!("--context {}", quoted(context))));
+        words.join(" ")
     }
 
     /// Reads everything.

@@ -13,6 +13,7 @@ mod live;
 pub mod manifests;
 mod progress;
 pub mod reach;
+pub mod report;
 
 use std::{
     io::{self, IsTerminal},

@@ -37,10 +37,8 @@ pub fn instants(exceptions: &[Exception]) -> impl Iterator<Item = Timestamp> {
 }
 
 fn judge(uses: &mut [Use], one: &mut Found, now: Timestamp) {
-    let mut meant: Vec<&mut Use> = uses
-        .iter_mut()
-        .filter(|used| used.exception.finding == one.id && matches(&used.exception.subject, &one.subject))
-        .collect();
+    let mut meant: Vec<&mut Use> =
+        uses.iter_mut().filter(|used| is_about(used.exception, one.id, &one.subject)).collect();
     if one.state == FindingState::Unproven {
         for used in meant {
             used.unproven = true;
@@ -62,7 +60,13 @@ fn judge(uses: &mut [Use], one: &mut Found, now: Timestamp) {
     }
 }
 
-fn is_live(exception: &Exception, now: Timestamp) -> bool {
+/// The exception is about this finding, whether it accepts it or not.
+pub(crate) fn is_about(exception: &Exception, id: FindingId, subject: &str) -> bool {
+    exception.finding == id && matches(&exception.subject, subject)
+}
+
+/// It is not over.
+pub(crate) fn is_live(exception: &Exception, now: Timestamp) -> bool {
     exception.expires_at.0 > now
 }
 

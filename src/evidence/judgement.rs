@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     api::{ConditionType, Finding, FindingCounts, FindingState, Mode, Reason},
     engine::{
-        self, shown,
+        self, Evaluation, shown,
         snapshot::{Snapshot, ZoneRecord},
     },
 };
@@ -60,7 +60,16 @@ pub struct Zone {
 /// Judges every zone.
 pub fn judge(snapshot: &Snapshot, as_is: bool, now: Timestamp) -> Judgement {
     let resolution = engine::resolve(snapshot);
-    let evaluations = engine::evaluate(snapshot, &resolution, now);
+    of(snapshot, &engine::evaluate(snapshot, &resolution, now), as_is, now)
+}
+
+/// What was judged already, zone by zone.
+pub(super) fn of(
+    snapshot: &Snapshot,
+    evaluations: &BTreeMap<String, Evaluation>,
+    as_is: bool,
+    now: Timestamp,
+) -> Judgement {
     let zone = |record: &ZoneRecord| {
         let evaluation = evaluations.get(record.name())?;
         let mode = match record {

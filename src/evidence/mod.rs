@@ -11,16 +11,19 @@
 pub(crate) mod columns;
 mod csv;
 pub mod diagram;
+pub mod dossier;
 mod form;
 mod json;
 mod judgement;
 mod junit;
 mod oscal;
+pub mod page;
 mod picture;
 mod sarif;
 mod text;
 mod words;
 mod yaml;
 
+pub use dossier::Dossier;
 pub use form::{Form, Manner};
 pub use judgement::{Judgement, Place, Zone, judge};

@@ -15,5 +15,6 @@ mod forms;
 mod input;
 mod properties;
 mod reach;
+mod report;
 mod support;
 mod templates;
