@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pcizone::cli::{Outcome, check, reach};
+use pcizone::cli::{Outcome, check, plan, reach};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -29,6 +29,8 @@ enum Command {
     Check(check::Arguments),
     /// Tell who can reach whom in manifests or a live cluster.
     Reach(reach::Arguments),
+    /// Tell what Enforce would write, and what it would cut off.
+    Plan(plan::Arguments),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print which finding speaks to which requirement of PCI DSS v4.0.1, as Markdown.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let (result, otherwise) = match command {
         Command::Check(arguments) => (check::run(&arguments), Outcome::Unjudged.into()),
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
+        Command::Plan(arguments) => (plan::run(&arguments), Outcome::Unjudged.into()),
         Command::PciDss => {
             print!("{}", pcizone::reference::pci_dss());
             (Ok(Outcome::Clean), ExitCode::FAILURE)

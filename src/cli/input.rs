@@ -67,8 +67,15 @@ impl Given {
         (self.files.is_empty() && !cfg!(feature = "operator")).then_some(complaint)
     }
 
-    /// Reads everything.
+    /// Reads everything, and looks at it as is asked for.
     pub(super) fn load(&self) -> anyhow::Result<Loaded> {
+        let Loaded { snapshot, as_is, now } = self.read()?;
+        let look = if as_is { settled::as_is } else { settled::settled };
+        Ok(Loaded { snapshot: look(snapshot, now), as_is, now })
+    }
+
+    /// Reads everything, with nothing carried out of what the zones declare.
+    pub(super) fn read(&self) -> anyhow::Result<Loaded> {
         let now = self.now.unwrap_or_else(|| Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
         let mut progress = Progress::new(self.quiet);
         let live = self.files.is_empty();
@@ -92,7 +99,6 @@ impl Given {
         if as_is {
             // What the objects do not tell: the guards that patch are only where the API server knows such.
             snapshot.cluster.mutates = counts.contains_key(&Kind::MutatingAdmissionPolicy);
-            snapshot = settled::as_is(snapshot, now);
         } else {
             let is_silent = |kind| !counts.contains_key(&kind);
             snapshot.unseen =
@@ -101,7 +107,6 @@ impl Given {
             for line in unseen(&snapshot) {
                 progress.tell(&line);
             }
-            snapshot = settled::settled(snapshot, now);
         }
         Ok(Loaded { snapshot, as_is, now })
     }

@@ -7,6 +7,7 @@ mod input;
 #[cfg(feature = "operator")]
 mod live;
 pub mod manifests;
+pub mod plan;
 mod progress;
 pub mod reach;
 mod table;

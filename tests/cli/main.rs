@@ -12,6 +12,7 @@ mod bombs;
 mod check;
 mod faults;
 mod input;
+mod plan;
 mod properties;
 mod reach;
 mod support;
