@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pcizone::cli::{Outcome, check, plan, reach};
+use pcizone::cli::{Outcome, check, install, plan, reach};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -31,6 +31,8 @@ enum Command {
     Reach(reach::Arguments),
     /// Tell what Enforce would write, and what it would cut off.
     Plan(plan::Arguments),
+    /// Print everything that installs the operator as one YAML.
+    Install(install::Arguments),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
     /// Print which finding speaks to which requirement of PCI DSS v4.0.1, as Markdown.
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => (check::run(&arguments), Outcome::Unjudged.into()),
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
         Command::Plan(arguments) => (plan::run(&arguments), Outcome::Unjudged.into()),
+        Command::Install(arguments) => (install::run(&arguments), Outcome::Unjudged.into()),
         Command::PciDss => {
             print!("{}", pcizone::reference::pci_dss());
             (Ok(Outcome::Clean), ExitCode::FAILURE)

@@ -4,6 +4,7 @@
 
 pub mod check;
 mod input;
+pub mod install;
 #[cfg(feature = "operator")]
 mod live;
 pub mod manifests;

@@ -5,6 +5,7 @@
     clippy::format_collect,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test ends where something is not as expected"
 )]
 
@@ -12,6 +13,7 @@ mod bombs;
 mod check;
 mod faults;
 mod input;
+mod kubectl;
 mod plan;
 mod properties;
 mod reach;
