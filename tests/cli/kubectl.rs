@@ -1,17 +1,18 @@
-//! What has to fit the real kubectl: the manifest of the installation.
+//! What has to fit the real kubectl: the manifest of the installation, and the program as its plugin.
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testbed::{Assets, Binary};
 
-use crate::support::{folder, run_in};
+use crate::support::{VAULT, folder, run_in, zone};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 /// As in the example overlay.
@@ -108,4 +109,43 @@ fn install_applies_nothing_and_takes_no_image_that_may_change() {
         assert_eq!(run.code, 3, "{run:?}");
         assert!(run.stderr.contains(said) && run.stdout.is_empty(), "{run:?}");
     }
+}
+
+/// Runs kubectl in a folder, with the program on its path under the name of a plugin.
+fn plugin(here: &Path, args: &[&str]) -> Output {
+    let bin = TempDir::new().unwrap();
+    symlink(env!("CARGO_BIN_EXE_pcizone"), bin.path().join("kubectl-pcizone")).unwrap();
+    let path =
+        env::join_paths([bin.path().to_path_buf()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap())));
+    let mut command = Command::new(kubectl());
+    command.arg("pcizone").args(args).current_dir(here).env("PATH", path.unwrap()).env("HOME", here);
+    command.env("KUBERC", "off").env_remove("KUBECONFIG").output().unwrap()
+}
+
+#[test]
+fn kubectl_runs_it_as_its_plugin() {
+    let here = folder(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string())]);
+    let args = ["check", "--now", crate::support::NOW, "-o", "json", "-f", "."];
+    let output = plugin(here.path(), &args);
+    let alone = run_in(here.path(), &args, b"");
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(alone.code), alone.stdout));
+    for (args, usage) in [
+        (vec!["--help"], "Usage: kubectl pcizone <COMMAND>"),
+        (vec!["check", "--help"], "Usage: kubectl pcizone check [OPTIONS]"),
+    ] {
+        let output = plugin(here.path(), &args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains(usage), "{text}");
+    }
+    let alone = run_in(here.path(), &["check", "--help"], b"");
+    assert!(alone.stdout.contains("Usage: pcizone check [OPTIONS]"), "{alone:?}");
+}
+
+#[test]
+fn a_shell_reads_what_completes_its_arguments() {
+    let here = folder::<&str>(&[]);
+    let run = run_in(here.path(), &["completions", "bash"], b"");
+    assert!(run.code == 0 && run.stdout.contains("--as-is"), "{run:?}");
+    fs::write(here.path().join("completions"), run.stdout).unwrap();
+    assert!(Command::new("bash").args(["-n", "completions"]).current_dir(here.path()).status().unwrap().success());
 }
