@@ -11,6 +11,7 @@
 
 mod bombs;
 mod check;
+mod ci;
 mod faults;
 mod input;
 mod kubectl;
