@@ -1,9 +1,13 @@
 //! The `pcizone` command: arguments and dispatch only.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use clap::Parser;
-use pcizone::cli::{Outcome, check, diagram, diff, reach, report};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use pcizone::cli::{Outcome, check, diagram, diff, install, plan, reach, report};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -35,8 +39,17 @@ enum Command {
     Diff(diff::Arguments),
     /// Draw the network of zones, or where account data goes.
     Diagram(diagram::Arguments),
+    /// Tell what Enforce would write, and what it would cut off.
+    Plan(plan::Arguments),
+    /// Print everything that installs the operator as one YAML.
+    Install(install::Arguments),
     /// Print the CustomResourceDefinition as YAML.
     Crd,
+    /// Print what completes the arguments in a shell.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
     /// Print which finding speaks to which requirement of PCI DSS v4.0.1, as Markdown.
     PciDss,
     /// Run the operator until it is told to stop (SIGTERM or Ctrl-C).
@@ -45,7 +58,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = match Command::try_parse() {
+    let command = match parse() {
         Ok(command) => command,
         Err(error) => {
             // Fails where nobody reads it.
@@ -59,8 +72,17 @@ fn main() -> ExitCode {
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
         Command::Diagram(arguments) => (diagram::run(&arguments), Outcome::Unjudged.into()),
         Command::Diff(arguments) => (diff::run(&arguments), Outcome::Unjudged.into()),
+        Command::Plan(arguments) => (plan::run(&arguments), Outcome::Unjudged.into()),
+        Command::Install(arguments) => (install::run(&arguments), Outcome::Unjudged.into()),
         Command::PciDss => {
             print!("{}", pcizone::reference::pci_dss());
+            (Ok(Outcome::Clean), ExitCode::FAILURE)
+        }
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Command::command(), "pcizone", &mut text);
+            // Fails where nobody reads it.
+            let _ = io::stdout().write_all(&text);
             (Ok(Outcome::Clean), ExitCode::FAILURE)
         }
         Command::Crd => (print_crd(), ExitCode::FAILURE),
@@ -75,6 +97,17 @@ fn main() -> ExitCode {
             otherwise
         }
     }
+}
+
+/// As `kubectl-pcizone` it is a plugin of kubectl, and says so in its usage.
+fn parse() -> Result<Command, clap::Error> {
+    let mut command = Command::command();
+    let called = std::env::args_os().next().map(PathBuf::from);
+    if called.as_deref().and_then(Path::file_stem).is_some_and(|name| name == "kubectl-pcizone") {
+        command = command.bin_name("kubectl pcizone");
+    }
+    let matches = command.clone().try_get_matches()?;
+    Command::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn print_crd() -> anyhow::Result<Outcome> {

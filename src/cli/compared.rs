@@ -36,7 +36,7 @@ impl<'a> Side<'a> {
         match self {
             Side::Files(files) => reading.load_files(files),
             Side::Revision(revision, paths) => {
-                reading.load(false, |reader, progress| git::read(revision, paths, reader, progress))
+                reading.load(|reader, progress| git::read(revision, paths, reader, progress))
             }
             Side::Unknown(argument) => anyhow::bail!(
                 "{argument:?} is no file, no folder and not REVISION:PATH; with -f PATH it may be a revision of git"

@@ -94,12 +94,17 @@ impl Given {
         words.join(" ")
     }
 
-    /// Reads everything.
+    /// Reads everything, and looks at it as is asked for.
     pub(super) fn load(&self) -> anyhow::Result<Loaded> {
+        self.read().map(Loaded::looked_at)
+    }
+
+    /// Reads everything, with nothing carried out of what the zones declare.
+    pub(super) fn read(&self) -> anyhow::Result<Loaded> {
         if self.files.is_empty() {
-            return self.reading.load(true, |reader, progress| self.read_live(reader, progress));
+            return self.reading.read(true, |reader, progress| self.read_live(reader, progress));
         }
-        self.reading.load_files(&self.files)
+        self.reading.read(false, |reader, progress| Ok(read_files(&self.files, reader, progress)))
     }
 
     #[cfg(feature = "operator")]
@@ -114,14 +119,30 @@ impl Given {
     }
 }
 
+impl Loaded {
+    /// As it is, or as it will be.
+    fn looked_at(self) -> Self {
+        let look = if self.as_is { settled::as_is } else { settled::settled };
+        Loaded { snapshot: look(self.snapshot, self.now), ..self }
+    }
+}
+
 impl Reading {
-    /// Reads files, folders and standard input.
+    /// Reads files, folders and standard input, and looks at them as is asked for.
     pub(super) fn load_files(&self, files: &[PathBuf]) -> anyhow::Result<Loaded> {
-        self.load(false, |reader, progress| Ok(read_files(files, reader, progress)))
+        self.load(|reader, progress| Ok(read_files(files, reader, progress)))
+    }
+
+    /// Takes in manifests, and looks at them as is asked for.
+    pub(super) fn load(
+        &self,
+        read: impl FnOnce(&mut Reader, &mut Progress) -> anyhow::Result<String>,
+    ) -> anyhow::Result<Loaded> {
+        self.read(false, read).map(Loaded::looked_at)
     }
 
     /// Takes in what is read. `live`: every object is one of a cluster.
-    pub(super) fn load(
+    fn read(
         &self,
         live: bool,
         read: impl FnOnce(&mut Reader, &mut Progress) -> anyhow::Result<String>,
@@ -144,7 +165,6 @@ impl Reading {
         if as_is {
             // What the objects do not tell: the guards that patch are only where the API server knows such.
             snapshot.cluster.mutates = counts.contains_key(&Kind::MutatingAdmissionPolicy);
-            snapshot = settled::as_is(snapshot, now);
         } else {
             let is_silent = |kind| !counts.contains_key(&kind);
             snapshot.unseen =
@@ -153,7 +173,6 @@ impl Reading {
             for line in unseen(&snapshot) {
                 progress.tell(&line);
             }
-            snapshot = settled::settled(snapshot, now);
         }
         Ok(Loaded { snapshot, places, as_is, now })
     }

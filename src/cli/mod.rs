@@ -8,9 +8,11 @@ pub mod diagram;
 pub mod diff;
 mod git;
 mod input;
+pub mod install;
 #[cfg(feature = "operator")]
 mod live;
 pub mod manifests;
+pub mod plan;
 mod progress;
 pub mod reach;
 pub mod report;

@@ -38,6 +38,7 @@ pub mod plan;
 pub mod pod;
 pub mod policy;
 pub mod powers;
+pub mod preview;
 pub mod reach;
 pub mod report;
 pub mod resolve;

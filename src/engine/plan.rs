@@ -13,7 +13,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-pub use super::write::{Write, eviction_subject, namespace_subject, node_subject, policy_subject, zone_subject};
+pub use super::write::{Act, Write, eviction_subject, namespace_subject, node_subject, policy_subject, zone_subject};
 use super::write::{is_baseline, is_owned};
 use super::{
     declaration::Declaration,

