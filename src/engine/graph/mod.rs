@@ -58,6 +58,12 @@ pub enum EdgeKind {
     ApiServer,
 }
 
+impl EdgeKind {
+    /// Every kind.
+    pub const ALL: [EdgeKind; 5] =
+        [EdgeKind::Flow, EdgeKind::Names, EdgeKind::Undeclared, EdgeKind::Door, EdgeKind::ApiServer];
+}
+
 /// Whether traffic gets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum EdgeState {

@@ -6,14 +6,17 @@ mod dot;
 mod folded;
 mod mermaid;
 mod svg;
-mod words;
+pub(super) mod words;
 
 use std::io::{self, Write};
 
 use clap::ValueEnum;
 use k8s_openapi::jiff::Timestamp;
 
+use super::page;
 use crate::engine::graph::Graph;
+
+pub(super) use svg::{drawing, style as drawing_style};
 
 /// A form of a diagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -25,6 +28,8 @@ pub enum DiagramForm {
     Dot,
     /// A drawing.
     Svg,
+    /// One page with the drawing and a list of all edges.
+    Html,
     /// For programs.
     Json,
 }
@@ -43,12 +48,12 @@ pub struct Caption {
 }
 
 impl Caption {
-    fn title(&self) -> &'static str {
+    pub(super) fn title(&self) -> &'static str {
         if self.account_data { "Flows of account data" } else { "Network of the zones" }
     }
 
     /// All of it in a sentence.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let requirement = if self.account_data { "1.2.4" } else { "1.2.3" };
         let how = if self.as_is {
             "exactly as it is"
@@ -67,6 +72,7 @@ impl DiagramForm {
             DiagramForm::Mermaid => mermaid::write(out, graph, caption),
             DiagramForm::Dot => dot::write(out, graph, caption),
             DiagramForm::Svg => svg::write(out, graph, caption),
+            DiagramForm::Html => page::diagram::write(out, graph, caption),
             DiagramForm::Json => {
                 serde_json::to_writer_pretty(&mut *out, graph)?;
                 writeln!(out)

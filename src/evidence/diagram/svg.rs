@@ -10,13 +10,13 @@ use std::{
 
 use super::{
     Caption,
-    folded::{Drawing, Line, drawing},
+    folded::{self, Drawing, Line},
     words,
 };
 use crate::engine::graph::{EdgeChange, EdgeKind, EdgeState, Graph};
 
 /// Style of the drawing, on its own and in a page.
-pub(super) const STYLE: &str = include_str!("drawing.css");
+const STYLE: &str = include_str!("drawing.css");
 /// Colours of a drawing on its own; a page has the same.
 const COLOURS: &str = include_str!("colours.css");
 
@@ -24,7 +24,7 @@ const MARGIN: usize = 16;
 const WIDTH: usize = 270;
 const HEIGHT: usize = 28;
 const GAP: usize = 10;
-const LANE: usize = 190;
+const LANE: usize = 160;
 const HEADER: usize = 24;
 /// The most that a line between two ends of the middle bends outwards.
 const BEND: usize = 130;
@@ -57,25 +57,32 @@ struct Layout {
 }
 
 pub(super) fn write(out: &mut impl Write, graph: &Graph, caption: &Caption) -> io::Result<()> {
-    let drawing = drawing(graph);
-    let words = format!(
-        "{}. {}{}",
-        caption.title(),
-        caption.words(),
-        drawing.folded.as_ref().map(|folded| format!(" {folded}")).unwrap_or_default()
-    );
-    out.write_all(element(graph, &drawing, &words, Some(&format!("{COLOURS}{STYLE}"))).as_bytes())
+    let drawing = folded::drawing(graph);
+    out.write_all(element(graph, &drawing, caption, Some(&format!("{COLOURS}{STYLE}"))).as_bytes())
+}
+
+/// The drawing for a page that has the style, and what was folded in it.
+pub(in crate::evidence) fn drawing(graph: &Graph, caption: &Caption) -> (String, Option<String>) {
+    let drawing = folded::drawing(graph);
+    (element(graph, &drawing, caption, None), drawing.folded)
+}
+
+/// The style that it needs there.
+pub(in crate::evidence) fn style() -> &'static str {
+    STYLE
 }
 
 /// The drawing as an element, with a style of its own where no page has it.
-pub(super) fn element(graph: &Graph, drawing: &Drawing, words: &str, style: Option<&str>) -> String {
+fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&str>) -> String {
+    let folded = drawing.folded.as_ref().map(|folded| format!(" {folded}")).unwrap_or_default();
+    let words = format!("{}. {}{folded}", caption.title(), caption.words());
     let layout = Layout::new(drawing);
     let mut to = String::new();
     // Writing to a String cannot fail.
     let _ = write!(
         to,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"drawing\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" height=\"{h}\" role=\"img\" aria-label=\"{}\">",
-        escaped(words),
+        escaped(&words),
         w = layout.width,
         h = layout.height,
     );

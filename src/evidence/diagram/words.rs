@@ -3,8 +3,8 @@
 use crate::engine::graph::{Edge, EdgeChange, EdgeKind, EdgeState};
 
 /// What an edge is, in a word or two.
-pub(super) fn kind(edge: &Edge) -> &'static str {
-    match edge.kind {
+pub(in crate::evidence) fn kind(kind: EdgeKind) -> &'static str {
+    match kind {
         EdgeKind::Flow => "flow",
         EdgeKind::Names => "name servers",
         EdgeKind::Undeclared => "not declared",
@@ -14,7 +14,7 @@ pub(super) fn kind(edge: &Edge) -> &'static str {
 }
 
 /// Its state, where that is to be said.
-pub(super) fn state(edge: &Edge) -> Option<&'static str> {
+pub(in crate::evidence) fn state(edge: &Edge) -> Option<&'static str> {
     match edge.state {
         EdgeState::Open => None,
         EdgeState::Ended => Some("ended"),
@@ -23,7 +23,7 @@ pub(super) fn state(edge: &Edge) -> Option<&'static str> {
 }
 
 /// What has become of it.
-pub(super) fn change(edge: &Edge) -> Option<&'static str> {
+pub(in crate::evidence) fn change(edge: &Edge) -> Option<&'static str> {
     match edge.change {
         EdgeChange::Same => None,
         EdgeChange::Added => Some("added"),
@@ -32,7 +32,7 @@ pub(super) fn change(edge: &Edge) -> Option<&'static str> {
 }
 
 /// Why it is there, said in any case.
-pub(super) fn need(edge: &Edge) -> &str {
+pub(in crate::evidence) fn need(edge: &Edge) -> &str {
     edge.need.as_deref().unwrap_or(match edge.kind {
         EdgeKind::Undeclared => "no flow declares it",
         EdgeKind::Flow | EdgeKind::Names | EdgeKind::Door | EdgeKind::ApiServer => "nobody says why",
@@ -40,12 +40,12 @@ pub(super) fn need(edge: &Edge) -> &str {
 }
 
 /// Who answers for it, said in any case.
-pub(super) fn owner(edge: &Edge) -> &str {
+pub(in crate::evidence) fn owner(edge: &Edge) -> &str {
     edge.owner.as_deref().unwrap_or("nobody named")
 }
 
 /// The day on which it ends, said in any case.
-pub(super) fn end(edge: &Edge) -> String {
+pub(in crate::evidence) fn end(edge: &Edge) -> String {
     edge.expires_at.map_or_else(|| "no end".to_string(), |at| format!("until {}", day(at)))
 }
 
@@ -55,8 +55,8 @@ fn day(at: k8s_openapi::jiff::Timestamp) -> String {
 }
 
 /// Need, owner and end in one line each.
-pub(super) fn lines(edge: &Edge) -> Vec<String> {
-    let head = [Some(kind(edge)), change(edge), state(edge), edge.account_data.then_some("account data")];
+pub(in crate::evidence) fn lines(edge: &Edge) -> Vec<String> {
+    let head = [Some(kind(edge.kind)), change(edge), state(edge), edge.account_data.then_some("account data")];
     let head: Vec<&str> = head.into_iter().flatten().collect();
     let with = if edge.kind == EdgeKind::ApiServer { "by" } else { "on" };
     vec![

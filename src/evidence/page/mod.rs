@@ -2,6 +2,7 @@
 //!
 //! What pages have in common is in `shell.html`, `base.css` and `base.js`. Equal dossiers give equal bytes.
 
+pub(super) mod diagram;
 mod report;
 mod shell;
 mod words;
