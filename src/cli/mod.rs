@@ -6,6 +6,7 @@ pub mod check;
 mod compared;
 pub mod diagram;
 pub mod diff;
+pub mod explain;
 mod git;
 mod input;
 pub mod install;

@@ -23,6 +23,7 @@ mod evaluate;
 pub mod evictions;
 mod evidence;
 pub(crate) mod exceptions;
+pub mod explain;
 pub mod facts;
 pub mod graph;
 pub mod guards;

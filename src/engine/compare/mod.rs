@@ -28,7 +28,7 @@ use crate::api::{Finding, FindingState};
 
 pub use declared::Declared;
 pub use doors::DoorMove;
-pub use traffic::Move;
+pub use traffic::{Move, flows};
 
 /// What differs between two clusters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -86,13 +86,7 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
         let resolution = resolve(snapshot);
-        let of = |name: &String| {
-            let claim = resolution.namespace(name).filter(|claim| claim.is_member())?;
-            let zone = resolution.zone(claim.zone.as_deref()?)?.declaration.as_deref()?;
-            let desired = policies::desired(zone, name, &resolution, &snapshot.cluster, now);
-            Some((name.clone(), desired.into_values().map(Arc::new).collect()))
-        };
-        let declared = snapshot.namespaces.keys().filter_map(of).collect();
+        let declared = declared(snapshot, &resolution, now);
         Side { snapshot, resolution, declared }
     }
 
@@ -100,6 +94,16 @@ impl<'a> Side<'a> {
     fn zone(&self, namespace: &str) -> Option<&str> {
         self.resolution.zone_of(namespace)
     }
+}
+
+/// The policies that each namespace of a zone is to have.
+pub fn declared(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) -> BTreeMap<String, Vec<Arc<Policy>>> {
+    let of = |name: &String| {
+        let zone = resolution.zone(resolution.zone_of(name)?)?.declaration.as_deref()?;
+        let desired = policies::desired(zone, name, resolution, &snapshot.cluster, now);
+        Some((name.clone(), desired.into_values().map(Arc::new).collect()))
+    };
+    snapshot.namespaces.keys().filter_map(of).collect()
 }
 
 /// Compares two clusters as they are at one moment.

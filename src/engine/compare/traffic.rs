@@ -134,7 +134,8 @@ pub(super) fn openings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
                 for (traffic, is_covered) in
                     covered.into_iter().map(|t| (t, true)).chain(bare.into_iter().map(|t| (t, false)))
                 {
-                    let flows = if is_covered { flows(reach, after, class, direction, &traffic) } else { Vec::new() };
+                    let flows =
+                        if is_covered { flows(reach, &after.declared, class, direction, &traffic) } else { Vec::new() };
                     let isolated_by = if matches!(allow.by, By::Default) { denied.clone() } else { Vec::new() };
                     let pods = [class].into_iter().collect();
                     moves.put(Moved {
@@ -182,7 +183,8 @@ pub(super) fn closings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
                 let is_whole = matches!(allow.by, By::Default) && !denies.is_empty() && !gone.is_empty();
                 let gone = if is_whole { vec![allow.traffic] } else { gone };
                 for traffic in gone {
-                    let flows = if is_whole { Vec::new() } else { flows(reach, before, class, direction, &traffic) };
+                    let flows =
+                        if is_whole { Vec::new() } else { flows(reach, &before.declared, class, direction, &traffic) };
                     let (isolated_by, pods) = (denies.clone(), [class].into_iter().collect());
                     moves.put(Moved { by: allow.by, traffic, flows, isolated_by, ..Moved::new(direction, pods) });
                 }
@@ -220,12 +222,15 @@ fn isolated(effective: &Effective) -> Vec<String> {
     names
 }
 
-/// The flows of a zone by which some traffic is declared.
-fn flows(reach: &Reach, side: &Side, class: u32, direction: Direction, traffic: &Traffic) -> Vec<String> {
+/// Policies by namespace.
+type Declared = BTreeMap<String, Vec<Arc<Policy>>>;
+
+/// The flows of a zone by which some traffic is declared. `declared`: the policies that each namespace of a zone is to have.
+pub fn flows(reach: &Reach, declared: &Declared, class: u32, direction: Direction, traffic: &Traffic) -> Vec<String> {
     let name = |policy: &Compiled| {
         let (namespace, name) = policy.name.strip_prefix("NetworkPolicy/")?.split_once('/')?;
         let is = |policy: &&Arc<Policy>| policy.metadata.name.as_deref() == Some(name);
-        let declared = side.declared.get(namespace)?.iter().find(is)?;
+        let declared = declared.get(namespace)?.iter().find(is)?;
         let flow = ownership::label(&declared.metadata, names::FLOW_LABEL);
         Some(flow.map_or_else(|| "the zone's name servers".to_string(), |flow| format!("flow {flow}")))
     };

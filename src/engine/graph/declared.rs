@@ -48,29 +48,38 @@ pub(super) fn flows(
     cluster: &Cluster,
     now: Timestamp,
 ) -> Vec<Edge> {
-    let flow = |flow: &Flow| {
-        let reasons = policies::unresolvable(declaration, flow, &zone.namespaces.declared, resolution, cluster);
-        let state = if flow.expires_at.0 <= now {
-            EdgeState::Ended
-        } else if reasons.is_empty() {
-            EdgeState::Open
-        } else {
-            EdgeState::Unresolved
-        };
-        Edge {
-            from: peer(&flow.from),
-            to: peer(&flow.to),
-            ports: ports(&numbers(flow.ports.iter().map(|Port { protocol, port }| (*protocol, *port)))),
-            state,
-            account_data: flow.account_data,
-            need: Some(flow.need.clone()),
-            owner: Some(flow.owner.clone()),
-            approval: Some(format!("{} under {}", flow.approved_by, flow.ticket)),
-            expires_at: Some(flow.expires_at.0),
-            ..edge(EdgeKind::Flow, &declaration.name, &flow.name)
-        }
+    declaration.flows.iter().map(|one| flow(declaration, zone, one, resolution, cluster, now)).collect()
+}
+
+/// A flow of a zone.
+pub(super) fn flow(
+    declaration: &Declaration,
+    zone: &Zone,
+    flow: &Flow,
+    resolution: &Resolution,
+    cluster: &Cluster,
+    now: Timestamp,
+) -> Edge {
+    let reasons = policies::unresolvable(declaration, flow, &zone.namespaces.declared, resolution, cluster);
+    let state = if flow.expires_at.0 <= now {
+        EdgeState::Ended
+    } else if reasons.is_empty() {
+        EdgeState::Open
+    } else {
+        EdgeState::Unresolved
     };
-    declaration.flows.iter().map(flow).collect()
+    Edge {
+        from: peer(&flow.from),
+        to: peer(&flow.to),
+        ports: ports(&numbers(flow.ports.iter().map(|Port { protocol, port }| (*protocol, *port)))),
+        state,
+        account_data: flow.account_data,
+        need: Some(flow.need.clone()),
+        owner: Some(flow.owner.clone()),
+        approval: Some(format!("{} under {}", flow.approved_by, flow.ticket)),
+        expires_at: Some(flow.expires_at.0),
+        ..edge(EdgeKind::Flow, &declaration.name, &flow.name)
+    }
 }
 
 /// The name servers of a zone.

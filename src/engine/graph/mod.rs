@@ -17,7 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Evaluation, Resolution, Snapshot, compare::beyond};
+use super::{
+    Evaluation, Resolution, Snapshot, compare::beyond, declaration::Declaration, resolve::Zone, snapshot::Cluster,
+};
+use crate::api::Flow;
 
 /// Ends and what lies between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -201,6 +204,18 @@ impl Graph {
         });
         Graph { ends, edges }
     }
+}
+
+/// A flow of a zone as an edge.
+pub fn flow(
+    declaration: &Declaration,
+    zone: &Zone,
+    flow: &Flow,
+    resolution: &Resolution,
+    cluster: &Cluster,
+    now: Timestamp,
+) -> Edge {
+    declared::flow(declaration, zone, flow, resolution, cluster, now)
 }
 
 /// All pods of a zone are called so.
