@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use pcizone::cli::{Outcome, check, diagram, diff, explain, install, plan, reach, report};
+use pcizone::cli::{Outcome, baseline, check, diagram, diff, explain, install, plan, reach, report};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -37,6 +37,8 @@ enum Command {
     Reach(reach::Arguments),
     /// Tell what a change of manifests opens and closes.
     Diff(diff::Arguments),
+    /// Draft a first zone for namespaces that run already.
+    Baseline(baseline::Arguments),
     /// Explain a finding, a flow, or what decides between two ends.
     Explain(explain::Arguments),
     /// Draw the network of zones, or where account data goes.
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => (report::run(&arguments), Outcome::Unjudged.into()),
         Command::Reach(arguments) => (reach::run(&arguments), Outcome::Unjudged.into()),
         Command::Diagram(arguments) => (diagram::run(&arguments), Outcome::Unjudged.into()),
+        Command::Baseline(arguments) => (baseline::run(&arguments), Outcome::Unjudged.into()),
         Command::Explain(arguments) => (explain::run(&arguments), Outcome::Unjudged.into()),
         Command::Diff(arguments) => (diff::run(&arguments), Outcome::Unjudged.into()),
         Command::Plan(arguments) => (plan::run(&arguments), Outcome::Unjudged.into()),

@@ -2,6 +2,7 @@
 //!
 //! Standard output is the result, standard error the progress. What cannot be judged is never passed over.
 
+pub mod baseline;
 pub mod check;
 mod compared;
 pub mod diagram;

@@ -17,6 +17,7 @@ pub mod data_plane;
 pub(crate) mod dates;
 pub mod declaration;
 pub mod desired;
+pub mod draft;
 pub mod drift;
 pub mod due;
 mod evaluate;

@@ -113,7 +113,8 @@ pub(super) fn beyond(one: &Move) -> Vec<Edge> {
     one.ends.iter().map(to_other).collect()
 }
 
-fn peer(peer: &Peer) -> String {
+/// An end of a flow, in words.
+pub(super) fn peer(peer: &Peer) -> String {
     if let Some(namespace) = &peer.namespace {
         let selector = peer.pod_selector.as_ref().map(LabelSelector::from).unwrap_or_default();
         return pods_with(&Terms::read(&selector).unwrap_or_default(), namespace);

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::{
     Evaluation, Resolution, Snapshot, compare::beyond, declaration::Declaration, resolve::Zone, snapshot::Cluster,
 };
-use crate::api::Flow;
+use crate::api::{Flow, Peer};
 
 /// Ends and what lies between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -204,6 +204,11 @@ impl Graph {
         });
         Graph { ends, edges }
     }
+}
+
+/// An end of a flow, in words.
+pub fn peer(peer: &Peer) -> String {
+    declared::peer(peer)
 }
 
 /// A flow of a zone as an edge.
