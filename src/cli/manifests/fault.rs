@@ -1,8 +1,13 @@
 //! What is wrong with an input, and where.
 
-use std::fmt::{self, Display, Formatter, Write};
+use std::{
+    error::Error,
+    fmt::{self, Display, Formatter, Write},
+};
 
 use serde_path_to_error::Segment;
+
+use super::SHOWN;
 
 /// The longest that a message is: it may hold a value of any length.
 const LONGEST: usize = 300;
@@ -117,3 +122,41 @@ impl Display for Fault {
         shown.try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))
     }
 }
+
+/// What is wrong with an input.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// The first of them.
+    pub shown: Vec<Fault>,
+    /// How many there are besides.
+    pub more: usize,
+}
+
+impl Faults {
+    pub(super) fn is_full(&self) -> bool {
+        self.shown.len() >= SHOWN
+    }
+
+    pub(super) fn push(&mut self, fault: impl FnOnce() -> Fault) {
+        if self.is_full() {
+            self.more += 1;
+        } else {
+            self.shown.push(fault());
+        }
+    }
+}
+
+impl Display for Faults {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "the input cannot be judged")?;
+        for fault in &self.shown {
+            write!(f, "\n  {fault}")?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
+    }
+}
+
+impl Error for Faults {}

@@ -20,8 +20,6 @@ mod value;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    error::Error,
-    fmt::{self, Display, Formatter},
     mem,
 };
 
@@ -44,7 +42,7 @@ use crate::{
     },
 };
 
-pub use fault::{Fault, Field, Place, Step};
+pub use fault::{Fault, Faults, Field, Place, Step};
 pub use places::Places;
 
 /// The most objects of one run.
@@ -96,44 +94,6 @@ struct Spot {
     line: Option<u32>,
     item: Option<u32>,
 }
-
-/// What is wrong with an input.
-#[derive(Clone, Debug, Default)]
-pub struct Faults {
-    /// The first of them.
-    pub shown: Vec<Fault>,
-    /// How many there are besides.
-    pub more: usize,
-}
-
-impl Faults {
-    fn is_full(&self) -> bool {
-        self.shown.len() >= SHOWN
-    }
-
-    fn push(&mut self, fault: impl FnOnce() -> Fault) {
-        if self.is_full() {
-            self.more += 1;
-        } else {
-            self.shown.push(fault());
-        }
-    }
-}
-
-impl Display for Faults {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "the input cannot be judged")?;
-        for fault in &self.shown {
-            write!(f, "\n  {fault}")?;
-        }
-        match self.more {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
-        }
-    }
-}
-
-impl Error for Faults {}
 
 /// What was read.
 #[derive(Debug)]
