@@ -49,7 +49,14 @@ pub(super) fn measure(size: &Size) -> Result<Vec<Group>> {
         .with_context(|| format!("cannot write {}", file.display()))?;
     let times = crate::pages::measure(&file, size.rounds)?;
     let seconds = |name: &str| -> Vec<f64> {
-        times[name].as_array().into_iter().flatten().filter_map(Value::as_f64).map(|ms| ms / 1000.0).collect()
+        times
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_f64)
+            .map(|ms| ms / 1000.0)
+            .collect()
     };
     #[expect(clippy::cast_precision_loss, reason = "a page is not that long")]
     let megabytes = text.len() as f64 / 1e6;
