@@ -137,6 +137,12 @@ fn manifests_prove_nothing() {
         let (verdict, reason) = verdict(&report(&files, args), "12.5.2.1");
         assert_eq!(verdict, wanted, "{args:?}: {reason}");
     }
+    // Another namespace, and the scope is not the one that was confirmed.
+    let changed = provider.replace("[vault]", "[vault, other]");
+    let other = format!("{VAULT}---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: other\n");
+    let files = [("zone.yaml", changed.as_str()), ("vault.yaml", other.as_str())];
+    let (verdict, reason) = verdict(&report(&files, &["-o", "json", "--as-is"]), "12.5.2.1");
+    assert_eq!(verdict, "Violated", "{reason}");
 }
 
 fn ways(report: &Value, kind: &str) -> Vec<Value> {

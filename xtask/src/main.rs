@@ -6,6 +6,7 @@ mod fuzz;
 mod generate;
 mod image;
 mod operator;
+mod pages;
 mod paths;
 mod test;
 

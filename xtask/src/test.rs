@@ -97,6 +97,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         timed(step.name, &|| step.run())?;
     }
     timed("build context of the image", &crate::image::check)?;
+    timed("pages in a browser", &crate::pages::test)?;
     for step in TESTS {
         timed(step.name, &|| step.run())?;
     }

@@ -22,8 +22,6 @@ use crate::{
 
 /// Requirements for service providers alone.
 const PROVIDERS: [&str; 2] = ["11.4.6", "12.5.2.1"];
-/// What says whether policies are enforced.
-const ENFORCEMENT: [FindingId; 2] = [FindingId::CniNoEnforcement, FindingId::CniEnforcementUnproven];
 
 /// What is said about a requirement. The order is that of what an assessor has to look at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -159,10 +157,9 @@ fn claim(
         attestations.iter().filter(|one| one.requirements.contains(&number)).map(Attested::new).collect();
     let own = about.found.iter().filter(|one| one.requirements.contains(&number));
     let silence = if own.clone().next().is_some() { None } else { silence(about, number, coverage, &attested) };
-    // What rests on enforcement is no better than that.
-    let rests = silence.is_none() && coverage.is_some_and(|coverage| coverage.enforced);
-    let enforcement = about.found.iter().filter(|one| rests && ENFORCEMENT.contains(&one.id));
-    let deciding: Vec<&Found> = own.chain(enforcement).collect();
+    let rests_on = coverage.filter(|_| silence.is_none()).map(|coverage| coverage.rests_on).unwrap_or_default();
+    let others = about.found.iter().filter(|one| rests_on.contains(&one.id) && !one.requirements.contains(&number));
+    let deciding: Vec<&Found> = own.chain(others).collect();
     let (verdict, reason) = silence.unwrap_or_else(|| verdict(about, coverage, &deciding));
     let is_judged = verdict != Verdict::NotJudged;
     let oldest = deciding.iter().filter_map(|one| one.since).min();

@@ -1,6 +1,6 @@
 //! What the operator costs, measured beside the same writes by a bare client; what its guards cost whoever creates a pod,
 //! beside the same creations without them, on a real control plane; how often statuses are written while very much changes; and
-//! what a judgement costs, in memory, and reading manifests.
+//! what a judgement costs, in memory, reading manifests, and the page for an assessor.
 //!
 //! ```text
 //!  prepared cluster ─▶ phases ─▶ groups of figures, each with its floor ─▶ table or JSON
@@ -19,6 +19,7 @@ mod log;
 mod machine;
 mod meter;
 mod objects;
+mod page;
 mod phases;
 mod proc;
 mod progress;
@@ -81,6 +82,8 @@ enum Part {
     Judgement,
     /// What it costs to read manifests.
     Reading,
+    /// What the page for an assessor costs, in a browser.
+    Page,
     /// How often and how large statuses are written while much changes.
     Status,
 }
@@ -98,6 +101,7 @@ struct Size {
     admission: admission::Size,
     judgement: judgement::Size,
     reading: reading::Size,
+    page: page::Size,
     storm: storm::Size,
 }
 
@@ -112,6 +116,7 @@ const FULL: Size = Size {
     admission: admission::Size { namespaces: 5000, nodes: 1000, rounds: 5, alone: 400, together: 1000 },
     judgement: judgement::Size { namespaces: 5000, rounds: 9 },
     reading: reading::Size { objects: 1500, rounds: 7, texts: 100 },
+    page: page::Size { namespaces: 5000, rounds: 9 },
     storm: storm::Size { rounds: 3, storm: Duration::from_secs(45), rest: Duration::from_secs(30) },
 };
 const QUICK: Size = Size {
@@ -125,6 +130,7 @@ const QUICK: Size = Size {
     admission: admission::Size { namespaces: 500, nodes: 100, rounds: 2, alone: 200, together: 400 },
     judgement: judgement::Size { namespaces: 500, rounds: 3 },
     reading: reading::Size { objects: 500, rounds: 3, texts: 10 },
+    page: page::Size { namespaces: 500, rounds: 3 },
     storm: storm::Size { rounds: 1, storm: Duration::from_secs(15), rest: Duration::from_secs(10) },
 };
 /// No phase takes longer, at whatever size; most take far less.
@@ -132,7 +138,7 @@ const PHASE: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let load = rebuild::in_release()?;
-    if !matches!(arguments.only, Some(Part::Judgement | Part::Reading)) {
+    if !matches!(arguments.only, Some(Part::Judgement | Part::Reading | Part::Page)) {
         progress::step("Build the operator");
         crate::operator::build()?;
     }
@@ -182,6 +188,9 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     }
     if wants(Part::Reading) {
         groups.extend(reading::measure(&size.reading)?);
+    }
+    if wants(Part::Page) {
+        groups.extend(page::measure(&size.page)?);
     }
     if arguments.quick {
         warnings.push("a quick run: a tenth of the size and few repeats; the goals are for the full size".to_string());

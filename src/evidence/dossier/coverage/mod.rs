@@ -3,6 +3,8 @@
 
 mod table;
 
+use crate::api::FindingId;
+
 use table::ALL;
 
 /// How much of a requirement is looked at.
@@ -79,8 +81,8 @@ pub(super) struct Coverage {
     pub(super) number: &'static str,
     /// How much of it.
     pub(super) grade: Grade,
-    /// It holds only if the network plug-in enforces policies.
-    pub(super) enforced: bool,
+    /// Findings that name other requirements, and without whose absence this one is not met either.
+    pub(super) rests_on: &'static [FindingId],
     /// Without these nothing was judged.
     pub(super) needs: &'static [Need],
     /// Without these not all was judged.
@@ -123,7 +125,7 @@ impl Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Control, EntityType, FindingId, requirements};
+    use crate::api::{Control, EntityType, requirements};
 
     #[test]
     fn every_requirement_that_something_speaks_to_is_described_and_no_other() {

@@ -1,6 +1,10 @@
 //! The list: requirement by requirement, what is looked at and what is not.
 
 use super::{Basis, Coverage, Grade, Need};
+use crate::api::FindingId;
+
+/// What is open is what policies say only where the network plug-in enforces them.
+const ENFORCEMENT: &[FindingId] = &[FindingId::CniNoEnforcement, FindingId::CniEnforcementUnproven];
 
 const fn part(
     number: &'static str,
@@ -9,7 +13,7 @@ const fn part(
     looks_at: &'static str,
     leaves: &'static str,
 ) -> Coverage {
-    Coverage { number, grade: Grade::Part, enforced: false, needs, needs_for_whole: &[], looks_at, leaves, basis }
+    Coverage { number, grade: Grade::Part, rests_on: &[], needs, needs_for_whole: &[], looks_at, leaves, basis }
 }
 
 const fn attested(number: &'static str, looks_at: &'static str) -> Coverage {
@@ -18,7 +22,7 @@ const fn attested(number: &'static str, looks_at: &'static str) -> Coverage {
     Coverage {
         number,
         grade: Grade::Attested,
-        enforced: false,
+        rests_on: &[],
         needs: &[],
         needs_for_whole: &[],
         looks_at,
@@ -48,7 +52,7 @@ pub(super) const ALL: &[Coverage] = &[
     Coverage {
         number: "1.2.5",
         grade: Grade::Whole,
-        enforced: true,
+        rests_on: ENFORCEMENT,
         needs: &[],
         needs_for_whole: &[Need::Services],
         looks_at: "Everything that NetworkPolicies, ClusterNetworkPolicies and the policies of Cilium and Calico let through for pods of the zone, minus what its flows declare; each flow has a need, an owner, an approver and an end.",
@@ -65,7 +69,7 @@ pub(super) const ALL: &[Coverage] = &[
     Coverage {
         number: "1.2.7",
         grade: Grade::Whole,
-        enforced: false,
+        rests_on: &[],
         needs: &[Need::Flows],
         needs_for_whole: &[],
         looks_at: "The dates of the last review and of the end of every flow, and flows that another one makes needless.",
@@ -82,7 +86,7 @@ pub(super) const ALL: &[Coverage] = &[
     Coverage {
         number: "1.3.1",
         grade: Grade::Whole,
-        enforced: true,
+        rests_on: ENFORCEMENT,
         needs: &[],
         needs_for_whole: &[Need::Bindings, Need::Services],
         looks_at: "Whether every pod of the zone is isolated for what it receives, and lets in only what flows declare; ways past policies: host networks, second interfaces, node ports, endpoints and grants of others, and the API server.",
@@ -92,7 +96,7 @@ pub(super) const ALL: &[Coverage] = &[
     Coverage {
         number: "1.3.2",
         grade: Grade::Whole,
-        enforced: true,
+        rests_on: ENFORCEMENT,
         needs: &[],
         needs_for_whole: &[Need::Services],
         looks_at: "Whether every pod of the zone is isolated for what it sends, and may send only what flows declare and DNS; metadata services; Services that take addresses which flows lead to.",
@@ -100,7 +104,7 @@ pub(super) const ALL: &[Coverage] = &[
         basis: &[Basis::Namespaces, Basis::Policies, Basis::Pods, Basis::Services],
     },
     Coverage {
-        enforced: true,
+        rests_on: ENFORCEMENT,
         ..part(
             "1.4.1",
             &[],
@@ -124,7 +128,7 @@ pub(super) const ALL: &[Coverage] = &[
         "Whether the network drops forged addresses.",
     ),
     Coverage {
-        enforced: true,
+        rests_on: ENFORCEMENT,
         ..part(
             "1.4.4",
             &[Need::Stores],
@@ -295,7 +299,7 @@ pub(super) const ALL: &[Coverage] = &[
     Coverage {
         number: "12.5.2",
         grade: Grade::Whole,
-        enforced: false,
+        rests_on: &[],
         needs: &[],
         needs_for_whole: &[Need::WholeScope, Need::Nodes, Need::Bindings],
         looks_at: "Whether the scope was confirmed in time and is still the one that was confirmed; namespaces, pods and nodes that came into contact with it without being declared.",
@@ -305,10 +309,10 @@ pub(super) const ALL: &[Coverage] = &[
     Coverage {
         number: "12.5.2.1",
         grade: Grade::Whole,
-        enforced: false,
+        rests_on: &[FindingId::ScopeChangedSinceConfirmation],
         needs: &[],
         needs_for_whole: &[Need::WholeScope],
-        looks_at: "Whether the scope was confirmed in time.",
+        looks_at: "Whether the scope was confirmed in time and is still the one that was confirmed.",
         leaves: "Whether the confirmation was made with care; what is in scope outside the cluster.",
         basis: &[Basis::Zone],
     },

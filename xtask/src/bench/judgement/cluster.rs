@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use crate::bench::objects::{self, namespace_name};
 
 /// Pods in each namespace.
-pub(super) const PODS: usize = 2;
+const PODS: usize = 2;
 
 /// A cluster of so many namespaces, twice as many pods and twice as many policies, all of one zone; with a Service and a
 /// binding to a ClusterRole in each.
-pub(super) fn of(namespaces: usize, now: Timestamp) -> Result<Snapshot> {
+pub(in crate::bench) fn of(namespaces: usize, now: Timestamp) -> Result<Snapshot> {
     let mut intake = Intake::new(Snapshot { is_kept: true, ..Snapshot::default() });
     let mut take = |kind: Kind, object: Value| -> Result<()> {
         intake.take(kind.read(object)?);

@@ -1,6 +1,6 @@
 //! What a judgement costs, in memory and without a cluster: who can reach whom, and all findings.
 
-mod cluster;
+pub(super) mod cluster;
 
 use std::{hint::black_box, time::Instant};
 
