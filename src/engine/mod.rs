@@ -31,6 +31,7 @@ mod key;
 pub mod memory;
 pub mod misplaced;
 mod obligations;
+pub mod open_reports;
 pub mod ownership;
 pub mod plan;
 pub mod pod;

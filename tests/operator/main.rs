@@ -20,6 +20,7 @@ mod health;
 mod leader;
 mod lifecycle;
 mod misplaced;
+mod open_reports;
 mod other_policies;
 mod rights;
 mod storm;
