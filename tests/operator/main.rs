@@ -22,6 +22,7 @@ mod lifecycle;
 mod misplaced;
 mod open_reports;
 mod other_policies;
+mod plan;
 mod rights;
 mod storm;
 mod support;
