@@ -80,5 +80,7 @@ pub const MANAGER_GUARDS: &str = "pcizone/guards";
 pub const MANAGER_ZONES: &str = "pcizone/zones";
 /// Field manager of the zone's status.
 pub const MANAGER_STATUS: &str = "pcizone/status";
+/// Field manager of findings as reports.
+pub const MANAGER_REPORTS: &str = "pcizone/reports";
 /// Start of every field manager of ours.
 pub const MANAGER_PREFIX: &str = "pcizone/";

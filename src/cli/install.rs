@@ -18,6 +18,7 @@ const BASE: [&str; 7] = [
     include_str!("../../deploy/kustomize/base/networkpolicy.yaml"),
 ];
 const EVICT: &str = include_str!("../../deploy/kustomize/components/evict/rbac.yaml");
+const OPEN_REPORTS: &str = include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml");
 /// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// With the right to evict pods, for zones with spec.hosting.evictMisplaced. In other hands it can drain any node.
     #[arg(long)]
     evict: bool,
+    /// With the right to write findings as reports of openreports.io. In other hands it can rewrite those of others.
+    #[arg(long)]
+    open_reports: bool,
 }
 
 /// Runs the command.
@@ -54,6 +58,7 @@ fn manifest(arguments: &Arguments) -> anyhow::Result<String> {
     let mut documents = vec![namespace, &crd];
     documents.extend(rest);
     documents.extend(arguments.evict.then_some(EVICT));
+    documents.extend(arguments.open_reports.then_some(OPEN_REPORTS));
     let mut text = format!(
         "# PciZone {} with {}, printed by pcizone install. Apply it as a whole: kubectl apply --server-side -f FILE\n",
         env!("CARGO_PKG_VERSION"),
@@ -116,7 +121,11 @@ mod tests {
 
     #[test]
     fn the_placeholder_is_the_only_image() {
-        let images = BASE.iter().chain([&EVICT]).flat_map(|text| text.lines()).filter(|line| line.contains("image:"));
+        let images = BASE
+            .iter()
+            .chain([&EVICT, &OPEN_REPORTS])
+            .flat_map(|text| text.lines())
+            .filter(|line| line.contains("image:"));
         assert_eq!(images.map(str::trim).collect::<Vec<_>>(), [PLACEHOLDER.trim()]);
     }
 }

@@ -18,6 +18,7 @@ mod memory;
 mod metrics;
 mod namespaces;
 mod nodes;
+mod open_reports;
 mod plans;
 mod queue;
 mod repair;
@@ -50,6 +51,7 @@ use judge::Judge;
 use leader::Election;
 use memory::{Incidents, Pace};
 use metrics::Metrics;
+use open_reports::Writer;
 use queue::Action;
 use repair::Context;
 use traffic::{Traffic, TrafficLayer};
@@ -115,6 +117,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         evictions,
     );
     let reported = judge.reported();
+    let writer = Writer::new(Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics), judge.reported());
     let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
     let mut parts = JoinSet::new();
@@ -125,6 +128,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     });
     parts.spawn(judge.run());
     parts.spawn(evictor.run());
+    parts.spawn(writer.run());
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
     if let Some((listen, address)) = webhook {
         let (client, namespace) = (client.clone(), namespace.clone());

@@ -35,6 +35,7 @@ mod key;
 pub mod memory;
 pub mod misplaced;
 pub mod obligations;
+pub mod open_reports;
 pub mod ownership;
 pub mod plan;
 pub mod pod;

@@ -101,11 +101,23 @@ pub fn of_optional(kind: intake::Kind) -> impl Iterator<Item = Right> {
 pub const EVICT: &[Right] =
     &[right("", "pods", &["get"], Place::Cluster), right("", "pods/eviction", &["create"], Place::Cluster)];
 
+/// The API group of reports that report viewers read.
+pub const OPEN_REPORTS_GROUP: &str = "openreports.io";
+
+const REPORT: &[&str] = &["get", "list", "create", "update", "delete"];
+
+/// The further rights of the component by which findings are written as such reports.
+pub const OPEN_REPORTS: &[Right] = &[
+    right(OPEN_REPORTS_GROUP, "reports", REPORT, Place::Cluster),
+    right(OPEN_REPORTS_GROUP, "clusterreports", REPORT, Place::Cluster),
+];
+
 /// What rules grant in the whole cluster beyond what the operator is shipped with, in words such as `patch pods`; at most so many.
 pub fn beyond(rules: &[PolicyRule], most: usize) -> Vec<String> {
     let shipped: Vec<Right> = NEEDED
         .iter()
         .chain(EVICT)
+        .chain(OPEN_REPORTS)
         .copied()
         .chain(optional())
         .filter(|right| matches!(right.place, Place::Cluster))
@@ -150,6 +162,7 @@ mod tests {
         for file in [
             include_str!("../../deploy/kustomize/base/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/evict/rbac.yaml"),
+            include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml"),
         ] {
             let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
             let roles: Vec<_> = objects.into_iter().filter(|object| object["kind"] == "ClusterRole").collect();

@@ -188,7 +188,7 @@ fn what_pipelines_take_is_there() {
     }
 }
 
-/// The schemas that GitHub, GitLab and pre-commit publish, and its shell script by shellcheck, all from `PyPI`.
+/// The schemas that GitHub, GitLab and pre-commit publish, and a linter of shells, all from one registry.
 #[test]
 #[ignore = "needs Python 3 and PyPI: cargo test --test cli schemas -- --ignored"]
 fn the_schemas_of_those_who_read_it_accept_it() {

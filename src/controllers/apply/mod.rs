@@ -6,6 +6,7 @@
 mod evict;
 mod guards;
 mod left_overs;
+mod reports;
 mod status;
 
 use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+pub use reports::VERSION as REPORTS_VERSION;
 pub use status::Left;
 
 use super::{error::Error, hub::zone_resource, leader::Gate, lenient::Lenient, traffic::with_retry_after};

@@ -62,7 +62,7 @@ use facts::Touched;
 use in_force::InForce;
 use optional::OptionalStore;
 
-pub use optional::served;
+pub use optional::{Refusal, served, served_resource};
 pub use store::Store;
 
 /// How long one watch request lasts, in seconds. Each end is heard as a sign of life, so this bounds how

@@ -64,8 +64,17 @@ fn api_resource(kind: Kind, version: &str) -> ApiResource {
 
 /// Which of its versions is served, if any; why that is not known, where it is not.
 pub async fn served(kind: Kind, client: &Client) -> Result<Option<&'static str>, Refusal> {
-    for version in kind.versions() {
-        let path = format!("/apis/{}/{version}/{}?limit=1", kind.group(), kind.plural());
+    served_resource((kind.group(), kind.plural()), kind.versions(), client).await
+}
+
+/// The same of what is no kind that is judged, by its group and plural.
+pub async fn served_resource(
+    (group, plural): (&str, &str),
+    versions: &[&'static str],
+    client: &Client,
+) -> Result<Option<&'static str>, Refusal> {
+    for version in versions {
+        let path = format!("/apis/{group}/{version}/{plural}?limit=1");
         let answer = match http::Request::get(path).body(Vec::new()) {
             Ok(request) => timeout(CALL, client.request_text(request)).await,
             Err(error) => return Err(Refusal::Passing(error.to_string())),
@@ -76,10 +85,9 @@ pub async fn served(kind: Kind, client: &Client) -> Result<Option<&'static str>,
             Ok(Err(kube::Error::Api(status))) if status.code == NOT_FOUND => {}
             // Rights are asked for before it is looked whether there is such a kind.
             Ok(Err(kube::Error::Api(status))) if status.code == FORBIDDEN => {
-                if is_served(kind, client, version).await {
+                if is_served((group, plural), client, version).await {
                     return Err(Refusal::Forbidden(format!(
-                        "the right to list {} in the whole cluster is missing",
-                        kind.resource()
+                        "the right to list {plural}.{group} in the whole cluster is missing"
                     )));
                 }
             }
@@ -91,10 +99,10 @@ pub async fn served(kind: Kind, client: &Client) -> Result<Option<&'static str>,
 }
 
 /// Whoever may not list it may mostly ask whether it is there. Where that is not known either, it is.
-async fn is_served(kind: Kind, client: &Client, version: &str) -> bool {
-    let group_version = format!("{}/{version}", kind.group());
+async fn is_served((group, plural): (&str, &str), client: &Client, version: &str) -> bool {
+    let group_version = format!("{group}/{version}");
     match timeout(CALL, client.list_api_group_resources(&group_version)).await {
-        Ok(Ok(served)) => served.resources.iter().any(|resource| resource.name == kind.plural()),
+        Ok(Ok(served)) => served.resources.iter().any(|resource| resource.name == plural),
         Ok(Err(kube::Error::Api(status))) => status.code != NOT_FOUND,
         Ok(Err(_)) | Err(_) => true,
     }
