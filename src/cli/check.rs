@@ -8,7 +8,8 @@ use std::{
 use super::{Given, Outcome, has_colours, input::Loaded, manifests, written};
 use crate::{
     api::FindingState,
-    evidence::{Form, Judgement, Manner, Place, judge},
+    engine,
+    evidence::{Dossier, Form, Judgement, Manner, Place, judgement},
 };
 
 /// Judges every zone. Exit code 0: nothing is violated, 1: something is, 2: it could not be judged, 3: wrong arguments.
@@ -32,14 +33,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let Loaded { snapshot, places, as_is, now } = arguments.input.load()?;
     anyhow::ensure!(!snapshot.zones.is_empty(), "there is no PciZone, so there is nothing to judge by");
-    let mut judgement = judge(&snapshot, as_is, now);
+    let resolution = engine::resolve(&snapshot);
+    let evaluations = engine::evaluate(&snapshot, &resolution, now);
+    let mut judgement = judgement(&snapshot, &evaluations, as_is, now);
     judgement.locate(|zone, finding| {
         let found = finding.map_or_else(|| places.zone(zone), |finding| places.finding(zone, finding));
         found.map(|manifests::Place { source, line, item: _ }| Place { file: source, line })
     });
     let manner = Manner { strict: arguments.strict, colours: has_colours(), folder: env::current_dir().ok() };
     let mut out = BufWriter::new(io::stdout().lock());
-    let result = arguments.output.write(&mut out, &judgement, &manner);
+    let dossier = || Dossier::new(&snapshot, &resolution, &evaluations, now, as_is).read_by(&arguments.input.words());
+    let result = arguments.output.write(&mut out, &judgement, dossier, &manner);
     written(result.and_then(|()| out.flush()))?;
     Ok(outcome(&judgement, arguments.strict))
 }

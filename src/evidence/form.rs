@@ -1,13 +1,14 @@
 //! The forms of a judgement, and which code writes which.
 
 use std::{
+    borrow::Borrow,
     io::{self, Write},
     path::PathBuf,
 };
 
 use clap::ValueEnum;
 
-use super::{Judgement, csv, json, junit, oscal, picture, sarif, text, yaml};
+use super::{Dossier, Judgement, csv, json, junit, oscal, page, picture, sarif, text, yaml};
 
 /// A form of a judgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -29,6 +30,8 @@ pub enum Form {
     Sarif,
     /// Assessment results of OSCAL 1.1.3, for whoever keeps the compliance of many systems.
     Oscal,
+    /// One page for a browser, as `pcizone report` writes it.
+    Html,
     /// A picture of the findings as Mermaid text.
     Mermaid,
     /// The same picture for Graphviz.
@@ -52,8 +55,14 @@ impl Form {
         Form::value_variants()
     }
 
-    /// Writes a judgement in this form.
-    pub fn write(self, out: &mut impl Write, judgement: &Judgement, manner: &Manner) -> io::Result<()> {
+    /// Writes a judgement in this form. `dossier`: the same judgement with all that a page shows around it.
+    pub fn write<D: Borrow<Dossier>>(
+        self,
+        out: &mut impl Write,
+        judgement: &Judgement,
+        dossier: impl FnOnce() -> D,
+        manner: &Manner,
+    ) -> io::Result<()> {
         match self {
             Form::Table => text::table(out, judgement, manner),
             Form::Wide => text::wide(out, judgement, manner),
@@ -63,6 +72,7 @@ impl Form {
             Form::Junit => junit::write(out, judgement, manner),
             Form::Sarif => sarif::write(out, judgement, manner),
             Form::Oscal => oscal::write(out, judgement),
+            Form::Html => page::write(dossier().borrow(), out),
             Form::Mermaid => picture::mermaid(out, judgement),
             Form::Dot => picture::dot(out, judgement),
         }

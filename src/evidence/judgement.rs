@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     api::{ConditionType, Finding, FindingCounts, FindingState, Mode, Reason},
     engine::{
-        self, Evaluation, shown,
+        Evaluation, shown,
         snapshot::{Snapshot, ZoneRecord},
     },
 };
@@ -57,14 +57,8 @@ pub struct Zone {
     pub places: BTreeMap<String, Place>,
 }
 
-/// Judges every zone.
-pub fn judge(snapshot: &Snapshot, as_is: bool, now: Timestamp) -> Judgement {
-    let resolution = engine::resolve(snapshot);
-    of(snapshot, &engine::evaluate(snapshot, &resolution, now), as_is, now)
-}
-
-/// What was judged already, zone by zone.
-pub(super) fn of(
+/// What was judged, zone by zone.
+pub fn judgement(
     snapshot: &Snapshot,
     evaluations: &BTreeMap<String, Evaluation>,
     as_is: bool,

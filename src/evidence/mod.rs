@@ -1,7 +1,7 @@
 //! What was judged, in the forms in which people and programs read it.
 //!
 //! ```text
-//!  Snapshot ──judge──▶ Judgement ──┬─▶ text, CSV
+//!  Snapshot ─evaluate▶ Judgement ──┬─▶ text, CSV
 //!                                  ├─▶ JSON, YAML, JUnit, SARIF, OSCAL
 //!                                  ├─▶ pictures
 //!                                  └─▶ pages
@@ -26,4 +26,4 @@ mod yaml;
 
 pub use dossier::Dossier;
 pub use form::{Form, Manner};
-pub use judgement::{Judgement, Place, Zone, judge};
+pub use judgement::{Judgement, Place, Zone, judgement};

@@ -3,8 +3,8 @@
 use k8s_openapi::jiff::Timestamp;
 use pcizone::{
     cli::manifests::{Reader, Settings},
-    engine::{Snapshot, settled},
-    evidence::{Judgement, Place, judge},
+    engine::{self, Snapshot, settled},
+    evidence::{Dossier, Judgement, Place, judgement},
 };
 use proptest::{
     prelude::Rng,
@@ -42,7 +42,7 @@ impl Random {
 }
 
 /// The judgement of a random cluster.
-pub fn judged(number: u32) -> Judgement {
+pub fn judged(number: u32) -> (Judgement, Dossier) {
     let random = &mut Random::new(number);
     // A live cluster may hold what no manifest may.
     let live = random.chance(30);
@@ -54,12 +54,15 @@ pub fn judged(number: u32) -> Judgement {
     let input = reader.finish().unwrap_or_else(|faults| panic!("cluster {number}: {faults}"));
     let as_is = live || random.chance(40);
     let snapshot = if as_is { settled::as_is(input.snapshot, now) } else { settled::settled(input.snapshot, now) };
-    let mut judgement = judge(&snapshot, as_is, now);
+    let resolution = engine::resolve(&snapshot);
+    let evaluations = engine::evaluate(&snapshot, &resolution, now);
+    let dossier = Dossier::new(&snapshot, &resolution, &evaluations, now, as_is);
+    let mut judgement = judgement(&snapshot, &evaluations, as_is, now);
     judgement.locate(|zone, finding| {
         let found = finding.map_or_else(|| input.places.zone(zone), |one| input.places.finding(zone, one));
         found.map(|place| Place { file: place.source, line: place.line })
     });
-    judgement
+    (judgement, dossier)
 }
 
 fn objects(random: &mut Random, live: bool) -> Vec<Value> {

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, panic::resume_unwind, thread};
 
 use pcizone::{
     api::FindingState,
-    evidence::{Form, Judgement, Manner},
+    evidence::{Dossier, Form, Judgement, Manner},
 };
 
 /// A finding as every form has it: zone, id, severity, state.
@@ -24,10 +24,10 @@ type Told = [String; 4];
 /// Random clusters; each is a number, so that a failure can be looked at.
 const CLUSTERS: u32 = 1000;
 
-fn written(form: Form, judgement: &Judgement, strict: bool) -> String {
+fn written(form: Form, (judgement, dossier): &(Judgement, Dossier), strict: bool) -> String {
     let mut bytes = Vec::new();
     let manner = Manner { strict, ..Manner::default() };
-    form.write(&mut bytes, judgement, &manner).unwrap_or_else(|error| panic!("{form:?}: {error}"));
+    form.write(&mut bytes, judgement, || dossier, &manner).unwrap_or_else(|error| panic!("{form:?}: {error}"));
     String::from_utf8(bytes).unwrap_or_else(|error| panic!("{form:?}: {error}"))
 }
 
@@ -92,8 +92,9 @@ impl Seen {
 fn compare(numbers: impl Iterator<Item = u32>) -> Seen {
     let mut seen = Seen::default();
     for number in numbers {
-        let judgement = cluster::judged(number);
-        let expected = expected(&judgement);
+        let judged = cluster::judged(number);
+        let judgement = &judged.0;
+        let expected = expected(judgement);
         for finding in judgement.findings() {
             *seen.states.entry(finding.state).or_default() += 1;
         }
@@ -101,7 +102,7 @@ fn compare(numbers: impl Iterator<Item = u32>) -> Seen {
         seen.located += judgement.zones.iter().map(|zone| zone.places.len()).sum::<usize>();
         for form in Form::all().iter().copied() {
             let strict = number % 2 == 1;
-            let text = written(form, &judgement, strict);
+            let text = written(form, &judged, strict);
             let mut told = read::told(form, &text);
             told.sort();
             assert_eq!(told, expected, "cluster {number} as {form:?}:\n{text}");

@@ -33,6 +33,7 @@ pub fn told(form: Form, text: &str) -> Vec<Told> {
         Form::Junit => junit(text),
         Form::Sarif => sarif(&json(text)),
         Form::Oscal => oscal(&json(text)),
+        Form::Html => page(text),
         Form::Mermaid => picture(text, "    z", "([\"", "\"])", "|\""),
         Form::Dot => picture(text, "    z", " [label=\"", "\", style=rounded];", " [label=\""),
     }
@@ -45,6 +46,7 @@ pub fn counts(form: Form, text: &str, strict: bool) -> Option<Counts> {
         Form::Json => Some(sums(&json(text))),
         Form::Yaml => Some(sums(&serde_saphyr::from_str(text).expect("YAML"))),
         Form::Junit => Some(attributes(text, strict)),
+        Form::Html => Some(tiles(text)),
         Form::Csv | Form::Sarif | Form::Oscal | Form::Mermaid | Form::Dot => None,
     }
 }
@@ -237,4 +239,42 @@ fn attributes(text: &str, strict: bool) -> Counts {
     }
     assert_eq!((report.tests, report.failures), (cases, failed));
     counts
+}
+
+/// The entries of the list of findings; each lies in the part of its kind, whose id names zone and finding.
+fn page(text: &str) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut part = ("", "");
+    for line in text.lines() {
+        if let Some(id) = between(line, "<details class=\"item\" id=\"", "\"") {
+            part = id.rsplit_once('-').unwrap_or_else(|| panic!("{line}"));
+        }
+        if line.contains("data-item=\"finding\"") {
+            let of = |name| between(line, name, "\"").unwrap_or_else(|| panic!("{line}")).to_string();
+            let (state, severity) = (of("data-state=\""), of("data-severity=\""));
+            told.push([part.0.to_string(), part.1.to_string(), severity, state]);
+        }
+        assert!(!line.contains("data-folded=\""), "so few findings are all listed: {line}");
+    }
+    told
+}
+
+/// The numbers at the top of the page.
+fn tiles(text: &str) -> Counts {
+    let mut counts = Counts::default();
+    for line in text.lines().filter(|line| line.contains("class=\"tile ")) {
+        let name = between(line, "<dt>", "</dt>").unwrap_or_else(|| panic!("{line}"));
+        let number = between(line, "<dd>", "</dd>").and_then(|text| text.parse::<usize>().ok());
+        let number = number.unwrap_or_else(|| panic!("{line}"));
+        match name {
+            "Unproven" => counts.unproven += number,
+            "Accepted" => counts.accepted += number,
+            _ => counts.violated += number,
+        }
+    }
+    counts
+}
+
+fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {
+    text.split_once(start)?.1.split_once(end).map(|(inner, _)| inner)
 }

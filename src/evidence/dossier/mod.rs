@@ -30,7 +30,7 @@ pub use ledger::{Answer, Entry, Way, WayKind};
 pub use objects::{Object, Objects};
 pub use scope::{Confirmation, Scope};
 
-use super::judgement;
+use super::judgement::judgement;
 use crate::{
     api::{FindingCounts, Obligation},
     engine::{
@@ -158,6 +158,13 @@ impl Bounds {
     }
 }
 
+impl Zone {
+    /// There is a list of findings: of what was judged, or of what was found although the zone as a whole could not be.
+    pub fn shows_findings(&self) -> bool {
+        self.unjudged.is_none() || !self.findings.is_empty()
+    }
+}
+
 impl Dossier {
     /// Takes together what was judged.
     pub fn new(
@@ -169,7 +176,7 @@ impl Dossier {
     ) -> Self {
         let bounds = Bounds::new(evaluations);
         let surroundings = Surroundings::new(snapshot, resolution);
-        let judgement = judgement::of(snapshot, evaluations, as_is, now);
+        let judgement = judgement(snapshot, evaluations, as_is, now);
         let mut counts = FindingCounts::default();
         let records = snapshot.zones.iter().filter_map(|record| {
             let name = record.name();
