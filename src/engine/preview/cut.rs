@@ -4,7 +4,7 @@
 //! addresses that are no pod's. What no policy governs, as traffic on a pod's own node, is not cut and not shown.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
 };
 
@@ -39,6 +39,9 @@ pub struct Cut {
     pub unread: Vec<String>,
 }
 
+/// Groups from which on the lines are not told apart by the namespace at the other end: there would be too many.
+const MANY: usize = 200;
+
 /// Pods that no policy tells apart, neither now nor then.
 struct Group<'a> {
     now: u32,
@@ -48,39 +51,92 @@ struct Group<'a> {
     is_member: bool,
     unread: BTreeSet<String>,
     declared: Option<Ports>,
+    /// The families in which they have an address: IPv4 and IPv6.
+    has: [bool; 2],
+}
+
+/// What pods of a class may send or receive.
+#[derive(Default)]
+struct Ways<'r> {
+    effective: Effective<'r>,
+    /// Everybody, on every port.
+    is_all: bool,
 }
 
 /// Both directions of each class, computed once.
 struct Side<'r, 'a> {
     reach: &'r Reach<'a>,
-    allows: BTreeMap<u32, [Effective<'r>; 2]>,
+    ways: Vec<[Ways<'r>; 2]>,
+}
+
+/// On which ports some pods may reach others.
+enum Open {
+    All,
+    These(Ports),
+}
+
+impl Open {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Open::All, open) | (open, Open::All) => open,
+            (Open::These(some), Open::These(others)) => Open::These(some.and(&others)),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Open::These(ports) if ports.is_empty())
+    }
 }
 
 impl<'r, 'a> Side<'r, 'a> {
-    fn new(reach: &'r Reach<'a>, classes: impl Iterator<Item = u32>) -> Self {
-        let both = |class| [Direction::Egress, Direction::Ingress].map(|direction| reach.effective(class, direction));
-        Side { reach, allows: classes.map(|class| (class, both(class))).collect() }
+    fn new(reach: &'r Reach<'a>, wanted: &BTreeSet<u32>) -> Self {
+        let everybody = reach.population.everybody();
+        let way = |class, direction| {
+            let effective = reach.effective(class, direction);
+            let is_all = |traffic: &Traffic| traffic.ports.is_all() && traffic.peers == everybody;
+            let is_all = effective.allows.iter().any(|allow| is_all(&allow.traffic));
+            Ways { effective, is_all }
+        };
+        let both = |class| {
+            let directions = [Direction::Egress, Direction::Ingress];
+            if wanted.contains(&class) { directions.map(|direction| way(class, direction)) } else { Default::default() }
+        };
+        Side { reach, ways: reach.population.classes().map(|(class, _)| both(class)).collect() }
     }
 
-    fn allows(&self, class: u32, direction: Direction) -> &[crate::engine::reach::Allow<'r>] {
-        let both = self.allows.get(&class).map(|[egress, ingress]| match direction {
-            Direction::Egress => &egress.allows,
-            Direction::Ingress => &ingress.allows,
-        });
-        both.map(Vec::as_slice).unwrap_or_default()
+    fn ways(&self, class: u32, direction: Direction) -> Option<&Ways<'r>> {
+        let [egress, ingress] = self.ways.get(usize::try_from(class).ok()?)?;
+        Some(match direction {
+            Direction::Egress => egress,
+            Direction::Ingress => ingress,
+        })
+    }
+
+    /// Ports on which pods of a class are let through with those of another one.
+    fn side(&self, class: u32, direction: Direction, other: u32, family: Family) -> Open {
+        let Some(ways) = self.ways(class, direction) else { return Open::These(Ports::default()) };
+        if ways.is_all {
+            return Open::All;
+        }
+        let allows = ways.effective.allows.iter().map(|allow| &allow.traffic);
+        let meant = allows.filter(|traffic| traffic.peers.pods(family).contains(other));
+        Open::These(meant.fold(Ports::default(), |all, traffic| all.or(&traffic.ports)))
     }
 
     /// Ports on which pods of one class may reach those of another, by some family of addresses.
-    fn open(&self, (from, to): (u32, u32), families: &[Family]) -> Ports {
-        let side = |class, direction, other, family| {
-            let allows = self.allows(class, direction).iter().map(|allow| &allow.traffic);
-            let meant = allows.filter(move |traffic: &&Traffic| traffic.peers.pods(family).contains(other));
-            meant.fold(Ports::default(), |all, traffic| all.or(&traffic.ports))
-        };
-        families.iter().fold(Ports::default(), |all, family| {
-            let sent = side(from, Direction::Egress, to, *family);
-            if sent.is_empty() { all } else { all.or(&sent.and(&side(to, Direction::Ingress, from, *family))) }
-        })
+    fn open(&self, (from, to): (u32, u32), families: &[Family]) -> Open {
+        let mut open = Ports::default();
+        for family in families {
+            let sent = self.side(from, Direction::Egress, to, *family);
+            if sent.is_nothing() {
+                continue;
+            }
+            match sent.and(self.side(to, Direction::Ingress, from, *family)) {
+                Open::All => return Open::All,
+                Open::These(ports) => open = open.or(&ports),
+            }
+        }
+        Open::These(open)
     }
 
     /// What of the world outside pods of a class may talk with.
@@ -89,7 +145,8 @@ impl<'r, 'a> Side<'r, 'a> {
             let peers = traffic.peers.minus(&Peers::of_pods(&traffic.peers.all_pods()));
             Traffic { peers, ports: traffic.ports.clone() }
         };
-        let all = self.allows(class, direction).iter().map(|allow| outside(&allow.traffic));
+        let all = self.ways(class, direction).into_iter().flat_map(|ways| &ways.effective.allows);
+        let all = all.map(|allow| outside(&allow.traffic));
         all.filter(|traffic| !traffic.is_empty()).collect()
     }
 }
@@ -98,8 +155,8 @@ impl<'r, 'a> Side<'r, 'a> {
 pub(super) fn cut(now: &Snapshot, then: &Snapshot, members: &BTreeSet<&str>) -> Vec<Cut> {
     let (before, after) = (Reach::new(now), Reach::new(then));
     let groups = groups(&before, &after, now, members);
-    let before = Side::new(&before, groups.iter().map(|group| group.now).collect::<BTreeSet<_>>().into_iter());
-    let after = Side::new(&after, groups.iter().map(|group| group.then).collect::<BTreeSet<_>>().into_iter());
+    let before = Side::new(&before, &groups.iter().map(|group| group.now).collect());
+    let after = Side::new(&after, &groups.iter().map(|group| group.then).collect());
     let mut all = between(&before, &after, &groups);
     all.extend(outside(&before, &after, &groups));
     all.sort();
@@ -122,7 +179,8 @@ fn groups<'a>(before: &Reach<'a>, after: &Reach, now: &'a Snapshot, members: &BT
         let one = *pods.first()?;
         let is_member = members.contains(one.namespace());
         let unread = unread(before, now).into_iter().chain(unread(after, then)).collect();
-        Some(Group { now, then, one, pods, is_member, unread, declared: declared(one) })
+        let has = [Family::V4, Family::V6].map(|family| before.population.has(one, family));
+        Some(Group { now, then, pods, one, is_member, unread, declared: declared(one), has })
     };
     pods.into_iter().filter_map(group).collect()
 }
@@ -133,50 +191,86 @@ fn declared(pod: &Pod) -> Option<Ports> {
     (!ports.is_empty()).then_some(ports)
 }
 
+/// Texts, each held once.
+#[derive(Default)]
+struct Texts {
+    numbers: HashMap<String, usize>,
+    texts: Vec<String>,
+}
+
+impl Texts {
+    fn number(&mut self, text: &str) -> usize {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        self.numbers.insert(text.to_string(), self.texts.len());
+        self.texts.push(text.to_string());
+        self.texts.len() - 1
+    }
+}
+
 fn between(before: &Side, after: &Side, groups: &[Group]) -> Vec<Cut> {
-    /// Groups at one end, in the namespace at the other, and how many pairs.
-    type Lines = BTreeMap<(BTreeSet<usize>, String, String, BTreeSet<String>), (BTreeSet<usize>, usize)>;
-    let mut by_from = Lines::new();
+    /// Groups at one end, in which namespace at the other one, on which ports; the groups there, and how many pairs.
+    type Line<K> = (K, usize, usize);
+    type Ends = (Vec<usize>, usize);
+    type Lines<K> = BTreeMap<Line<K>, Ends>;
+    let mut texts = Texts::default();
+    let everything: Vec<Ports> = groups.iter().map(|to| to.declared.clone().unwrap_or_else(Ports::all)).collect();
+    let words: Vec<usize> = everything.iter().map(|all| texts.number(&words::ports(all))).collect();
+    let are_many = groups.len() > MANY;
+    let namespaces = groups.iter().map(|group| if are_many { "" } else { group.one.namespace() });
+    let namespaces: Vec<usize> = namespaces.map(|namespace| texts.number(namespace)).collect();
+    let mut by_from: Lines<usize> = Lines::new();
     for (at, from) in groups.iter().enumerate() {
-        for (number, to) in groups.iter().enumerate().filter(|(_, to)| from.is_member || to.is_member) {
-            let pairs = pairs(from, to);
+        let others = groups.iter().zip(&everything).zip(words.iter().zip(&namespaces)).enumerate();
+        for (number, ((to, all), (words, namespace))) in others {
+            let pairs = if from.is_member || to.is_member { pairs(from, to) } else { 0 };
             if pairs == 0 {
                 continue;
             }
-            let families = families(before.reach, from.one, to.one);
-            let open = before.open((from.now, to.now), &families);
-            let open = to.declared.as_ref().map_or(open.clone(), |declared| open.and(declared));
-            if open.is_empty() {
-                continue;
-            }
-            let lost = open.minus(&after.open((from.then, to.then), &families));
-            if !lost.is_empty() {
-                let unread = from.unread.union(&to.unread).cloned().collect();
-                let key = ([at].into(), to.one.namespace().to_string(), words::ports(&lost), unread);
-                let (ends, all) = by_from.entry(key).or_default();
-                ends.insert(number);
-                *all += pairs;
-            }
+            let families = families(from, to);
+            let open = match before.open((from.now, to.now), &families) {
+                Open::All => None,
+                Open::These(ports) => Some(ports.and(all)),
+            };
+            let ports = match (open, after.open((from.then, to.then), &families)) {
+                (_, Open::All) => continue,
+                (None, Open::These(stays)) if stays.is_empty() => *words,
+                (open, Open::These(stays)) => {
+                    let lost = open.as_ref().unwrap_or(all).minus(&stays);
+                    if lost.is_empty() {
+                        continue;
+                    }
+                    texts.number(&words::ports(&lost))
+                }
+            };
+            let (ends, all) = by_from.entry((at, *namespace, ports)).or_default();
+            ends.push(number);
+            *all += pairs;
         }
     }
     // What leads to the same pods on the same ports is one line, by namespaces.
-    let mut by_to = Lines::new();
-    for ((from, _, ports, unread), (to, pairs)) in by_from {
-        let namespace = from.iter().filter_map(|at| groups.get(*at)).map(|group| group.one.namespace()).next();
-        let (ends, all) = by_to.entry((to, namespace.unwrap_or_default().to_string(), ports, unread)).or_default();
-        ends.extend(from);
+    let mut by_to: Lines<Vec<usize>> = Lines::new();
+    for ((from, _, ports), (to, pairs)) in by_from {
+        let namespace = namespaces.get(from).copied().unwrap_or_default();
+        let (ends, all) = by_to.entry((to, namespace, ports)).or_default();
+        ends.push(from);
         *all += pairs;
     }
-    let names = |ends: &BTreeSet<usize>| names(ends.iter().filter_map(|at| groups.get(*at)));
-    let cut = |((to, _, ports, unread), (from, pairs))| Cut {
-        is_outside: false,
-        from: names(&from),
-        to: names(&to),
-        ports,
-        pairs,
-        unread: Vec::from_iter(unread),
+    let at = |ends: &[usize]| ends.iter().filter_map(|at| groups.get(*at)).collect::<Vec<_>>();
+    let cut = |((to, _, ports), (from, pairs)): (&Line<Vec<usize>>, &Ends)| {
+        let (from, to) = (at(from), at(to));
+        let unread: BTreeSet<&String> = from.iter().chain(&to).flat_map(|group| &group.unread).collect();
+        Cut {
+            is_outside: false,
+            from: names(from.into_iter()),
+            to: names(to.into_iter()),
+            ports: texts.texts.get(*ports).cloned().unwrap_or_default(),
+            pairs: *pairs,
+            unread: unread.into_iter().cloned().collect(),
+        }
     };
-    by_to.into_iter().map(cut).collect()
+    by_to.iter().map(cut).collect()
 }
 
 /// Pairs of pods that a policy governs: not a pod and itself, and not a pod and what uses the network of its own node.
@@ -193,9 +287,9 @@ fn pairs(from: &Group, to: &Group) -> usize {
 }
 
 /// Families of addresses by which two pods can talk.
-fn families(reach: &Reach, from: &Pod, to: &Pod) -> Vec<Family> {
-    let has = |family| reach.population.has(from, family) && reach.population.has(to, family);
-    let common: Vec<Family> = [Family::V4, Family::V6].into_iter().filter(|family| has(*family)).collect();
+fn families(from: &Group, to: &Group) -> Vec<Family> {
+    let families = [Family::V4, Family::V6].into_iter().zip(from.has.into_iter().zip(to.has));
+    let common: Vec<Family> = families.filter(|(_, (one, other))| *one && *other).map(|(family, _)| family).collect();
     if common.is_empty() { vec![Family::Unknown] } else { common }
 }
 
