@@ -23,7 +23,7 @@ const PORTS: usize = 20;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// The id of a finding (`PolicyAllowsWorld`), a flow (`FLOW` or `ZONE/FLOW`), or a pair of ends (`NAMESPACE/POD->NAMESPACE/POD`,
-    /// with `:PORT` or `:PORT/UDP` behind it if it is one port; an end may be `ip:ADDRESS`). The id alone is explained without looking at
+    /// with `:PORT` or `:PORT/UDP` behind it if it is one port; an end may be `ip:ADDRESS`, with a port `ip:[ADDRESS]:PORT`). The id alone is explained without looking at
     /// anything, unless -f or --context is given.
     what: String,
     /// Of a finding, only about this object, as in `pcizone check`: `NetworkPolicy/vault/all`.
@@ -129,6 +129,11 @@ fn read(text: &str) -> Result<What<'_>, String> {
     if let Some((from, to)) = text.split_once("->") {
         let from: End = from.trim().parse()?;
         let to = to.trim();
+        let bare = to.strip_prefix("ip:[").and_then(|rest| rest.split_once(']'));
+        if let Some((address, rest)) = bare {
+            let port = rest.strip_prefix(':').map(port).transpose()?;
+            return Ok(What::Pair(Box::new((from, format!("ip:{address}").parse()?)), port));
+        }
         if let Ok(to) = to.parse() {
             // An IPv6 address has colons too.
             let is_pod_with_port = matches!(&to, End::Pod { name, .. } if name.contains(':'));
@@ -136,13 +141,8 @@ fn read(text: &str) -> Result<What<'_>, String> {
                 return Ok(What::Pair(Box::new((from, to)), None));
             }
         }
-        let (to, port) = to.rsplit_once(':').ok_or_else(|| format!("{to:?} is no end"))?;
-        let (number, protocol) = port.split_once('/').unwrap_or((port, "TCP"));
-        let protocol = Protocol::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(protocol));
-        let protocol = protocol.ok_or_else(|| format!("{port:?}: the protocol is TCP, UDP or SCTP"))?;
-        let number = number.parse().ok().filter(|number| *number > 0);
-        let number = number.ok_or_else(|| format!("{port:?} is no port from 1 to 65535"))?;
-        return Ok(What::Pair(Box::new((from, to.parse()?)), Some((protocol, number))));
+        let (to, number) = to.rsplit_once(':').ok_or_else(|| format!("{to:?} is no end"))?;
+        return Ok(What::Pair(Box::new((from, to.parse()?)), Some(port(number)?)));
     }
     if let Some(id) = FindingId::ALL.iter().find(|id| id.as_str().eq_ignore_ascii_case(text)) {
         return Ok(What::Finding(*id));
@@ -156,6 +156,15 @@ fn read(text: &str) -> Result<What<'_>, String> {
         Some((zone, flow)) => What::Flow(Some(zone), flow),
         None => What::Flow(None, text),
     })
+}
+
+/// A port, with its protocol behind it unless that is TCP.
+fn port(text: &str) -> Result<(Protocol, u16), String> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
+    let protocol = Protocol::ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(protocol));
+    let protocol = protocol.ok_or_else(|| format!("{text:?}: the protocol is TCP, UDP or SCTP"))?;
+    let number = number.parse().ok().filter(|number| *number > 0);
+    Ok((protocol, number.ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))?))
 }
 
 fn is_there(snapshot: &Snapshot, end: &End) -> bool {

@@ -110,6 +110,38 @@ fn the_script_ends_like_the_worse_half() {
     }
 }
 
+/// The program itself, on a change that opens something.
+#[test]
+fn the_script_judges_and_compares() {
+    let bed = Bed::new(0, 0);
+    let change = Path::new(REPOSITORY).join("examples/changes/one-dash");
+    let manifest = bed.path("repository/clusters/prod/shop.yaml");
+    let commit = |side: &str| {
+        fs::copy(change.join(side), &manifest).unwrap();
+        bed.git(&["add", "--all"]);
+        bed.git(&["commit", "--quiet", "--message=shop"]);
+    };
+    commit("base.yaml");
+    bed.git(&["tag", "--force", "base"]);
+    commit("head.yaml");
+    let program = env!("CARGO_BIN_EXE_pcizone");
+    let env = [
+        ("PCIZONE", program),
+        ("PCIZONE_BASE", "base"),
+        ("PCIZONE_PATHS", "clusters/prod"),
+        ("PCIZONE_FORMATS", "sarif junit"),
+    ];
+    let (code, said) = bed.script(&env);
+    assert_eq!(code, 1, "{said}");
+    let markdown = bed.read("reports/diff.md").unwrap();
+    let wanted = "adds ingress from pods app=reports in storefront on TCP 8080 for pods app=checkout in checkout";
+    assert!(markdown.contains(wanted), "{markdown}");
+    let sarif: Value = serde_json::from_str(&bed.read("reports/pcizone.sarif").unwrap()).unwrap();
+    let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "clusters/prod/shop.yaml");
+    assert!(bed.read("reports/pcizone.junit").unwrap().contains("<testsuites"));
+}
+
 #[test]
 fn the_script_says_what_it_lacks() {
     for (env, code, advice) in [

@@ -9,6 +9,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod adopt;
 mod bombs;
 mod check;
 mod ci;
@@ -22,3 +23,4 @@ mod reach;
 mod report;
 mod support;
 mod templates;
+mod why;

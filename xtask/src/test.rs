@@ -47,6 +47,10 @@ const TESTS: &[Step] = &[
             ],
         )
     },
+    cargo(
+        "schemas of what pipelines take",
+        &["test", "--no-default-features", "--test", "cli", "the_schemas_of_those_who_read_it", "--", "--ignored"],
+    ),
     // By the package, so that cargo builds the engine alone; without optimisation it would take an hour.
     Step {
         env: &[("PCIZONE_RUNS", "1000000")],
