@@ -12,6 +12,7 @@ use k8s_openapi::{
 };
 use kube::core::{Selector as LabelMatcher, SelectorExt};
 
+use super::reach::sets::Ports;
 use crate::api::{
     Admit, Attestation, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone, PodSecurity,
     Selector, TaintEffect, names,
@@ -169,6 +170,17 @@ impl Declaration {
     pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         self.open_flows(now).map(|flow| flow.expires_at.0).min()
     }
+}
+
+/// The ports of a flow.
+pub fn flow_ports(flow: &Flow) -> Ports {
+    let mut ports = Ports::default();
+    for port in &flow.ports {
+        if let Ok(number) = u16::try_from(port.port) {
+            ports.add(port.protocol, number..=number);
+        }
+    }
+    ports
 }
 
 /// Networks of a list of texts; what does not parse is left out (the API server's rules refuse it).

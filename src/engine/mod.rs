@@ -9,6 +9,7 @@
 //! gives byte-equal output.
 
 pub mod access;
+pub mod answers;
 pub mod arming;
 pub mod change;
 pub mod checks;

@@ -6,9 +6,10 @@ use super::Case;
 use crate::{
     api::{Flow, Peer},
     engine::{
+        declaration,
         pod::Pod,
         reach::{
-            doors::{ports, targets},
+            doors::targets,
             sets::Ports,
             words::{self, few},
         },
@@ -85,8 +86,7 @@ impl<'a> Exposure<'a> {
 }
 
 fn flow_ports(flows: &[&Flow]) -> Ports {
-    let all = flows.iter().flat_map(|flow| &flow.ports);
-    ports(all.filter_map(|port| Some((port.protocol, u16::try_from(port.port).ok()?))))
+    flows.iter().fold(Ports::default(), |all, flow| all.or(&declaration::flow_ports(flow)))
 }
 
 /// Every pod behind the Service is one that the flow leads to.

@@ -4,11 +4,11 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timest
 
 use super::{Edge, EdgeChange, EdgeKind, EdgeState, all_of};
 use crate::{
-    api::{Dns, Flow, Peer, Port, Protocol},
+    api::{Dns, Flow, Peer, Protocol},
     engine::{
         Resolution,
         compare::Move,
-        declaration::Declaration,
+        declaration::{Declaration, flow_ports},
         desired::policies,
         reach::{
             Terms,
@@ -71,7 +71,7 @@ pub(super) fn flow(
     Edge {
         from: peer(&flow.from),
         to: peer(&flow.to),
-        ports: ports(&numbers(flow.ports.iter().map(|Port { protocol, port }| (*protocol, *port)))),
+        ports: ports(&flow_ports(flow)),
         state,
         account_data: flow.account_data,
         need: Some(flow.need.clone()),
@@ -128,7 +128,7 @@ pub(super) fn peer(peer: &Peer) -> String {
     if peer.api_server == Some(true) {
         return "the API server".to_string();
     }
-    few(&peer.cidrs)
+    peer.cidrs.join(", ")
 }
 
 fn numbers(all: impl Iterator<Item = (Protocol, i32)>) -> Ports {

@@ -142,10 +142,10 @@ impl Graph {
                 edges.push(declared::names(declaration));
             }
             let found = evaluations.get(name).map(|evaluation| evaluation.findings.as_slice()).unwrap_or_default();
-            edges.extend(ungoverned::rights(name, found));
+            edges.extend(ungoverned::rights(name, one, found, now));
         }
         edges.extend(beyond(snapshot, now).iter().flat_map(declared::beyond));
-        edges.extend(ungoverned::doors(snapshot, resolution));
+        edges.extend(ungoverned::doors(snapshot, resolution, now));
         edges.retain(|edge| zone.is_none_or(|zone| edge.zone == zone));
         Self::of(edges, resolution)
     }

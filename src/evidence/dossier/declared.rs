@@ -5,11 +5,13 @@ use serde::Serialize;
 
 use super::About;
 use crate::{
-    api::{self, FindingId, FindingState, Peer},
+    api::{self, FindingId, FindingState},
     engine::{
+        declaration::flow_ports,
         exceptions::{is_about, is_live},
+        graph::peer,
         obligations::review_due,
-        reach::{doors::ports, words},
+        reach::words,
     },
 };
 
@@ -150,40 +152,6 @@ pub(super) fn flows(about: &About) -> Vec<Flow> {
         }
     };
     about.declaration.into_iter().flat_map(|declaration| &declaration.flows).map(flow).collect()
-}
-
-pub(super) fn flow_ports(flow: &api::Flow) -> crate::engine::reach::sets::Ports {
-    ports(flow.ports.iter().filter_map(|port| Some((port.protocol, u16::try_from(port.port).ok()?))))
-}
-
-fn peer(peer: &Peer) -> String {
-    if let Some(namespace) = &peer.namespace {
-        return match &peer.pod_selector {
-            Some(selector) => format!("pods {} of namespace {namespace}", selector_words(selector)),
-            None => format!("all pods of namespace {namespace}"),
-        };
-    }
-    if let Some(zone) = &peer.zone {
-        return format!("all pods of zone {zone}");
-    }
-    if !peer.cidrs.is_empty() {
-        return peer.cidrs.join(", ");
-    }
-    match (peer.internet, peer.api_server) {
-        (Some(true), _) => "the internet".to_string(),
-        (_, Some(true)) => "the API server".to_string(),
-        _ => "nobody".to_string(),
-    }
-}
-
-fn selector_words(selector: &api::Selector) -> String {
-    let labels = selector.match_labels.iter().map(|(key, value)| format!("{key}={value}"));
-    let expressions = selector.match_expressions.iter().map(|one| {
-        let values = if one.values.is_empty() { String::new() } else { format!(" ({})", one.values.join(", ")) };
-        format!("{} {:?}{values}", one.key, one.operator)
-    });
-    let all: Vec<String> = labels.chain(expressions).collect();
-    if all.is_empty() { "of any label".to_string() } else { all.join(", ") }
 }
 
 pub(super) fn admits(about: &About) -> Vec<Admitted> {

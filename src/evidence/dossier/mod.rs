@@ -26,7 +26,7 @@ pub use claims::{Attested, Cited, Claim, Rest, Verdict};
 pub use commands::quoted;
 pub use declared::{AcceptedNow, Admitted, Attestation, Exception, Flow};
 pub use findings::{Group, Kind, Subject};
-pub use ledger::{Answer, Entry, Way, WayKind};
+pub use ledger::{Entry, Way, WayKind};
 pub use objects::{Object, Objects};
 pub use scope::{Confirmation, Scope};
 

@@ -5,19 +5,17 @@ mod kind;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timestamp};
-use kube::core::{Selector as LabelMatcher, SelectorExt};
 use serde::Serialize;
 
 pub use kind::WayKind;
 
-use super::{About, bounded, declared::flow_ports, findings::cut};
+use super::{About, bounded, findings::cut};
 use crate::{
-    api::{FindingId, FindingState, Flow},
+    api::{FindingId, FindingState},
     engine::{
+        answers::{self, Answer},
         checks::Found,
         desired::admission::strangers::admit_of,
-        exceptions::{is_about, is_live},
         pod::Pod,
         reach::{
             doors::{Door, Kind},
@@ -67,22 +65,6 @@ pub struct Entry {
     /// Subjects whose findings are told with it.
     #[serde(skip)]
     told: Vec<String>,
-}
-
-/// Who answers for a way, and what is there instead of a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// Who answers for it; `None` where nobody is named.
-    pub owner: Option<String>,
-    /// Who approved it.
-    pub approved_by: Option<String>,
-    /// What is there instead of a policy, or why it has to be borne.
-    pub control: String,
-    /// Where that is declared.
-    pub declared_in: String,
-    /// Until when it holds; `None` where it has no end.
-    pub until: Option<Timestamp>,
 }
 
 /// All ways, also those by which nothing leads in.
@@ -162,13 +144,13 @@ fn of_door(about: &About, door: &Door) -> Vec<Entry> {
                 workloads.entry(pod.subject()).or_default().push(pod);
             }
             let entry = |(subject, pods): (String, Vec<&Pod>)| {
-                let flows = declaring(about, door, |selector| is_port && pods.iter().all(|pod| selects(selector, pod)));
+                let flows = if is_port { declaring(about, door, &pods) } else { Vec::new() };
                 entry(about, WayKind::of(door), path.clone(), leads(&pods, door), subject, flows)
             };
             workloads.into_iter().map(entry).collect()
         }
-        Kind::Service { service, .. } | Kind::Route { service, .. } => {
-            let flows = declaring(about, door, |selector| service.narrows(selector));
+        Kind::Service { .. } | Kind::Route { .. } => {
+            let flows = declaring(about, door, &door.to);
             vec![entry(about, WayKind::of(door), path, leads(&door.to, door), door.by(), flows)]
         }
         Kind::Endpoints(_) => {
@@ -239,46 +221,12 @@ fn own_node(about: &About, door: &Door, node: &str, others: &[&Pod]) -> Entry {
     }
 }
 
-/// Open flows that lead from where the door does to all of its pods, on some of its ports. A gateway may be anywhere outside, or in
-/// the zone itself; what is open outside the cluster is reached from there.
-fn declaring(about: &About, door: &Door, means: impl Fn(&LabelSelector) -> bool) -> Vec<Answer> {
-    let Some(namespace) = door.to.first().map(|pod| pod.namespace()) else { return Vec::new() };
-    let is_public = |flow: &Flow| flow.from.internet == Some(true) || !flow.from.cidrs.is_empty();
-    let comes = |flow: &Flow| matches!(door.kind, Kind::Route { .. }) || is_public(flow);
-    let leads = |flow: &Flow| {
-        let selector = flow.to.pod_selector.as_ref().map(LabelSelector::from).unwrap_or_default();
-        let there = flow.to.namespace.as_deref() == Some(namespace) || flow.to.zone.as_deref() == Some(about.name());
-        there && means(&selector) && !flow_ports(flow).and(&door.ports).is_empty()
-    };
-    let flows = about.declaration.into_iter().flat_map(|declaration| declaration.open_flows(about.now));
-    let answer = |flow: &Flow| Answer {
-        owner: Some(flow.owner.clone()),
-        approved_by: Some(flow.approved_by.clone()),
-        control: flow.need.clone(),
-        declared_in: format!("flow {}", flow.name),
-        until: Some(flow.expires_at.0),
-    };
-    flows.filter(|flow| comes(flow) && leads(flow)).map(answer).collect()
+fn declaring(about: &About, door: &Door, pods: &[&Pod]) -> Vec<Answer> {
+    about.declaration.map(|declaration| answers::declaring(declaration, door, pods, about.now)).unwrap_or_default()
 }
 
-fn selects(selector: &LabelSelector, pod: &Pod) -> bool {
-    LabelMatcher::try_from(selector.clone()).is_ok_and(|selector| selector.matches(&*pod.labels))
-}
-
-/// Exceptions that hold now and are about one of these findings.
 fn excepted(about: &About, ids: &[FindingId], subject: &str) -> Vec<Answer> {
-    let exceptions = about.declaration.into_iter().flat_map(|declaration| &declaration.exceptions);
-    let live = exceptions.filter(|one| is_live(one, about.now));
-    let meant = live.filter(|one| ids.iter().any(|id| is_about(one, *id, subject)));
-    meant
-        .map(|one| Answer {
-            owner: one.owner.clone(),
-            approved_by: Some(one.approved_by.clone()),
-            control: one.need.clone(),
-            declared_in: format!("exception {} ({})", one.finding.as_str(), one.risk_analysis),
-            until: Some(one.expires_at.0),
-        })
-        .collect()
+    about.declaration.map(|declaration| answers::excepted(declaration, ids, subject, about.now)).unwrap_or_default()
 }
 
 impl Entry {
