@@ -70,7 +70,7 @@ fn outer(door: &Door, zone: &str, reach: &Reach, resolution: &Resolution, now: T
     let keys = door.to.iter().filter(|pod| resolution.zone_of(pod.namespace()) == Some(zone)).map(|pod| &*pod.key);
     let classes = keys.filter_map(|key| reach.population.pod(key)).map(|(_, class)| class).collect();
     let from = match &door.kind {
-        Kind::HostPort(..) => format!("{} of {}", door.words(), door.by()),
+        Kind::HostNetwork | Kind::HostPort(..) => format!("{} of {}", door.words(), door.by()),
         _ => door.words(),
     };
     let to = match &door.kind {
@@ -83,8 +83,8 @@ fn outer(door: &Door, zone: &str, reach: &Reach, resolution: &Resolution, now: T
     let declaration = resolution.zone(zone).and_then(|zone| zone.declaration.as_deref());
     let answers = declaration.map(|declaration| {
         let flows = match &door.kind {
-            // There a pod is open on every port, whatever a flow declares.
-            Kind::HostNetwork => Vec::new(),
+            // On its node's network a pod is open on every port, and what is written by hand leads past flows.
+            Kind::HostNetwork | Kind::Endpoints(_) => Vec::new(),
             _ => answers::declaring(declaration, door, &door.to, now),
         };
         flows.into_iter().chain(answers::excepted(declaration, FindingId::ALL, &door.by(), now))
