@@ -64,7 +64,8 @@ fn every_form_tells_the_same_and_the_way_back_closes_what_the_way_there_opens() 
         for (one, other) in [("opens", "closes"), ("closes", "opens")] {
             assert_eq!(count(&there, one) == 0, count(&back, other) == 0, "{}: {one}", change.display());
         }
-        let keys = ["opens", "closes", "doorsOpened", "doorsClosed", "declared", "raised", "settled", "unread"];
+        let keys =
+            ["opens", "closes", "doorsOpened", "doorsClosed", "declared", "raised", "reworded", "settled", "unread"];
         let all: usize = keys.iter().map(|key| count(&there, key)).sum();
         let lines = |form: &str, marks: &[&str]| {
             let text = said(&diff(&change, &["base.yaml", "head.yaml", "-o", form]));
@@ -138,4 +139,111 @@ fn what_cannot_be_compared_is_said_and_opens_nothing() {
         assert!(error.contains(wanted), "{args:?}: {error}");
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+}
+
+/// The zone of the examples, and what is put beside it.
+fn with(extra: &str) -> String {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/changes/exec-granted/base.yaml");
+    let base = fs::read_to_string(base).expect("a manifest");
+    if extra.is_empty() { base } else { format!("{base}---\n{extra}") }
+}
+
+fn binding(who: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{namespace: vault, name: debug}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}}\n\
+         subjects: [{{kind: Group, apiGroup: rbac.authorization.k8s.io, name: \"{who}\"}}]\n"
+    )
+}
+
+fn policy(spec: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{namespace: vault, name: p}}\nspec: {spec}\n"
+    )
+}
+
+fn cilium(spec: &str) -> String {
+    format!(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{namespace: vault, name: c}}\nspec: {spec}\n"
+    )
+}
+
+fn service(kind: &str, ports: &str, more: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{namespace: vault, name: vault}}\n\
+         spec: {{type: {kind}, selector: {{app: vault}}, ports: [{ports}]{more}}}\n"
+    )
+}
+
+/// Changes that a comparison of lines, or of findings by their names, would not tell.
+#[test]
+fn what_becomes_worse_without_a_new_name_is_told() {
+    let any = "{podSelector: {matchExpressions: [{key: app, operator: OPERATOR, values: [VALUES]}]}, ingress: [{}]}";
+    let select = |operator: &str, values: &str| policy(&any.replace("OPERATOR", operator).replace("VALUES", values));
+    let from = |namespace: &str| {
+        cilium(&format!(
+            "{{endpointSelector: {{}}, ingress: [{{fromEndpoints: [{{matchLabels: {{k8s:io.kubernetes.pod.namespace: {namespace}}}}}]}}]}}"
+        ))
+    };
+    let names = |matched: &str| cilium(&format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{{{matched}}}]}}]}}"));
+    let two = "{port: 1, targetPort: 8443}, {port: 2, targetPort: 9000}";
+    let one = "{port: 1, targetPort: 8443}";
+    for (base, head, wanted) in [
+        (binding("dba"), binding("system:unauthenticated"), "system:unauthenticated may run commands"),
+        (select("In", "vault"), select("In", "vault, batch"), "for pods app=batch in vault (none now)"),
+        (select("In", "future"), select("In", "future, later"), "for pods app=later in vault (none now)"),
+        (select("NotIn", "vault, a"), select("NotIn", "vault"), "for pods app=a in vault (none now)"),
+        (
+            from("storefront"),
+            cilium(
+                "{endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: storefront}}]}, {fromEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-public}}]}]}",
+            ),
+            "all pods in kube-public (none now)",
+        ),
+        (String::new(), names("matchPattern: \"*\""), "it is new or says something else"),
+        (service("NodePort", one, ""), service("NodePort", two, ""), "! opens a door to pods vault/vault"),
+        (
+            service("LoadBalancer", one, ", loadBalancerSourceRanges: [203.0.113.0/24]"),
+            service("LoadBalancer", one, ""),
+            "for everybody",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("base.yaml"), with(&base)).expect("it is written");
+        fs::write(folder.path().join("head.yaml"), with(&head)).expect("it is written");
+        let output = diff(folder.path(), &["base.yaml", "head.yaml"]);
+        assert!(said(&output).contains(wanted), "{head}\n{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{head}\n{}", said(&output));
+    }
+}
+
+/// A policy that means more than the flow that covers those of now.
+#[test]
+fn a_policy_wider_than_a_flow_is_not_covered_by_it() {
+    let zone = |mode: &str| with("").replace("mode: Enforce", &format!("mode: {mode}"));
+    let deny = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: vault, name: deny}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n";
+    let wide = "{podSelector: {matchLabels: {app: vault}}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: checkout}}}], ports: [{port: 8443}]}]}";
+    for mode in ["Observe", "Enforce"] {
+        let base = format!("{}---\n{deny}", zone(mode));
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("base.yaml"), &base).expect("it is written");
+        fs::write(folder.path().join("head.yaml"), format!("{base}---\n{}", policy(wide))).expect("it is written");
+        let output = diff(folder.path(), &["base.yaml", "head.yaml"]);
+        let wanted = "! adds ingress from all pods in checkout (also those to come) on TCP 8443 for pods app=vault in vault; no flow covers it";
+        assert!(said(&output).contains(wanted), "{mode}:\n{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{mode}");
+    }
+}
+
+/// Nobody looks any more: that is no success.
+#[test]
+fn a_zone_that_goes_is_worse() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = with("").replace("mode: Enforce", "mode: Observe");
+    let head = base.split_once("---\n").expect("a zone").1;
+    fs::write(folder.path().join("base.yaml"), &base).expect("it is written");
+    fs::write(folder.path().join("head.yaml"), head).expect("it is written");
+    let output = diff(folder.path(), &["base.yaml", "head.yaml"]);
+    assert!(said(&output).contains("! cardholder-data: the zone is gone"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1));
 }

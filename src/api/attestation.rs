@@ -29,7 +29,8 @@ pub struct Attestation {
     /// When it was carried out, RFC 3339 with time zone. Example: `2026-10-01T00:00:00Z`.
     #[schemars(schema_with = "date_time")]
     pub at: Time,
-    /// Until when it holds, RFC 3339 with time zone. From this instant on it is a finding, 30 days before it is told. Example:
+    /// Until when it holds, RFC 3339 with time zone. From this instant on it is a finding, 30 days before it is told. Training and tests
+    /// hold no longer than the standard says: twelve months, tests of the segmentation six for service providers. Example:
     /// `2027-10-01T00:00:00Z`.
     #[schemars(schema_with = "date_time")]
     pub valid_until: Time,
@@ -72,6 +73,15 @@ impl Control {
             Control::StaticAnalysis => "StaticAnalysis",
             Control::PenetrationTest => "PenetrationTest",
             Control::SegmentationTest => "SegmentationTest",
+        }
+    }
+
+    /// After how many months the standard asks for it again; `None` where it says nothing of that.
+    pub fn months(self, entity: EntityType) -> Option<i32> {
+        match (self, entity) {
+            (Control::SegmentationTest, EntityType::ServiceProvider) => Some(6),
+            (Control::SecureCodingTraining | Control::PenetrationTest | Control::SegmentationTest, _) => Some(12),
+            (Control::CodeReview | Control::StaticAnalysis, _) => None,
         }
     }
 

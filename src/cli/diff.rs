@@ -17,10 +17,10 @@ use super::{
     written,
 };
 use crate::{
-    api::{FindingState, Severity},
+    api::{Finding, FindingState, Severity},
     engine::{
         change::count,
-        compare::{Difference, Raised, compare},
+        compare::{Difference, Raised, Reworded, Unread, compare},
     },
     evidence::columns,
 };
@@ -131,7 +131,16 @@ struct Section {
     lines: Vec<(bool, String)>,
 }
 
+/// All sections; in each what is bad comes first, so that no bound hides it.
 fn sections(difference: &Difference) -> Vec<Section> {
+    let mut sections = unsorted(difference);
+    for section in &mut sections {
+        section.lines.sort_by_key(|(bad, _)| !bad);
+    }
+    sections
+}
+
+fn unsorted(difference: &Difference) -> Vec<Section> {
     let plain = |lines: Vec<String>| lines.into_iter().map(|line| (false, line)).collect();
     let finding = |raised: &Raised| {
         let Raised { zone, finding } = raised;
@@ -147,7 +156,7 @@ fn sections(difference: &Difference) -> Vec<Section> {
         Section { title: "Closes", lines: plain(difference.closes.iter().map(|one| one.words.clone()).collect()) },
         Section {
             title: "Doors opened",
-            lines: plain(difference.doors_opened.iter().map(|one| one.words.clone()).collect()),
+            lines: difference.doors_opened.iter().map(|one| (one.flows.is_empty(), one.words.clone())).collect(),
         },
         Section {
             title: "Doors closed",
@@ -155,15 +164,39 @@ fn sections(difference: &Difference) -> Vec<Section> {
         },
         Section {
             title: "Zones declare",
-            lines: plain(difference.declared.iter().map(|one| format!("{}: {}", one.zone, one.words)).collect()),
+            lines: difference
+                .declared
+                .iter()
+                .map(|one| (one.weakens, format!("{}: {}", one.zone, one.words)))
+                .collect(),
         },
         Section {
             title: "New findings",
             lines: difference.raised.iter().map(|one| (violated(one), finding(one))).collect(),
         },
+        Section {
+            title: "Findings that say something else",
+            lines: difference.reworded.iter().map(|one| (one.is_worse(), reworded(one))).collect(),
+        },
         Section { title: "Findings that are gone", lines: plain(difference.settled.iter().map(finding).collect()) },
-        Section { title: "Not understood, with them more may differ", lines: plain(difference.unread.clone()) },
+        Section {
+            title: "Not understood in all, with them more may differ",
+            lines: difference.unread.iter().map(|one| (one.is_changed, unread(one))).collect(),
+        },
     ]
+}
+
+fn reworded(one: &Reworded) -> String {
+    let Reworded { zone, finding, was, .. } = one;
+    let Finding { severity, state, id, subject, message, evidence, .. } = finding;
+    let now = if message == was { format!("{message} {evidence}") } else { message.clone() };
+    format!("{severity:?} {state:?} {id} on {subject} (zone {zone}): {now} Before: {was}")
+}
+
+fn unread(one: &Unread) -> String {
+    let changed =
+        if one.is_changed { ": it is new or says something else, and what that opens is not known" } else { "" };
+    format!("{}{changed}", one.policy)
 }
 
 fn text(out: &mut impl Write, report: &Report, colours: bool) -> io::Result<()> {
@@ -224,9 +257,11 @@ fn head(report: &Report) -> String {
 /// All of it in a line.
 fn summary(difference: &Difference) -> String {
     if difference.is_empty() {
-        return "Nothing opens, nothing closes.".to_string();
+        let unread = if difference.unread.is_empty() { "" } else { ", as far as policies are understood" };
+        return format!("Nothing opens, nothing closes{unread}.");
     }
     let (bare, covered): (Vec<_>, Vec<_>) = difference.opens.iter().partition(|one| one.flows.is_empty());
+    let unread = difference.unread.iter().filter(|one| one.is_changed).count();
     let parts = [
         (bare.len(), format!("{} that no flow covers", count(bare.len(), "opening"))),
         (covered.len(), format!("{} that flows cover", count(covered.len(), "opening"))),
@@ -235,6 +270,8 @@ fn summary(difference: &Difference) -> String {
         (difference.doors_closed.len(), format!("{} closed", count(difference.doors_closed.len(), "door"))),
         (difference.declared.len(), format!("{} of zones", count(difference.declared.len(), "change"))),
         (difference.raised.len(), new_findings(&difference.raised)),
+        (difference.reworded.len(), format!("{} in other words", count(difference.reworded.len(), "finding"))),
+        (unread, format!("{} that are not understood", count(unread, "changed policy").replace("policys", "policies"))),
         (difference.settled.len(), format!("{} gone", count(difference.settled.len(), "finding"))),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect();
@@ -247,8 +284,10 @@ fn new_findings(raised: &[Raised]) -> String {
         let is = |one: &&Raised| one.finding.state == FindingState::Violated && one.finding.severity == severity;
         (raised.iter().filter(is).count(), severity.as_label())
     };
-    let unproven = raised.iter().filter(|one| one.finding.state == FindingState::Unproven).count();
-    let parts = severities.into_iter().map(of).chain([(unproven, "unproven")]).filter(|(n, _)| *n > 0);
+    let in_state = |state| raised.iter().filter(|one| one.finding.state == state).count();
+    let (unproven, accepted) = (in_state(FindingState::Unproven), in_state(FindingState::Accepted));
+    let parts =
+        severities.into_iter().map(of).chain([(unproven, "unproven"), (accepted, "accepted")]).filter(|(n, _)| *n > 0);
     let parts: Vec<String> = parts.map(|(n, word)| format!("{n} {word}")).collect();
     format!("{} ({})", count(raised.len(), "new finding"), parts.join(", "))
 }

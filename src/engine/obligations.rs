@@ -60,7 +60,11 @@ pub fn all(declaration: &Declaration, now: Timestamp) -> Vec<Obligation> {
     obligations.extend(declaration.attestations.iter().filter_map(|one| {
         let requirement = one.control.requirements(declaration.entity_type).last()?;
         let action = format!("Carry out and attest {} again.", one.control.as_str());
-        Some(Obligation { requirement: (*requirement).to_string(), action, due: seconds(one.valid_until.0) })
+        Some(Obligation {
+            requirement: (*requirement).to_string(),
+            action,
+            due: seconds(people::attested_until(declaration.entity_type, one)),
+        })
     }));
     let entity = declaration.entity_type;
     obligations.extend(confirmation_due(declaration).map(|due| Obligation {

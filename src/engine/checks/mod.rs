@@ -12,7 +12,7 @@ pub mod network;
 mod operator;
 mod other_policies;
 mod overlap;
-pub(super) mod people;
+pub mod people;
 mod pods;
 mod routes;
 mod scope;

@@ -24,7 +24,7 @@ pub(in crate::engine) fn instants(declaration: &Declaration) -> impl Iterator<It
     let confirmation = declaration.scope_confirmation.as_ref();
     let confirmed = confirmation.into_iter().flat_map(|one| [one.confirmed_at.0, due(declaration.entity_type, one)]);
     let attested = declaration.attestations.iter().flat_map(|one| {
-        let end = one.valid_until.0;
+        let end = attested_until(declaration.entity_type, one);
         [one.at.0, end, earlier(end, EXPIRY_WARNING)]
     });
     confirmed.chain(attested)
@@ -37,6 +37,12 @@ pub(in crate::engine) fn due(entity: EntityType, confirmation: &Confirmation) ->
         EntityType::ServiceProvider => 6,
     };
     months_later(confirmation.confirmed_at.0, months)
+}
+
+/// Until when an attestation holds: as it says, and no longer than the standard does.
+pub fn attested_until(entity: EntityType, attestation: &Attestation) -> Timestamp {
+    let due = attestation.control.months(entity).map(|months| months_later(attestation.at.0, months));
+    due.map_or(attestation.valid_until.0, |due| due.min(attestation.valid_until.0))
 }
 
 /// The requirement that says how often the scope is confirmed.
@@ -81,7 +87,7 @@ fn scope(case: &Case, found: &mut Vec<Found>) {
 }
 
 fn attested(case: &Case, attestation: &Attestation) -> Option<Found> {
-    let (at, end) = (attestation.at.0, attestation.valid_until.0);
+    let (at, end) = (attestation.at.0, attested_until(case.declaration.entity_type, attestation));
     let (id, message) = if end <= case.now {
         (FindingId::AttestationExpired, format!("What {} said of {at} held until {end}.", attestation.by))
     } else if at > case.now {

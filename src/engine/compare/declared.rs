@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Side;
 use crate::{
     api::{Flow, Mode, PciZone},
-    engine::{reach::words::few, snapshot::ZoneRecord},
+    engine::{change::count, reach::words::few, snapshot::ZoneRecord},
 };
 
 /// The longest that a value is shown.
@@ -16,6 +16,9 @@ const LONGEST: usize = 60;
 /// Fields of a zone that are told one by one.
 const FIELDS: usize = 20;
 
+/// Nothing looks there any more.
+const GONE: &str = "the zone is gone";
+const UNREADABLE: &str = "the zone cannot be read";
 /// What a cluster does with what opens.
 const CONFIRMED: &str = "; in a cluster that takes effect only once somebody confirms it";
 
@@ -27,18 +30,33 @@ pub struct Declared {
     pub zone: String,
     /// What differs, in a sentence.
     pub words: String,
+    /// Something is not protected or not judged any more.
+    pub weakens: bool,
 }
 
 /// Zone by zone.
-pub(super) fn compare(before: &Side, after: &Side) -> Vec<Declared> {
+/// `unjudged`: how much was found in zones that are gone.
+pub(super) fn compare(before: &Side, after: &Side, unjudged: &BTreeMap<String, usize>) -> Vec<Declared> {
     let (was, is) = (zones(before), zones(after));
     let names: BTreeSet<&str> = was.keys().chain(is.keys()).copied().collect();
     let mut all = Vec::new();
     for name in names {
-        let mut say = |words: String| all.push(Declared { zone: name.to_string(), words });
+        let mut say = |words: String| {
+            let weakens = words.ends_with(CONFIRMED) || words.starts_with(GONE) || words.starts_with(UNREADABLE);
+            all.push(Declared { zone: name.to_string(), words, weakens });
+        };
+        if let Some(None) = is.get(name) {
+            say(format!("{UNREADABLE}, so nothing of it is judged"));
+        }
         match (was.get(name), is.get(name)) {
             (None, Some(_)) => say("the zone is new".to_string()),
-            (Some(_), None) => say("the zone is gone".to_string()),
+            (Some(_), None) => {
+                let found = unjudged.get(name).copied().unwrap_or_default();
+                say(format!(
+                    "{GONE}, and what it protected with it; {} in it are judged no longer",
+                    count(found, "finding")
+                ));
+            }
             (Some(Some(was)), Some(Some(is))) => zone(was, is, &mut say),
             _ => {}
         }
@@ -140,7 +158,21 @@ fn differ(path: &str, was: &Value, is: &Value, fields: &mut Vec<String>) {
         (was, is) if was == is => {}
         (Value::Null, is) => fields.push(format!("{path} is now {}", short(is))),
         (was, Value::Null) => fields.push(format!("{path} is gone, it was {}", short(was))),
-        (was, is) => fields.push(format!("{path} changes from {} to {}", short(was), short(is))),
+        (Value::Array(was), Value::Array(is)) => {
+            let only = |some: &[Value], others: &[Value]| -> Vec<String> {
+                some.iter().filter(|one| !others.contains(one)).map(short).collect()
+            };
+            let (gone, new) = (only(was, is), only(is, was));
+            let said = |verb: &str, some: &[String]| (!some.is_empty()).then(|| format!("{verb} {}", few(some)));
+            let parts: Vec<String> = [said("gains", &new), said("loses", &gone)].into_iter().flatten().collect();
+            let parts = if parts.is_empty() { "has another order".to_string() } else { parts.join(" and ") };
+            fields.push(format!("{path} {parts}"));
+        }
+        (was, is) => {
+            let (one, other) = (short(was), short(is));
+            let same = if one == other { ", behind what is shown" } else { "" };
+            fields.push(format!("{path} changes from {one} to {other}{same}"));
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod declared;
 mod doors;
+mod findings;
 mod sentence;
 mod traffic;
 mod twins;
@@ -21,9 +22,7 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    Resolution, checks::Found, desired::policies, evaluate, policy::Policy, resolve, shown, snapshot::Snapshot,
-};
+use super::{Resolution, desired::policies, policy::Policy, resolve, snapshot::Snapshot};
 use crate::api::{Finding, FindingState};
 
 pub use declared::Declared;
@@ -46,10 +45,36 @@ pub struct Difference {
     pub declared: Vec<Declared>,
     /// What is found and was not, or is worse.
     pub raised: Vec<Raised>,
-    /// What was found and is not any more.
+    /// What is found in both, and says something else now; what it was before stands behind it.
+    pub reworded: Vec<Reworded>,
+    /// What was found and is not any more, in zones that are still there.
     pub settled: Vec<Raised>,
     /// Policies that are not understood in all: with them more may differ.
-    pub unread: Vec<String>,
+    pub unread: Vec<Unread>,
+}
+
+/// A finding that says something else than before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reworded {
+    /// The zone.
+    pub zone: String,
+    /// The finding.
+    pub finding: Finding,
+    /// What it said before.
+    pub was: String,
+    /// No opening, closing or door tells what it is about.
+    pub is_told_here_alone: bool,
+}
+
+/// A policy that is not understood in all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unread {
+    /// The policy.
+    pub policy: String,
+    /// It is new, or says something else: what that opens is not known.
+    pub is_changed: bool,
 }
 
 /// A finding of a zone.
@@ -63,15 +88,28 @@ pub struct Raised {
 }
 
 impl Difference {
-    /// Something opens that no flow covers, or a requirement is violated that was not.
+    /// Something opens that no flow covers, or a requirement is violated that was not; or what opens cannot be told.
     pub fn is_worse(&self) -> bool {
         let violated = |raised: &Raised| raised.finding.state == FindingState::Violated;
-        self.opens.iter().any(|opening| opening.flows.is_empty()) || self.raised.iter().any(violated)
+        self.opens.iter().any(|opening| opening.flows.is_empty())
+            || self.doors_opened.iter().any(|door| door.flows.is_empty())
+            || self.declared.iter().any(|declared| declared.weakens)
+            || self.raised.iter().any(violated)
+            || self.reworded.iter().any(Reworded::is_worse)
+            || self.unread.iter().any(|unread| unread.is_changed)
     }
 
-    /// Nothing differs.
+    /// Nothing differs, as far as policies are understood.
     pub fn is_empty(&self) -> bool {
-        *self == Difference { unread: self.unread.clone(), ..Difference::default() }
+        let unread: Vec<Unread> = self.unread.iter().filter(|unread| !unread.is_changed).cloned().collect();
+        *self == Difference { unread, ..Difference::default() }
+    }
+}
+
+impl Reworded {
+    /// It may have become worse, and nothing else tells.
+    pub fn is_worse(&self) -> bool {
+        self.is_told_here_alone && self.finding.state == FindingState::Violated
     }
 }
 
@@ -109,28 +147,40 @@ pub fn declared(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
 /// Compares two clusters as they are at one moment.
 pub fn compare(base: &Snapshot, head: &Snapshot, now: Timestamp) -> Difference {
     let (before, after) = (Side::new(base, now), Side::new(head, now));
-    let has_zones = !base.zones.is_empty() || !head.zones.is_empty();
-    let is_meant = |namespace: &str| !has_zones || before.zone(namespace).is_some() || after.zone(namespace).is_some();
+    let has_members = !before.declared.is_empty() || !after.declared.is_empty();
+    let is_meant =
+        |namespace: &str| !has_members || before.zone(namespace).is_some() || after.zone(namespace).is_some();
     let twins = twins::Twins::new(&before, &after);
     let opens = traffic::openings(&twins, &before, &after, &is_meant);
     let closes = traffic::closings(&twins, &before, &after, &is_meant);
-    let (doors_opened, doors_closed) = doors::compare(&twins, &before, &after, &is_meant);
-    let (raised, settled) = findings(&before, &after, now);
-    let unread: BTreeSet<String> = [&twins.before, &twins.after]
-        .into_iter()
-        .flat_map(|reach| &reach.unread)
-        .map(|one| one.name.to_string())
-        .collect();
+    let (doors_opened, doors_closed) = doors::compare(&twins, &before, &after, &is_meant, now);
+    let findings = findings::compare(&before, &after, now);
     Difference {
         opens,
         closes,
         doors_opened,
         doors_closed,
-        declared: declared::compare(&before, &after),
-        raised,
-        settled,
-        unread: unread.into_iter().collect(),
+        declared: declared::compare(&before, &after, &findings.unjudged),
+        raised: findings.raised,
+        reworded: findings.reworded,
+        settled: findings.settled,
+        unread: unread(&twins, base, head),
     }
+}
+
+/// Policies that are not understood in all, and which of them differ.
+fn unread(twins: &twins::Twins, base: &Snapshot, head: &Snapshot) -> Vec<Unread> {
+    let names =
+        [&twins.before, &twins.after].into_iter().flat_map(|reach| &reach.unread).map(|one| one.name.to_string());
+    let names: BTreeSet<String> = names.collect();
+    let of = |snapshot: &Snapshot, name: &str| snapshot.others.iter().find(|other| other.subject() == name).cloned();
+    let unread = |policy: String| {
+        let (was, is) = (of(base, &policy), of(head, &policy));
+        // Who wrote it last does not matter.
+        let is_changed = is.as_ref().is_some_and(|is| was.is_none_or(|was| !was.says_the_same(is)));
+        Unread { policy, is_changed }
+    };
+    names.into_iter().map(unread).collect()
 }
 
 /// What is open for the pods of zones that no flow declares, as what opens when the policies of others are added to what is
@@ -149,37 +199,4 @@ pub fn beyond(snapshot: &Snapshot, now: Timestamp) -> Vec<Move> {
     let mut moves = traffic::openings(&twins, &before, &after, &is_meant);
     moves.retain(|one| one.flows.is_empty());
     moves
-}
-
-/// What is found on one side only, or is worse on the other one.
-fn findings(before: &Side, after: &Side, now: Timestamp) -> (Vec<Raised>, Vec<Raised>) {
-    let all = |side: &Side| -> Vec<(String, Found)> {
-        let evaluations = evaluate(side.snapshot, &side.resolution, now);
-        evaluations
-            .into_iter()
-            .flat_map(|(zone, evaluation)| evaluation.findings.into_iter().map(move |found| (zone.clone(), found)))
-            .collect()
-    };
-    let (before, after) = (all(before), all(after));
-    let key = |(zone, found): &(String, Found)| (zone.clone(), found.id, found.subject.clone());
-    // Two of one id about one object differ by what they say.
-    let rank = |(_, found): &(String, Found)| (found.state, found.severity, found.message.clone());
-    let by = |all: &[(String, Found)]| {
-        let mut by: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for one in all {
-            by.entry(key(one)).or_default().push(rank(one));
-        }
-        by
-    };
-    let (was, is) = (by(&before), by(&after));
-    let worst = |ranks: &[(FindingState, crate::api::Severity, String)]| {
-        ranks.iter().map(|(state, severity, _)| (*state, *severity)).min()
-    };
-    let raised = after.iter().filter(|one| match was.get(&key(one)) {
-        None => true,
-        Some(ranks) => worst(ranks).is_none_or(|worst| (one.1.state, one.1.severity) < worst),
-    });
-    let settled = before.iter().filter(|one| !is.contains_key(&key(one)));
-    let shown = |(zone, found): &(String, Found)| Raised { zone: zone.clone(), finding: shown::whole(found) };
-    (raised.map(shown).collect(), settled.map(shown).collect())
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{Protocol, names},
     engine::reach::{
-        By, Class, Direction, Reach, Terms,
+        By, Class, Direction, Reach, Selectors, Terms,
         described::{pods_with, selected},
         sets::{Classes, Peers, Ports},
         words::{few, ports},
@@ -44,7 +44,7 @@ impl Words<'_> {
                 By::Rule(_, rule) => rule.port_words(),
                 By::Default => String::new(),
             };
-            (moved.selectors.iter().map(|one| format!("{} (none now)", selected(one))).collect::<Vec<_>>(), on)
+            (moved.selectors.iter().map(|one| self.to_come(one)).collect::<Vec<_>>(), on)
         } else {
             (self.parties(moved, &traffic.peers), on(&traffic.ports))
         };
@@ -71,6 +71,12 @@ impl Words<'_> {
         let words = format!("{verb} {way} {towards} {peers} on {on} for {pods}{coverage} ({by}){said}");
         let (zone, flows) = (zone.map(str::to_string), flows.clone());
         Move { zone, direction: way, pods, names: self.names(moved), peers, ends, ports: on, by, flows, notes, words }
+    }
+
+    /// Pods that are not there, or not all.
+    fn to_come(&self, one: &Selectors) -> String {
+        let now = self.reach.population.peers(Some(&one.namespaces), &one.pods).all_pods();
+        format!("{} ({})", selected(one), if now.is_empty() { "none now" } else { "also those to come" })
     }
 
     fn names(&self, moved: &Moved) -> Vec<String> {

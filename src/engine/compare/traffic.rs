@@ -14,7 +14,7 @@ use crate::{
         ownership,
         policy::Policy,
         reach::{
-            By, Compiled, Direction, Effective, Latent, Reach, Selectors,
+            By, Compiled, Direction, Effective, Latent, Reach, Rule, Selectors,
             sets::{Classes, Traffic, without},
         },
     },
@@ -153,9 +153,10 @@ pub(super) fn openings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
     }
     let (_, partition) = twins.partitions();
     let others = Reach::parted(after.snapshot, before.snapshot.policies.clone(), partition);
+    let had = |policy: &str, direction| rules_of(&twins.before, policy, direction);
     let was_open =
         |class, direction| twins.earlier(class).is_some_and(|class| !twins.before.is_isolated(class, direction));
-    to_come(&mut moves, &others, reach, &changed(before, after), &was_open, is_meant);
+    to_come(&mut moves, &others, reach, &changed(before, after), (&was_open, &had), is_meant);
     said(
         &moves,
         &Words {
@@ -193,8 +194,9 @@ pub(super) fn closings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
     }
     let (partition, _) = twins.partitions();
     let others = Reach::parted(before.snapshot, after.snapshot.policies.clone(), partition);
+    let has = |policy: &str, direction| rules_of(&twins.after, policy, direction);
     let is_open = |class, direction| twins.later(class).is_none_or(|class| !twins.after.is_isolated(class, direction));
-    to_come(&mut moves, &others, reach, &changed(after, before), &is_open, is_meant);
+    to_come(&mut moves, &others, reach, &changed(after, before), (&is_open, &has), is_meant);
     said(
         &moves,
         &Words {
@@ -251,6 +253,11 @@ fn changed(other: &Side, side: &Side) -> BTreeSet<String> {
             }
         }
     }
+    for policy in &side.snapshot.others {
+        if !other.snapshot.others.iter().any(|one| one.says_the_same(policy)) {
+            changed.insert(policy.subject());
+        }
+    }
     changed
 }
 
@@ -261,7 +268,7 @@ fn to_come<'r>(
     others: &'r Reach,
     reach: &Reach,
     changed: &BTreeSet<String>,
-    is_open: &dyn Fn(u32, Direction) -> bool,
+    (is_open, there): (&dyn Fn(u32, Direction) -> bool, Rules),
     is_meant: &dyn Fn(&str) -> bool,
 ) {
     let is_changed = |policy: &Compiled| changed.contains(&*policy.name);
@@ -273,33 +280,55 @@ fn to_come<'r>(
             if is_open(class, direction) {
                 continue;
             }
-            for Latent { policy, rule, selectors } in others.latent(class, direction, is_changed, &|_| false) {
-                let (later, now): (Vec<_>, Vec<_>) = selectors.into_iter().partition(nobody);
-                let told = moves.of(direction, &policy.name, &rule.field);
-                let later = if told.is_empty() {
-                    later.into_iter().chain(now).collect()
-                } else {
-                    told.iter_mut()
-                        .filter(|told| told.pods.contains(class))
-                        .for_each(|told| told.selectors.clone_from(&now));
-                    later
+            for Latent { policy, rule, mut selectors } in others.latent(class, direction, is_changed, &|_| false) {
+                // Policies of other kinds are not among those that it was compared with.
+                selectors.retain(|one| !there(&policy.name, direction).iter().any(|other| means(other, one, rule)));
+                let (mut later, now): (Vec<_>, Vec<_>) = selectors.into_iter().partition(nobody);
+                let bare = reach.latent(class, direction, is_changed, &|_| false);
+                let is_bare = |one: &Selectors| {
+                    let same = |bare: &&Latent| bare.policy.name == policy.name && bare.rule.field == rule.field;
+                    bare.iter().filter(same).any(|bare| bare.selectors.contains(one))
                 };
+                let told = moves.of(direction, &policy.name, &rule.field);
+                let told: Vec<&mut Moved> = told.iter_mut().filter(|told| told.pods.contains(class)).collect();
+                let is_covered = !told.is_empty() && told.iter().all(|told| !told.flows.is_empty());
+                if told.is_empty() {
+                    later.extend(now);
+                } else if is_covered && now.iter().any(is_bare) {
+                    // A flow covers those of now, and none those that the rule means besides.
+                    later.extend(now.into_iter().filter(is_bare));
+                } else {
+                    for told in told {
+                        told.selectors.clone_from(&now);
+                    }
+                }
                 if later.is_empty() {
                     continue;
                 }
-                let bare = reach.latent(class, direction, is_changed, &|_| false);
-                let is_bare = bare.iter().any(|bare| {
-                    bare.policy.name == policy.name
-                        && bare.rule.field == rule.field
-                        && later.iter().any(|one| bare.selectors.contains(one))
-                });
-                let flows = if is_bare { Vec::new() } else { vec!["what the zone declares".to_string()] };
+                let flows =
+                    if later.iter().any(is_bare) { Vec::new() } else { vec!["what the zone declares".to_string()] };
                 let pods = [class].into_iter().collect();
                 let by = By::Rule(policy, rule);
                 moves.put(Moved { by, selectors: later, flows, ..Moved::new(direction, pods) });
             }
         }
     }
+}
+
+/// Rules of a policy on the other side, by its name.
+type Rules<'a> = &'a dyn Fn(&str, Direction) -> Vec<&'a Rule>;
+
+fn rules_of<'a>(reach: &'a Reach, policy: &str, direction: Direction) -> Vec<&'a Rule> {
+    let of = reach.policies().filter(|one| &*one.name == policy);
+    of.flat_map(|one| one.rules(direction).into_iter().flatten()).collect()
+}
+
+/// A rule means these pods on all ports of the other.
+fn means(rule: &Rule, selectors: &Selectors, other: &Rule) -> bool {
+    rule.action == other.action
+        && rule.selectors.contains(selectors)
+        && other.numbers.minus(&rule.numbers).is_empty()
+        && other.named.iter().all(|named| rule.named.contains(named))
 }
 
 fn said(moves: &Moves, words: &Words) -> Vec<Move> {

@@ -27,8 +27,8 @@ struct Mapping {
 
 impl<'a> Twins<'a> {
     pub(super) fn new(before: &Side<'a>, after: &Side<'a>) -> Self {
-        let partition =
-            Partition::new(before.snapshot, &before.declared).and(Partition::new(after.snapshot, &after.declared));
+        let of = |side: &Side| Partition::new(side.snapshot, &side.declared).with_each_value(side.snapshot);
+        let partition = of(before).and(of(after));
         // Each side is parted by the classes of the other: pods of one class have moved together, or not at all.
         let of_base = partition.as_in(&Population::new(after.snapshot, &partition));
         let of_head = partition.as_in(&Population::new(before.snapshot, &partition));

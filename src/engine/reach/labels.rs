@@ -127,6 +127,19 @@ impl Terms {
         all.into_iter().map(Terms).collect()
     }
 
+    /// For each value that it leaves out, the same with just that value; at most as many as there may be choices.
+    pub fn each_exception(&self) -> Vec<Self> {
+        let of = |(at, term): (usize, &Term)| {
+            let Term::NotIn(key, values) = term else { return Vec::new() };
+            let with = |value: &String| {
+                let others = self.0.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, term)| term.clone());
+                Terms::of(others.chain([Term::In(key.clone(), vec![value.clone()])]).collect())
+            };
+            values.iter().map(with).collect()
+        };
+        self.0.iter().enumerate().flat_map(of).take(CHOICES).collect()
+    }
+
     /// Labels that fit, if such can be made up.
     pub fn example(&self) -> Option<BTreeMap<String, String>> {
         let mut labels = BTreeMap::new();

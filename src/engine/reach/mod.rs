@@ -104,6 +104,11 @@ impl<'a> Reach<'a> {
         Reach { population, stages, unread, holding, nodes, everything, declared, declared_specs }
     }
 
+    /// Every policy, in the order in which they are asked.
+    pub fn policies(&self) -> impl Iterator<Item = &Compiled> {
+        self.stages.iter().flat_map(|stage| &stage.policies)
+    }
+
     /// The policies that hold for a class, stage by stage.
     fn holding(&self, class: u32, stage: usize) -> impl Iterator<Item = &Compiled> {
         let all = usize::try_from(class).ok().and_then(|class| self.holding.get(class));

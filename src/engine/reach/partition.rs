@@ -54,6 +54,28 @@ impl Partition {
         Partition { networks: named, would: would.collect(), apart: HashMap::new() }
     }
 
+    /// Pods of every value that the selectors of NetworkPolicies name, also where others that they mean are there: a change of one
+    /// value is a change for those to come.
+    pub fn with_each_value(mut self, snapshot: &Snapshot) -> Self {
+        let mut running: BTreeMap<&str, BTreeSet<&BTreeMap<String, String>>> = BTreeMap::new();
+        for pod in snapshot.pods.iter().filter(|pod| !pod.ended && !pod.shares.network) {
+            running.entry(pod.namespace()).or_default().insert(&pod.labels);
+        }
+        for policy in snapshot.policies.values().flatten() {
+            let (Some(namespace), Some(spec)) = (policy.metadata.namespace.as_deref(), policy.spec.as_deref()) else {
+                continue;
+            };
+            let Some(terms) = selector(spec) else { continue };
+            for one in terms.each_value().into_iter().chain(terms.each_exception()) {
+                let is_there = running.get(namespace).into_iter().flatten().any(|labels| one.matches(labels));
+                if let Some(labels) = one.example().filter(|_| !is_there) {
+                    self.would.insert((namespace.to_string(), labels));
+                }
+            }
+        }
+        self
+    }
+
     /// What both need.
     pub fn and(mut self, other: Self) -> Self {
         self.networks.extend(other.networks);

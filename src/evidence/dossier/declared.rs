@@ -7,6 +7,7 @@ use super::About;
 use crate::{
     api::{self, FindingId, FindingState},
     engine::{
+        checks::people::attested_until,
         declaration::flow_ports,
         exceptions::{is_about, is_live},
         graph::peer,
@@ -202,10 +203,10 @@ pub(super) fn attestations(about: &About) -> Vec<Attestation> {
         statement: one.statement.clone(),
         by: one.by.clone(),
         at: one.at.0,
-        valid_until: one.valid_until.0,
+        valid_until: attested_until(declaration.entity_type, one),
         link: one.link.clone(),
         requirements: one.control.requirements(declaration.entity_type),
-        holds: one.at.0 <= about.now && about.now < one.valid_until.0,
+        holds: one.at.0 <= about.now && about.now < attested_until(declaration.entity_type, one),
     };
     declaration.attestations.iter().map(attestation).collect()
 }

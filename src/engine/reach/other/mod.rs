@@ -172,6 +172,11 @@ impl Other {
         format!("{}/{}", self.kind.as_str(), self.key.trim_start_matches('/'))
     }
 
+    /// It says the same, whoever wrote it.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (self.kind, &self.key, &self.body) == (other.kind, &other.key, &other.body)
+    }
+
     /// Its namespace, if it has one.
     fn namespace(&self) -> Option<&str> {
         Some(key::namespace(&self.key)).filter(|namespace| !namespace.is_empty())

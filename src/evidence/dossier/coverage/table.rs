@@ -68,12 +68,12 @@ pub(super) const ALL: &[Coverage] = &[
     ),
     Coverage {
         number: "1.2.7",
-        grade: Grade::Whole,
+        grade: Grade::Part,
         rests_on: &[],
         needs: &[Need::Flows],
         needs_for_whole: &[],
         looks_at: "The dates of the last review and of the end of every flow, and flows that another one makes needless.",
-        leaves: "Whether the review took place and was thorough; controls outside the cluster.",
+        leaves: "Whether the review took place and was thorough; policies that no flow declares, which have no date; controls outside the cluster.",
         basis: &[Basis::Zone],
     },
     part(
