@@ -49,17 +49,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let reading = one_moment(&arguments.input.reading);
     let head = Given { reading: reading.clone(), ..arguments.input.clone() }.load()?;
-    anyhow::ensure!(!head.snapshot.zones.is_empty(), "there is no PciZone, so there is nothing to draw");
-    if let Some(zone) = &arguments.zone {
-        let is_there = head.snapshot.zones.iter().any(|record| record.name() == zone);
-        anyhow::ensure!(is_there, "there is no PciZone {zone:?}");
-    }
     let mut graph = arguments.graph(&head);
+    let mut zones: Vec<String> = head.snapshot.zones.iter().map(|record| record.name().to_string()).collect();
     let base = arguments.base.as_ref().map(|base| base.display().to_string());
     if let Some(base) = &base {
-        let files = &arguments.input.files;
-        let side = Side::of(base, files);
-        graph = graph.since(arguments.graph(&side.load(&reading)?));
+        let base = Side::of(base, &arguments.input.files).load(&reading)?;
+        zones.extend(base.snapshot.zones.iter().map(|record| record.name().to_string()));
+        graph = graph.since(arguments.graph(&base));
+    }
+    anyhow::ensure!(!zones.is_empty(), "there is no PciZone, so there is nothing to draw");
+    if let Some(zone) = &arguments.zone {
+        anyhow::ensure!(zones.contains(zone), "there is no PciZone {zone:?}");
     }
     let caption = Caption { account_data: arguments.account_data, as_is: head.as_is, base, drawn_at: head.now };
     let mut out = BufWriter::new(io::stdout().lock());

@@ -44,19 +44,24 @@ fn a_finding_a_flow_and_a_pair_are_explained() {
             &[
                 "TCP 8080: allowed",
                 "decided by NetworkPolicy/checkout/from-storefront ingress[0]",
-                "no flow declares it",
+                "declares no flow for it",
                 "1.3.1",
             ],
         ),
         (
             "one-dash",
             &["explain", "checkout/checkout->vault/vault:8443/tcp"],
-            &["TCP 8443: allowed", "declared by flow checkout-to-vault", "to do: nothing", "1.3.2"],
+            &[
+                "TCP 8443: allowed",
+                "at the end that accepts it, zone cardholder-data declares it: flow checkout-to-vault",
+                "to do: nothing",
+                "1.3.2",
+            ],
         ),
         (
             "one-dash",
             &["explain", "checkout/checkout->ip:[2001:db8::1]:443"],
-            &["denied at the end that opens it", "no flow declares it"],
+            &["denied at the end that opens it", "declares no flow for it"],
         ),
     ] {
         let run = run(change, args);
@@ -117,6 +122,7 @@ fn a_diagram_has_flows_name_servers_openings_doors_and_rights() {
             "exec-granted",
             &[
                 "Added ApiServer: people and programs, through the API server -> all pods of zone cardholder-data on exec and attach",
+                "Added ApiServer: people and programs, through the API server -> all pods of zone cardholder-data on acting as somebody else, or granting more",
                 "Added ApiServer: people and programs, through the API server -> all pods of zone cardholder-data on port-forward",
                 "Added ApiServer: people and programs, through the API server -> all pods of zone cardholder-data on proxy",
             ],

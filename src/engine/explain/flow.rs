@@ -50,7 +50,7 @@ pub fn flow(
     let state = if flow.expires_at.0 <= now {
         "It has ended, and is closed.".to_string()
     } else if reasons.is_empty() {
-        "It is open.".to_string()
+        "It is declared and has not ended; what gets through stands below.".to_string()
     } else {
         format!("It is closed: {}.", few(&reasons.iter().map(reason).collect::<Vec<_>>()))
     };
@@ -125,9 +125,11 @@ fn traffic_of(snapshot: &Snapshot, flow: &Flow) -> Vec<String> {
     }
     if from.is_empty() || to.is_empty() {
         let end = if from.is_empty() { "opens it" } else { "accepts it" };
-        return vec![format!("No pod that {end} runs in what was looked at.")];
+        return vec![format!("No pod that {end} and that a policy can hold for runs in what was looked at.")];
     }
     let name = |pod: &Pod| End::Pod { namespace: pod.namespace().to_string(), name: pod.name().to_string() };
+    let all = from.len().saturating_mul(to.len());
+    let more = (all > PAIRS).then(|| format!("and {} more pairs of pods; pcizone reach has all", all - PAIRS));
     let pairs = from.iter().flat_map(|one| to.iter().map(move |other| (one, other)));
     let asked = pairs.take(PAIRS).flat_map(|(one, other)| flow.ports.iter().map(move |port| (one, other, port)));
     asked
@@ -136,7 +138,13 @@ fn traffic_of(snapshot: &Snapshot, flow: &Flow) -> Vec<String> {
             let answer = reach.probe(&name(one), &name(other), port.protocol, number);
             let said = if answer.allowed { "gets through" } else { "is stopped" };
             let by = few(&answer.decided_by);
-            Some(format!("{} to {} on {} {number} {said}: {by}", one.key, other.key, port.protocol.as_str()))
+            let unread = if answer.unread.is_empty() {
+                String::new()
+            } else {
+                format!("; not understood in all, and so not sure: {}", few(&answer.unread))
+            };
+            Some(format!("{} to {} on {} {number} {said}: {by}{unread}", one.key, other.key, port.protocol.as_str()))
         })
+        .chain(more)
         .collect()
 }

@@ -48,13 +48,22 @@ pub fn pair(
                 .iter()
                 .map(|name| format!("{name} is not understood in all; with it the answer may be another")),
         );
-        let flows = flows_between(&reach, &declared, (from, to), (*protocol, *port));
-        if zone(from).is_some() || zone(to).is_some() {
+        let [accepts, opens] = flows_of(&reach, &declared, (from, to), (*protocol, *port));
+        let mut is_bare = false;
+        for (end, flows, what) in [(to, accepts, "accepts"), (from, opens, "opens")] {
+            let Some(zone) = zone(end) else { continue };
+            is_bare |= flows.is_empty();
             lines.push(match flows.as_slice() {
-                [] => "no flow declares it".to_string(),
-                flows => format!("declared by {}", few(flows)),
+                [] => format!("at the end that {what} it, zone {zone} declares no flow for it"),
+                flows => format!("at the end that {what} it, zone {zone} declares it: {}", few(flows)),
             });
-            lines.push(advice(&answer, flows.is_empty()).to_string());
+        }
+        if is_on_host(snapshot, from) || is_on_host(snapshot, to) {
+            lines.push(
+                "one of them uses the network of its node: no policy holds there, whatever flows say".to_string(),
+            );
+        } else if zone(from).is_some() || zone(to).is_some() {
+            lines.push(advice(&answer, is_bare).to_string());
         }
         explanation.all("port", lines);
     }
@@ -91,13 +100,20 @@ fn advice(answer: &Answer, is_bare: bool) -> &'static str {
     }
 }
 
-/// The flows that declare a connection, at one of its ends or at both.
-fn flows_between(
+/// The pod is on the network of its node.
+fn is_on_host(snapshot: &Snapshot, end: &End) -> bool {
+    let End::Pod { namespace, name } = end else { return false };
+    let mut pods = snapshot.pods.iter().filter(|pod| pod.namespace() == namespace && pod.name() == name);
+    pods.any(|pod| pod.shares.network)
+}
+
+/// The flows that declare a connection at the end that accepts it, and at the end that opens it.
+fn flows_of(
     reach: &Reach,
     declared: &BTreeMap<String, Vec<Arc<Policy>>>,
     ends: (&End, &End),
     port: (Protocol, u16),
-) -> Vec<String> {
+) -> [Vec<String>; 2] {
     let class = |end: &End| match end {
         End::Pod { namespace, name } => reach.population.pod(&format!("{namespace}/{name}")).map(|(_, class)| class),
         End::Address(ip) => {
@@ -112,14 +128,8 @@ fn flows_between(
     let mut ports = Ports::default();
     ports.add(port.0, port.1..=port.1);
     let (from, to) = ends;
-    let ends = [(to, from, Direction::Ingress), (from, to, Direction::Egress)];
-    let names: BTreeSet<String> = ends
-        .into_iter()
-        .filter_map(|(own, other, direction)| {
-            let traffic = Traffic { peers: peers(other), ports: ports.clone() };
-            Some(compare::flows(reach, declared, class(own)?, direction, &traffic))
-        })
-        .flatten()
-        .collect();
-    names.into_iter().collect()
+    [(to, from, Direction::Ingress), (from, to, Direction::Egress)].map(|(own, other, direction)| {
+        let traffic = Traffic { peers: peers(other), ports: ports.clone() };
+        class(own).map(|class| compare::flows(reach, declared, class, direction, &traffic)).unwrap_or_default()
+    })
 }

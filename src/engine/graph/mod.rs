@@ -67,10 +67,10 @@ impl EdgeKind {
         [EdgeKind::Flow, EdgeKind::Names, EdgeKind::Undeclared, EdgeKind::Door, EdgeKind::ApiServer];
 }
 
-/// Whether traffic gets through.
+/// What is declared of an edge: not whether a policy of others stops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum EdgeState {
-    /// It does.
+    /// It is to get through, and its ends are there.
     Open,
     /// The flow has ended, and is closed.
     Ended,
@@ -106,7 +106,7 @@ pub struct Edge {
     pub to: String,
     /// On which ports, in words.
     pub ports: String,
-    /// Whether traffic gets through.
+    /// What is declared of it.
     pub state: EdgeState,
     /// Account data goes through it.
     pub account_data: bool,
@@ -183,8 +183,8 @@ impl Graph {
     /// Both graphs in one, and what has become of each edge.
     pub fn since(self, base: Graph) -> Self {
         let key = |edge: &Edge| {
-            let Edge { kind, zone, name, from, to, ports, state, .. } = edge.clone();
-            (kind, zone, name, from, to, ports, state)
+            let Edge { kind, zone, name, from, to, ports, state, account_data, .. } = edge.clone();
+            (kind, zone, name, from, to, ports, state, account_data)
         };
         let was: BTreeSet<_> = base.edges.iter().map(key).collect();
         let is: BTreeSet<_> = self.edges.iter().map(key).collect();

@@ -23,10 +23,13 @@ use crate::{
 };
 
 /// Rights that lead into pods, and what they are called in a picture.
-const RIGHTS: [(FindingId, &str); 3] = [
+const RIGHTS: [(FindingId, &str); 6] = [
     (FindingId::ExecGranted, "exec and attach"),
     (FindingId::PortForwardGranted, "port-forward"),
     (FindingId::PodOrServiceProxyGranted, "proxy"),
+    (FindingId::DebugGranted, "containers for debugging"),
+    (FindingId::ImpersonateOrEscalateGranted, "acting as somebody else, or granting more"),
+    (FindingId::BlanketAdminBinding, "every right there is"),
 ];
 
 /// The doors into the pods of zones. Nodes of one zone are one end: each lets itself through to its own pods, whatever policies
