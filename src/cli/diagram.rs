@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Given, Outcome,
-    compared::{Side, one_moment},
+    compared::{Side, one_moment, refuse_nothing_in},
     input::Loaded,
     written,
 };
@@ -58,8 +58,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let base = arguments.base.as_ref().map(|base| base.display().to_string());
     if let Some(base) = &base {
         let files = &arguments.input.files;
-        let side = Side::of(base, files);
-        graph = graph.since(arguments.graph(&side.load(&reading)?));
+        let base = Side::of(base, files).load(&reading)?;
+        refuse_nothing_in(&base, files)?;
+        graph = graph.since(arguments.graph(&base.loaded));
     }
     let caption = Caption { account_data: arguments.account_data, as_is: head.as_is, base, drawn_at: head.now };
     let mut out = BufWriter::new(io::stdout().lock());
