@@ -180,16 +180,13 @@ fn links_and_submodules_of_a_revision_are_refused() {
         let at = folder.path();
         fs::create_dir(at.join("other")).expect("a folder");
         fs::copy(at.join("prod/shop.yaml"), at.join("other/x.yaml")).expect("a copy");
-        match to {
-            Some(to) => std::os::unix::fs::symlink(to, at.join(link)).expect("a link"),
-            None => {
-                let head = Command::new("git").current_dir(at).args(["rev-parse", "HEAD"]).output().expect("git");
-                let entry = format!("160000,{},{link}", said(&head).trim());
-                git(at, &["update-index", "--add", "--cacheinfo", &entry]);
-            }
-        }
-        if to.is_some() {
+        if let Some(to) = to {
+            std::os::unix::fs::symlink(to, at.join(link)).expect("a link");
             git(at, &["add", "--all"]);
+        } else {
+            let head = Command::new("git").current_dir(at).args(["rev-parse", "HEAD"]).output().expect("git");
+            let entry = format!("160000,{},{link}", said(&head).trim());
+            git(at, &["update-index", "--add", "--cacheinfo", &entry]);
         }
         git(at, &["commit", "--quiet", "--message", "more"]);
         let output = diff(at, &["HEAD", "HEAD", "-f", looked_at]);
