@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use pcizone::cli::{Outcome, baseline, check, diagram, diff, explain, install, plan, reach, report};
+use pcizone::{
+    cli::{Outcome, baseline, check, diagram, diff, explain, install, plan, reach, report},
+    evidence::plain_lines,
+};
 
 /// The operator reads megabytes of JSON, of which some hundred bytes an object stay. The allocators of glibc and musl keep
 /// what that took for a moment; this one, told so, gives it back. That costs it some speed, of which there is enough.
@@ -99,7 +102,7 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             // The causes in one line; a backtrace says nothing to whoever reads this.
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", plain_lines(&format!("{error:#}")));
             otherwise
         }
     }

@@ -79,14 +79,16 @@ fn every_form_tells_the_same_and_the_way_back_closes_what_the_way_there_opens() 
     }
 }
 
+fn git(folder: &Path, args: &[&str]) {
+    let about = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
+    let output = Command::new("git").current_dir(folder).args(about).args(args).output().expect("git");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A repository with the one-dash change as its second commit.
 fn repository() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let git = |args: &[&str]| {
-        let about = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
-        let output = Command::new("git").current_dir(folder.path()).args(about).args(args).output().expect("git");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
+    let git = |args: &[&str]| git(folder.path(), args);
     let change = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/changes/one-dash");
     git(&["init", "--quiet"]);
     fs::create_dir(folder.path().join("prod")).expect("a folder");
@@ -116,8 +118,84 @@ fn revisions_of_git_are_compared_as_folders_are() {
         assert_eq!(lines(&output), wanted, "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(1), "{args:?}");
     }
-    // From within the folder too.
-    assert_eq!(lines(&diff(&folder.path().join("prod"), &["HEAD~1", "HEAD", "-f", "."])), wanted);
+    let whole = folder.path().join("prod").display().to_string();
+    for (from, args) in [
+        ("", &["HEAD~1", "HEAD", "-f", "./prod"][..]),
+        ("", &["HEAD~1", "HEAD", "-f", "prod/"]),
+        ("", &["HEAD~1", "HEAD", "-f", &whole]),
+        ("", &["HEAD~1:", "HEAD:"]),
+        ("prod", &["HEAD~1", "HEAD", "-f", "."]),
+        ("prod", &["HEAD~1", "HEAD", "-f", "../prod/shop.yaml"]),
+        ("prod", &["HEAD~1", "HEAD", "-f", ".."]),
+        ("prod", &["HEAD~1:prod", "HEAD:./"]),
+        ("prod", &["HEAD~1:./shop.yaml", "HEAD:prod/shop.yaml"]),
+        ("prod", &["HEAD~1:../prod", "HEAD:"]),
+    ] {
+        let output = diff(&folder.path().join(from), args);
+        assert_eq!(lines(&output), wanted, "{from} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_path_that_is_nowhere_is_told_and_one_that_is_new_or_gone_is_compared() {
+    let folder = repository();
+    git(folder.path(), &["rm", "--quiet", "-r", "prod"]);
+    git(folder.path(), &["commit", "--quiet", "--message", "gone"]);
+    for (args, code) in [
+        (&["HEAD~1", "HEAD", "-f", "clusters/typo"][..], 2),
+        (&["HEAD~2", "HEAD~1", "-f", "prod", "-f", "clusters/typo"], 2),
+        (&["HEAD~1:clusters/typo", "HEAD:clusters/typo"], 2),
+        (&["HEAD~2:prod", "HEAD~1:clusters/typo"], 2),
+        (&["HEAD~2:clusters/typo", "HEAD~1:prod"], 2),
+        (&["HEAD~1", "-f", "clusters/typo"], 2),
+        (&["HEAD~1", "HEAD", "-f", "prod"], 0),
+        (&["HEAD~1", "-f", "prod"], 0),
+        (&["HEAD~1:prod", "HEAD:prod"], 0),
+        (&["HEAD", "HEAD~1", "-f", "prod"], 1),
+    ] {
+        let output = diff(folder.path(), args);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+        assert_eq!(error.contains("there is no manifest at \"clusters/typo\""), code == 2, "{args:?}: {error}");
+    }
+}
+
+/// What is not looked into could hold what opens everything.
+#[test]
+fn links_and_submodules_of_a_revision_are_refused() {
+    for (link, to, looked_at, wanted) in [
+        ("prod/more", Some("../other"), "prod", "prod/more is a link"),
+        ("prod/more", Some("/etc"), "prod", "prod/more is a link"),
+        ("prod/more", Some("../../outside"), "prod", "prod/more is a link"),
+        ("prod/more.yaml", Some("shop.yaml"), "prod", "prod/more.yaml is a link"),
+        ("link", Some("prod"), "link", "link is a link"),
+        ("link", Some("other"), "link/x.yaml", "link is a link"),
+        ("prod/text", Some("README.md"), "prod", ""),
+        ("prod/dangling", Some("nowhere"), "prod", ""),
+        ("prod/sub", None, "prod", "prod/sub is a submodule"),
+        ("prod/sub", None, "prod/sub", "prod/sub is a submodule"),
+        ("prod/sub", None, "prod/sub/x.yaml", "prod/sub is a submodule"),
+        ("elsewhere", None, "prod", ""),
+    ] {
+        let folder = repository();
+        let at = folder.path();
+        fs::create_dir(at.join("other")).expect("a folder");
+        fs::copy(at.join("prod/shop.yaml"), at.join("other/x.yaml")).expect("a copy");
+        if let Some(to) = to {
+            std::os::unix::fs::symlink(to, at.join(link)).expect("a link");
+            git(at, &["add", "--all"]);
+        } else {
+            let head = Command::new("git").current_dir(at).args(["rev-parse", "HEAD"]).output().expect("git");
+            let entry = format!("160000,{},{link}", said(&head).trim());
+            git(at, &["update-index", "--add", "--cacheinfo", &entry]);
+        }
+        git(at, &["commit", "--quiet", "--message", "more"]);
+        let output = diff(at, &["HEAD", "HEAD", "-f", looked_at]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        let code = if wanted.is_empty() { 0 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{link} {to:?} {looked_at}: {error}");
+        assert!(error.contains(wanted), "{link} {to:?} {looked_at}: {error}");
+    }
 }
 
 #[test]
@@ -129,6 +207,9 @@ fn what_cannot_be_compared_is_said_and_opens_nothing() {
         (&["--", "-x", "HEAD:prod"], 2, "\"-x\" is no file, no folder and not REVISION:PATH"),
         (&["HEAD:prod", "elsewhere"], 2, "\"elsewhere\" is no file, no folder and not REVISION:PATH"),
         (&["HEAD:prod", "broken.yaml"], 2, "broken.yaml:2"),
+        (&["HEAD:prod", "-"], 2, "standard input is empty: did what writes it fail?"),
+        (&["HEAD~1", "HEAD", "-f", ".."], 2, "lies outside of the git repository"),
+        (&["HEAD~1:../x", "HEAD"], 2, "lies outside of the git repository"),
         (&["HEAD:prod"], 3, "give what to compare with"),
         (&["-", "-"], 3, "standard input can be one side only"),
         (&["HEAD", "-", "-f", "prod"], 3, "BASE and HEAD are revisions of git"),

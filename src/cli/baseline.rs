@@ -120,6 +120,15 @@ fn write(
             writeln!(out, "# - and {more} more")?;
         }
     }
+    if !draft.others.is_empty() {
+        writeln!(out, "# These may let through or deny more, and are not drafted; read each:")?;
+        for line in draft.others.iter().take(LEFT) {
+            writeln!(out, "# - {}: not drafted, read it", plain(line))?;
+        }
+        if let Some(more) = draft.others.len().checked_sub(LEFT).filter(|more| *more > 0) {
+            writeln!(out, "# - and {more} more")?;
+        }
+    }
     Ok(())
 }
 

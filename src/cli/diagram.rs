@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Given, Outcome,
-    compared::{Side, one_moment},
+    compared::{Side, one_moment, refuse_nothing_in},
     input::Loaded,
     written,
 };
@@ -53,9 +53,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut zones: Vec<String> = head.snapshot.zones.iter().map(|record| record.name().to_string()).collect();
     let base = arguments.base.as_ref().map(|base| base.display().to_string());
     if let Some(base) = &base {
-        let base = Side::of(base, &arguments.input.files).load(&reading)?;
-        zones.extend(base.snapshot.zones.iter().map(|record| record.name().to_string()));
-        graph = graph.since(arguments.graph(&base));
+        let files = &arguments.input.files;
+        let base = Side::of(base, files).load(&reading)?;
+        refuse_nothing_in(&base, files)?;
+        zones.extend(base.loaded.snapshot.zones.iter().map(|record| record.name().to_string()));
+        graph = graph.since(arguments.graph(&base.loaded));
     }
     anyhow::ensure!(!zones.is_empty(), "there is no PciZone, so there is nothing to draw");
     if let Some(zone) = &arguments.zone {

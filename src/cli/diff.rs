@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     Outcome,
-    compared::{Side, one_moment},
+    compared::{NOW, Side, one_moment, refuse_nothing},
     has_colours,
     input::Reading,
     written,
@@ -82,10 +82,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let reading = one_moment(&arguments.reading);
     let base = arguments.side(Some(&arguments.base)).load(&reading)?;
     let head = arguments.side(arguments.head.as_deref()).load(&reading)?;
+    refuse_nothing(&base, &head)?;
+    let (base, head) = (base.loaded, head.loaded);
     let difference = compare(&base.snapshot, &head.snapshot, head.now);
     let report = Report {
         base: &arguments.base,
-        head: arguments.head.as_deref().unwrap_or("what is there now"),
+        head: arguments.head.as_deref().unwrap_or(NOW),
         as_is: head.as_is,
         judged_at: head.now,
         difference: &difference,
@@ -117,9 +119,9 @@ impl Arguments {
 
     fn side<'a>(&'a self, side: Option<&'a str>) -> Side<'a> {
         match side {
-            None => Side::Files(self.files.clone()),
+            None => Side::Now(&self.files),
             // A revision may be called as a folder is.
-            Some(side) if !self.files.is_empty() => Side::Revision(side, self.files.clone()),
+            Some(side) if !self.files.is_empty() => Side::Revision(side, &self.files),
             Some(side) => Side::of(side, &[]),
         }
     }

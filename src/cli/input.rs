@@ -26,6 +26,8 @@ use crate::{
 
 /// The namespace of objects that name none, unless another is given.
 const DEFAULT: &str = "default";
+/// Nothing came, which is more often a mistake than meant.
+const EMPTY: &str = "standard input is empty: did what writes it fail?";
 /// How much is told of what was not given.
 const UNSEEN: usize = 20;
 
@@ -187,6 +189,9 @@ fn read_files(files: &[PathBuf], reader: &mut Reader, progress: &mut Progress) -
     for (number, source) in sources.iter().enumerate() {
         let name = source.name();
         match source.read(&mut buffer) {
+            Ok(()) if *source == Source::Stdin && buffer.trim_ascii().is_empty() => {
+                reader.fail(Place { source: name, ..Place::default() }, EMPTY);
+            }
             Ok(()) => reader.read(&name, source.is_json(), &buffer),
             Err(message) => reader.fail(Place { source: name, ..Place::default() }, message),
         }

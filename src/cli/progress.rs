@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::evidence::columns::plain;
+
 /// How often a terminal is told.
 const OFTEN: Duration = Duration::from_millis(100);
 /// How often a log is told.
@@ -33,7 +35,7 @@ impl Progress {
             return;
         }
         self.told = Instant::now();
-        let text = text(self.seconds());
+        let text = plain(&text(self.seconds()));
         if self.is_terminal {
             self.is_open = true;
             // Nothing depends on whether anybody sees it.
@@ -47,7 +49,7 @@ impl Progress {
     pub(super) fn tell(&mut self, text: &str) {
         self.close();
         if !self.is_quiet {
-            eprintln!("{text}");
+            eprintln!("{}", plain(text));
         }
     }
 

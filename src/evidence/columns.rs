@@ -7,9 +7,20 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Text without anything that a terminal would act by.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// Text in one line, without anything that a terminal or a parser would act by.
+pub fn plain(text: &str) -> String {
+    text.chars().map(harmless).collect()
+}
+
+/// Text in as many lines as it has, without anything else that a terminal or a parser would act by.
+pub fn plain_lines(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' { c } else { harmless(c) }).collect()
+}
+
+/// XML has no words for some characters, and some turn the direction of the text around them.
+pub(crate) fn harmless(c: char) -> char {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    if c.is_control() || turns || matches!(c, '\u{fffe}' | '\u{ffff}') { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 /// Writes a row. The last column needs no width.

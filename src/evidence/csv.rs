@@ -6,6 +6,7 @@ use ::csv::WriterBuilder;
 
 use super::{
     Judgement, Zone,
+    columns::plain_lines,
     words::{Note, notes},
 };
 use crate::api::Finding;
@@ -85,7 +86,8 @@ fn note_row(zone: &Zone, Note { kind, message }: Note, at: &str) -> [String; HEA
 
 /// A spreadsheet takes a cell that begins so for a formula, and carries it out. The quote tells it that it is text.
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_string() }
+    let shown = plain_lines(cell);
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{shown}") } else { shown }
 }
 
 #[cfg(test)]
@@ -99,8 +101,10 @@ mod tests {
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\t=1"),
-            ("\r=1", "'\r=1"),
+            ("\t=1", "'\u{fffd}=1"),
+            ("\r=1", "'\u{fffd}=1"),
+            ("\n=1", "'\n=1"),
+            ("a\u{1b}[2Jb\u{202e}c", "a\u{fffd}[2Jb\u{fffd}c"),
             ("a=1", "a=1"),
             ("'=1", "'=1"),
             ("", ""),

@@ -24,6 +24,7 @@ mod text;
 mod words;
 mod yaml;
 
+pub use columns::plain_lines;
 pub use dossier::Dossier;
 pub use form::{Form, Manner};
 pub use judgement::{Judgement, Place, Zone, judgement};

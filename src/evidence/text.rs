@@ -68,7 +68,7 @@ fn text<const N: usize>(
         findings(out, zone, manner.colours, heads, &row)?;
     }
     writeln!(out)?;
-    writeln!(out, "{}", summary(judgement, manner.strict))
+    writeln!(out, "{}", columns::plain(&summary(judgement, manner.strict)))
 }
 
 fn head(zone: &Zone) -> String {

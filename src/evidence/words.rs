@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Zone;
+pub(super) use super::columns::plain as line;
 use crate::api::{Finding, FindingId, Reason};
 
 /// Name of the program in forms that name one.
@@ -39,17 +40,6 @@ pub(super) fn notes(zone: &Zone) -> Vec<Note> {
 /// The id of a finding, if this version knows it. It wrote the finding, so it does.
 pub(super) fn known(finding: &Finding) -> Option<FindingId> {
     FindingId::ALL.iter().copied().find(|id| id.as_str() == finding.id)
-}
-
-/// Text in one line, without anything that a terminal or a parser would act by.
-pub(super) fn line(text: &str) -> String {
-    text.chars().map(|c| if is_harmless(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
-}
-
-/// XML has no words for some characters, and some turn the direction of the text around them.
-fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Until when a finding is accepted, in words.

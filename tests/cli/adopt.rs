@@ -168,6 +168,93 @@ fn what_no_flow_can_say_is_told() {
     assert!(run.stdout.contains("# - all pods in vault open connections to everybody"), "{}", run.stdout);
 }
 
+/// Only the name servers of the zone are asked without a flow.
+#[test]
+fn what_asks_on_the_port_of_names_is_drafted_unless_it_is_the_name_servers_that_a_zone_has() {
+    let egress = |to: &str, port: &str| {
+        format!(
+            "{{podSelector: {{matchLabels: {{app: api}}}}, policyTypes: [Egress], egress: [{{to: [{to}], ports: [{port}]}}]}}"
+        )
+    };
+    let system = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}";
+    let servers = format!("{{{system}, podSelector: {{matchLabels: {{k8s-app: kube-dns}}}}}}");
+    for (to, port, wanted) in [
+        (servers.as_str(), "{port: 53, protocol: UDP}, {port: 53}", None),
+        (&servers, "{port: 53}, {port: 9153}", Some("to: {\"namespace\":\"kube-system\"")),
+        (&format!("{{{system}}}"), "{port: 53, protocol: UDP}", Some("to: {\"namespace\":\"kube-system\"}")),
+        ("{ipBlock: {cidr: 203.0.113.53/32}}", "{port: 53}", Some("to: {\"cidrs\":[\"203.0.113.53/32\"]}")),
+        ("{ipBlock: {cidr: 0.0.0.0/0}}", "{port: 53, protocol: UDP}", Some("to: {\"internet\":true}")),
+        ("", "{port: 53}", Some("# - NetworkPolicy/vault/names egress[0] means everybody")),
+        (
+            &format!("{servers}, {{podSelector: {{matchLabels: {{app: db}}}}}}"),
+            "{port: 53}",
+            Some("to: {\"namespace\":\"vault\",\"podSelector\":{\"matchLabels\":{\"app\":\"db\"}}}"),
+        ),
+    ] {
+        let run = baseline(&cluster(&[("names", &egress(to, port))]), &["--member", "vault"]);
+        let found = run.stdout.matches("NetworkPolicy/vault/names").count();
+        assert_eq!(found, usize::from(wanted.is_some()), "{to} {port}:\n{}", run.stdout);
+        assert!(wanted.is_none_or(|wanted| run.stdout.contains(wanted)), "{to} {port}:\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn rules_of_a_direction_that_a_policy_does_not_name_are_not_drafted() {
+    let rules = "ingress: [{from: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 1}]}], egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 2}]}]";
+    for (types, ingress, egress) in
+        [("[Ingress]", true, false), ("[Egress]", false, true), ("[Ingress, Egress]", true, true), ("[]", true, true)]
+    {
+        let spec = format!("{{podSelector: {{}}, policyTypes: {types}, {rules}}}");
+        let run = baseline(&cluster(&[("some", &spec)]), &["--member", "vault"]);
+        let is_in = |direction: &str| run.stdout.contains(&format!("NetworkPolicy/vault/some {direction}[0]"));
+        assert_eq!((is_in("ingress"), is_in("egress")), (ingress, egress), "{types}:\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn policies_of_other_kinds_that_may_concern_the_members_are_named() {
+    let cilium = |kind: &str, metadata: &str| {
+        format!(
+            "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{{metadata}}}\nspec: {{endpointSelector: {{}}, ingress: [{{}}]}}\n"
+        )
+    };
+    let others = cilium("CiliumNetworkPolicy", "name: a, namespace: vault")
+        + &cilium("CiliumNetworkPolicy", "name: b, namespace: shop")
+        + &cilium("CiliumClusterwideNetworkPolicy", "name: c");
+    let run = baseline(&(cluster(&DECLARED) + &others), &["--member", "vault"]);
+    let named: Vec<&str> = run.stdout.lines().filter(|line| line.ends_with(": not drafted, read it")).collect();
+    let wanted = ["CiliumClusterwideNetworkPolicy/c", "CiliumNetworkPolicy/vault/a"];
+    assert_eq!(named, wanted.map(|name| format!("# - {name}: not drafted, read it")), "{}", run.stdout);
+}
+
+#[test]
+fn a_load_balancer_is_drafted_for_whom_it_lets_through() {
+    for (ranges, drafted, left) in [
+        ("", Some("from: {\"internet\":true}"), None),
+        (
+            ", loadBalancerSourceRanges: [198.51.100.0/24, 203.0.113.0/24]",
+            Some("from: {\"cidrs\":[\"198.51.100.0/24\",\"203.0.113.0/24\"]}"),
+            Some("leads past its loadBalancerSourceRanges"),
+        ),
+        (
+            ", allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: [198.51.100.7/32]",
+            Some("from: {\"cidrs\":[\"198.51.100.7/32\"]}"),
+            None,
+        ),
+        (", loadBalancerSourceRanges: [\"0.0.0.0/0\"]", Some("from: {\"internet\":true}"), None),
+        (", loadBalancerSourceRanges: [\"10.0.0.0/7\"]", None, Some("10.0.0.0/7 is wider than a flow may name")),
+    ] {
+        let service = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: api, namespace: vault}}\n\
+             spec: {{type: LoadBalancer, selector: {{app: api}}, ports: [{{port: 443, targetPort: 8443}}]{ranges}}}\n"
+        );
+        let run = baseline(&(cluster(&[]) + &service), &["--member", "vault"]);
+        let from: Vec<&str> = run.stdout.lines().map(str::trim).filter(|line| line.starts_with("from: ")).collect();
+        assert_eq!(from, drafted.into_iter().collect::<Vec<_>>(), "{ranges}:\n{}", run.stdout);
+        assert!(left.is_none_or(|left| run.stdout.contains(left)), "{ranges}:\n{}", run.stdout);
+    }
+}
+
 #[test]
 fn what_cannot_be_adopted_is_refused() {
     let zone = "---\napiVersion: pcizone.dev/v1alpha1\nkind: PciZone\nmetadata: {name: old}\nspec: {scope: {namespaces: {names: [vault]}}}\n";

@@ -1,6 +1,7 @@
 //! What pipelines run: the script, and what calls it. The program is a stand-in that ends as it is told.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -56,6 +57,10 @@ impl Bed {
     /// Runs a command in the repository; what it is told comes before what it would be told otherwise.
     fn run(&self, command: &mut Command, env: &[(&str, &str)]) -> (i32, String) {
         command.current_dir(self.path("repository")).env("STAND_IN", self.folder.path());
+        // Where the tests run in a pipeline themselves.
+        for name in ["GITHUB_REF", "GITHUB_SHA", "CI_MERGE_REQUEST_EVENT_TYPE", "CI_COMMIT_SHA"] {
+            command.env_remove(name);
+        }
         command.env("PCIZONE", self.path("pcizone")).env("PCIZONE_REPORTS", self.path("reports"));
         let output = command.envs(env.iter().copied()).output().unwrap();
         let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
@@ -146,6 +151,11 @@ fn the_script_judges_and_compares() {
 fn the_script_says_what_it_lacks() {
     for (env, code, advice) in [
         (("PCIZONE_BASE", "nowhere"), 2, "fetch the whole history"),
+        (("PCIZONE_BASE", "--octopus"), 2, "fetch the whole history"),
+        (("PCIZONE_BASE", "HEAD"), 2, "HEAD has no change beside HEAD"),
+        (("PCIZONE_BASE", "change"), 2, "pull_request_target"),
+        (("PCIZONE_STRICT", "yes"), 3, "PCIZONE_STRICT is yes; it may be true or false"),
+        (("PCIZONE", "/nowhere/pcizone"), 2, "there is no program /nowhere/pcizone here"),
         (("PCIZONE_PATHS", "\n"), 3, "PCIZONE_PATHS names nothing"),
     ] {
         let (ended, said) = Bed::new(0, 0).script(&[env]);
@@ -167,6 +177,56 @@ fn the_comparison_is_with_the_commit_that_both_have() {
     assert!(bed.read("calls").unwrap().contains(&compared), "{:?}", bed.read("calls"));
     assert_eq!(bed.read("summary").unwrap(), "before\nsaid by diff\n");
     assert_eq!(bed.read("reports/diff.md").unwrap(), "said by diff\n");
+}
+
+/// Forges merge both sides and check that out; what the other side has is not of the change then.
+#[test]
+fn a_merge_that_a_forge_made_is_compared_with_its_first_parent() {
+    let github = ("GITHUB_REF", "refs/pull/7/merge");
+    for (env, merged, first) in [
+        (vec![github], true, true),
+        (vec![github, ("GITHUB_SHA", "HEAD")], true, true),
+        (vec![github, ("GITHUB_SHA", "main")], true, false),
+        (vec![("CI_MERGE_REQUEST_EVENT_TYPE", "merged_result")], true, true),
+        (vec![("CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), ("CI_COMMIT_SHA", "HEAD")], true, true),
+        (vec![("CI_MERGE_REQUEST_EVENT_TYPE", "detached")], true, false),
+        (vec![("GITHUB_REF", "refs/heads/main")], true, false),
+        (vec![], true, false),
+        (vec![github], false, false),
+    ] {
+        let bed = Bed::new(0, 0);
+        bed.git(&["checkout", "--quiet", "main"]);
+        bed.git(&["commit", "--quiet", "--allow-empty", "--message=others"]);
+        if merged {
+            bed.git(&["checkout", "--quiet", "--detach"]);
+            bed.git(&["merge", "--quiet", "--no-ff", "--message=merge", "change"]);
+        } else {
+            bed.git(&["checkout", "--quiet", "change"]);
+        }
+        let env: Vec<(&str, String)> = env
+            .iter()
+            .map(|(k, v)| (*k, if k.ends_with("SHA") { bed.git(&["rev-parse", v]) } else { v.to_string() }))
+            .collect();
+        let mut env: Vec<(&str, &str)> = env.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        env.push(("PCIZONE_BASE", "base"));
+        let (code, said) = bed.script(&env);
+        assert_eq!(code, 0, "{env:?}: {said}");
+        let compared = format!("diff {} HEAD", bed.git(&["rev-parse", if first { "main" } else { "base" }]));
+        assert!(bed.read("calls").unwrap().contains(&compared), "{env:?}: {:?}", bed.read("calls"));
+    }
+}
+
+/// What was written is no input of the next run, and both commands judge at one moment.
+#[test]
+fn reports_are_hidden_and_all_are_of_one_moment() {
+    let bed = Bed::new(0, 0);
+    let (code, said) = bed.script(&[("PCIZONE_REPORTS", ""), ("PCIZONE_FORMATS", "json"), ("PCIZONE_BASE", "base")]);
+    assert_eq!(code, 0, "{said}");
+    assert!(bed.path("repository/.pcizone-reports/pcizone.json").exists());
+    let calls = bed.read("calls").unwrap();
+    let moments: BTreeSet<&str> =
+        calls.lines().map(|line| line.split_once(" --now ").unwrap().1.split(' ').next().unwrap()).collect();
+    assert_eq!((moments.len(), calls.lines().count()), (1, 3), "{calls}");
 }
 
 /// As a runner does: the steps by bash, with what the action gives them.

@@ -54,7 +54,10 @@ const RULES: &[(&str, &str)] = &[
     ("ingress: [{ports: [{endPort: 81}]}]", "ingress[0].ports[0].endPort: it needs port"),
     ("ingress: [{ports: {port: 80}}]", "ingress[0].ports: invalid type: map, expected a sequence"),
     ("ingress: [{ports: [{port: [80]}]}]", "ingress[0].ports[0].port: "),
-    ("ingress: [{ports: [{port: 80, endPort: \"81\"}]}]", "ingress[0].ports[0].endPort: invalid type: string \"81\""),
+    (
+        "ingress: [{ports: [{port: 80, endPort: \"81\"}]}]",
+        "ingress[0].ports[0].endPort: invalid type: string, expected",
+    ),
     ("policyTypes: Ingress", "policyTypes: invalid type: string"),
 ];
 
@@ -353,8 +356,8 @@ fn what_is_no_object_is_told() {
 fn json_is_told_with_line_and_field_too() {
     let pod = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"Pod\",\n  \"metadata\": {\n    \"name\": 7\n  }\n}\n";
     for (name, text, wrong) in [
-        ("a.json", pod, "a.json:5: Pod: metadata.name: invalid type: integer `7`"),
-        ("a.yaml", pod, "a.yaml:5: Pod: metadata.name: invalid type: integer `7`"),
+        ("a.json", pod, "a.json:5: Pod: metadata.name: invalid type: integer, expected"),
+        ("a.yaml", pod, "a.yaml:5: Pod: metadata.name: invalid type: integer, expected"),
         ("a.json", "{\n\"apiVersion\": \"v1\",\n\"kind\" \"Pod\"}", "a.json:3: expected `:`"),
         ("a.json", "[{}]", "a.json:1: a list is no Kubernetes object"),
         (
@@ -454,5 +457,25 @@ fn nothing_of_a_secret_is_shown() {
     ] {
         let run = run_in(folder.path(), &["check", "-f", "zone.yaml", "-f", "-"], secret.as_bytes());
         assert!(!run.stderr.contains("aHVudGVyMg") && !run.stdout.contains("aHVudGVyMg"), "{run:?}");
+    }
+}
+
+/// Logs of pipelines are read by more people than manifests.
+#[test]
+fn no_message_repeats_what_may_be_a_password() {
+    for spec in [
+        "containers: [{name: a, image: a, env: [{name: PW, value: 12345678}]}]",
+        "containers: [{name: a, image: a, env: [{name: PW, value: 12345678.5}]}]",
+        "containers: [{name: a, image: a, env: \"12345678\"}]",
+        "containers: [{name: a, image: a, ports: [{containerPort: \"12345678, expected i32\"}]}]",
+    ] {
+        let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{{spec}}}\n");
+        let json = serde_json::to_string(&serde_saphyr::from_str::<serde_json::Value>(&pod).unwrap()).unwrap();
+        for (name, text) in [("a.yaml", &pod), ("a.json", &json)] {
+            let run = check(&[(name, text)], &[]);
+            assert_eq!(run.code, 2, "{run:?}");
+            assert!(run.stderr.contains("invalid type: "), "{run:?}");
+            assert!(!run.stderr.contains("12345678"), "{run:?}");
+        }
     }
 }

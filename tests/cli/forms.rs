@@ -154,3 +154,45 @@ fn evidence_begins_no_formula() {
         check(&[("=1+1.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("@all.yaml", named)], &["-o", "csv"]).stdout;
     assert!(csv.contains(",'=1+1.yaml,1,") && csv.contains(",'@all.yaml,1,"), "{csv}");
 }
+
+/// What a terminal acts by, what turns the text around it, and what no XML may have.
+#[test]
+fn no_form_for_people_has_characters_that_do_something() {
+    const BAD: [char; 6] = ['\u{1b}', '\u{7}', '\u{202e}', '\u{2028}', '\u{fffe}', '\r'];
+    let escapes = r"\e[2J\a\u202E\u2028\uFFFE\r";
+    let sentence = "need: Checkout stores card numbers in the vault.";
+    let zone = entries().replace(sentence, &format!("need: \"Checkout {escapes}stores card numbers.\""));
+    let files = folder(&[("zone.yaml", zone.as_str()), ("vault.yaml", VAULT), ("old.yaml", &entries())]);
+    let all = ["-f", "zone.yaml", "-f", "vault.yaml", "--now", NOW];
+    let forms =
+        ["table", "wide", "csv", "junit", "sarif", "oscal", "mermaid", "dot"].map(|form| vec!["check", "-o", form]);
+    let drawings = ["mermaid", "dot", "svg", "html"].map(|form| vec!["diagram", "-o", form]);
+    let others =
+        [vec!["report"], vec!["explain", "cde/first"], vec!["plan"], vec!["check", "-f", "no\u{1b}\u{202e}where"]];
+    let mut runs: Vec<Vec<&str>> =
+        forms.into_iter().chain(drawings).chain(others).map(|run| [&run[..], &all].concat()).collect();
+    for form in ["table", "markdown"] {
+        runs.push(vec!["diff", "old.yaml", "zone.yaml", "-o", form, "--now", NOW]);
+    }
+    let mut told = Vec::new();
+    for args in runs {
+        let run = run_in(files.path(), &args, b"");
+        let text = format!("{}{}", run.stdout, run.stderr);
+        assert!(!text.is_empty(), "{args:?}");
+        let bad: Vec<char> = text.chars().filter(|c| BAD.contains(c)).collect();
+        assert!(bad.is_empty(), "{args:?} says {bad:?}: {text}");
+        if text.replace("\\[", "[").contains("\u{fffd}[2J\u{fffd}") {
+            told.push(args[..3].join(" "));
+        }
+    }
+    let wanted = [
+        "diagram -o dot",
+        "diagram -o svg",
+        "diagram -o html",
+        "report -f zone.yaml",
+        "explain cde/first -f",
+        "diff old.yaml zone.yaml",
+        "diff old.yaml zone.yaml",
+    ];
+    assert_eq!(told, wanted, "who tells the sentence");
+}

@@ -6,7 +6,10 @@
 use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_saphyr::{DuplicateKeyPolicy, MessageFormatter, Options, UserMessageFormatter, budget::BudgetBreach};
 
-use super::object::{Objects, Read};
+use super::{
+    fault::without_value,
+    object::{Objects, Read},
+};
 
 /// The deepest that values may lie within each other.
 const DEPTH: usize = 64;
@@ -67,7 +70,7 @@ fn message(error: &serde_saphyr::Error) -> String {
         serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
             "the document is too large, or its anchors and aliases make it so".to_string()
         }
-        error => UserMessageFormatter.format_message(error).into_owned(),
+        error => without_value(&UserMessageFormatter.format_message(error)),
     }
 }
 
@@ -77,7 +80,7 @@ pub(super) fn json(text: &str, each: &mut dyn FnMut(Read)) -> Result<(), Unparsa
     while deserializer.end().is_err() {
         Objects::new(&mut *each).deserialize(&mut deserializer).map_err(|error| Unparsable {
             line: u64::try_from(error.line()).ok().filter(|line| *line > 0),
-            message: without_place(&error.to_string()),
+            message: without_value(&without_place(&error.to_string())),
         })?;
     }
     Ok(())

@@ -2,12 +2,13 @@
 
 use std::{
     error::Error,
-    fmt::{self, Display, Formatter, Write},
+    fmt::{self, Display, Formatter},
 };
 
 use serde_path_to_error::Segment;
 
 use super::SHOWN;
+use crate::evidence::columns::plain;
 
 /// The longest that a message is: it may hold a value of any length.
 const LONGEST: usize = 300;
@@ -118,9 +119,21 @@ impl Display for Fault {
         let place = [self.place.to_string(), self.subject.clone(), self.field.to_string()];
         let place: String = place.iter().filter(|part| !part.is_empty()).map(|part| part.clone() + ": ").collect();
         // A name may hold what a terminal acts by.
-        let mut shown = place.chars().chain(message.chars()).chain(cut.chars());
-        shown.try_for_each(|c| f.write_char(if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }))
+        write!(f, "{}{}{cut}", plain(&place), plain(&message))
     }
+}
+
+/// A message of serde without the value that it complains of: that may be a password, and logs are read by many.
+pub(super) fn without_value(message: &str) -> String {
+    let shown = ["invalid type: ", "invalid value: ", "unknown variant "].into_iter().find_map(|head| {
+        let (before, rest) = message.split_once(head)?;
+        // What was expected says serde itself: it comes last, whatever stands in the value.
+        let value = rest.get(..rest.rfind(", expected ")?)?;
+        let expected = rest.get(value.len()..)?;
+        let kind = value.get(..value.find(['`', '"'])?)?;
+        Some(format!("{before}{}{expected}", format!("{head}{kind}").trim_end()))
+    });
+    shown.unwrap_or_else(|| message.to_string())
 }
 
 /// What is wrong with an input.
@@ -160,3 +173,26 @@ impl Display for Faults {
 }
 
 impl Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::without_value;
+
+    #[test]
+    fn no_message_repeats_a_value() {
+        for (message, shown) in [
+            ("invalid type: integer `12345678`, expected a string", "invalid type: integer, expected a string"),
+            ("invalid type: string \"a, expected b\", expected i32", "invalid type: string, expected i32"),
+            ("invalid value: string \"a `b\", expected a time", "invalid value: string, expected a time"),
+            (
+                "a: invalid type: floating point `1.5`, expected a string",
+                "a: invalid type: floating point, expected a string",
+            ),
+            ("unknown variant `a`, expected one of `b`, `c`", "unknown variant, expected one of `b`, `c`"),
+            ("invalid type: map, expected a sequence", "invalid type: map, expected a sequence"),
+            ("missing field `a`", "missing field `a`"),
+        ] {
+            assert_eq!(without_value(message), shown);
+        }
+    }
+}

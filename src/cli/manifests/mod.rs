@@ -32,6 +32,7 @@ use serde_json::Value;
 
 use self::{
     documents::Unparsable,
+    fault::without_value,
     object::{NODES, Read},
 };
 use crate::{
@@ -300,7 +301,7 @@ impl Reader {
         let mut track = serde_path_to_error::Track::new();
         let again = kind.read(serde_path_to_error::Deserializer::new(&content, &mut track));
         let message = again.err().map_or_else(|| otherwise.to_string(), |error| error.to_string());
-        self.fault(context, read, &Field::from(&track.path()), &message);
+        self.fault(context, read, &Field::from(&track.path()), &without_value(&message));
     }
 
     fn take(&mut self, context: Context, read: &Read, mut object: Object) {

@@ -24,6 +24,8 @@ pub struct Draft {
     pub flows: Vec<DraftFlow>,
     /// What is open and no flow can say, in words.
     pub left: Vec<String>,
+    /// Policies of other kinds that may decide too, which nothing was drafted of.
+    pub others: Vec<String>,
 }
 
 /// A flow without need, owner or approval.
@@ -87,7 +89,16 @@ pub fn draft(snapshot: &Snapshot, zone: &str, members: &BTreeSet<String>) -> Dra
     for namespace in members {
         open(&reach, namespace, &mut all);
     }
-    named(all)
+    Draft { others: others(snapshot, members), ..named(all) }
+}
+
+/// Policies that are no NetworkPolicies: what they say is more than flows can.
+fn others(snapshot: &Snapshot, members: &BTreeSet<String>) -> Vec<String> {
+    let concerns = snapshot.others.iter().filter(|other| members.iter().any(|namespace| other.may_concern(namespace)));
+    let hidden =
+        snapshot.hidden_kinds.iter().map(|hidden| format!("all of kind {}: {}", hidden.kind.as_str(), hidden.why));
+    let all: BTreeSet<String> = concerns.map(|other| other.subject()).chain(hidden).collect();
+    all.into_iter().collect()
 }
 
 /// What nothing denies today: nobody can tell from objects who uses it.
@@ -126,7 +137,7 @@ fn named(mut all: Collected) -> Draft {
     if more > 0 {
         all.leave(format!("and {more} more flows: a zone has 500 at most, so split it"));
     }
-    Draft { flows: all.flows, left: all.left.into_iter().collect() }
+    Draft { flows: all.flows, left: all.left.into_iter().collect(), others: Vec::new() }
 }
 
 /// An end for a name: a DNS label.

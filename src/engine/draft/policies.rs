@@ -10,12 +10,12 @@ use k8s_openapi::{
 
 use super::Collected;
 use crate::{
-    api::{Operator, Peer, Protocol, Requirement, Selector},
+    api::{Dns, Operator, Peer, Protocol, Requirement, Selector},
     engine::{
         Snapshot,
         pod::Pod,
         reach::{
-            Reach, Terms, public_share,
+            Direction, Reach, Terms, public_share, says,
             sets::{Peers, Ports},
         },
     },
@@ -29,6 +29,8 @@ const CIDRS: usize = 64;
 const INTERNET: u128 = 900;
 
 pub(super) fn collect(snapshot: &Snapshot, reach: &Reach, members: &BTreeSet<String>, all: &mut Collected) {
+    let Dns { namespace, pod_selector, .. } = Dns::default();
+    let names = Peer { namespace: Some(namespace), pod_selector: Some(pod_selector), ..Peer::default() };
     for namespace in members {
         for policy in snapshot.policies.get(namespace).into_iter().flatten() {
             let name = policy.metadata.name.as_deref().unwrap_or_default();
@@ -41,20 +43,25 @@ pub(super) fn collect(snapshot: &Snapshot, reach: &Reach, members: &BTreeSet<Str
                 pod_selector: spec.pod_selector.as_ref().and_then(selector),
                 ..Peer::default()
             };
-            for (index, rule) in spec.ingress.iter().flatten().enumerate() {
+            // Rules of a direction that the policy does not name decide nothing.
+            let of = |direction| says(spec, direction).then_some(spec);
+            let ingress = of(Direction::Ingress).into_iter().flat_map(|spec| spec.ingress.iter().flatten());
+            for (index, rule) in ingress.enumerate() {
                 let place = format!("NetworkPolicy/{namespace}/{name} ingress[{index}]");
                 let ports = ports(rule.ports.as_deref(), &pods_of(reach, &own));
                 for from in ends(reach, namespace, rule.from.as_deref(), &place, all) {
                     all.add(&from, &own, &ports, &place);
                 }
             }
-            for (index, rule) in spec.egress.iter().flatten().enumerate() {
+            let egress = of(Direction::Egress).into_iter().flat_map(|spec| spec.egress.iter().flatten());
+            for (index, rule) in egress.enumerate() {
                 let place = format!("NetworkPolicy/{namespace}/{name} egress[{index}]");
-                if is_for_names(rule.ports.as_deref()) {
-                    // A zone lets its pods ask name servers without a flow.
-                    continue;
-                }
+                let asks_names = is_for_names(rule.ports.as_deref());
                 for to in ends(reach, namespace, rule.to.as_deref(), &place, all) {
+                    // A zone lets its pods ask its name servers without a flow.
+                    if asks_names && to == names {
+                        continue;
+                    }
                     let ports = ports(rule.ports.as_deref(), &pods_of(reach, &to));
                     all.add(&own, &to, &ports, &place);
                 }
@@ -111,7 +118,7 @@ fn ends(reach: &Reach, own: &str, peers: Option<&[NetworkPolicyPeer]>, place: &s
 }
 
 /// The networks of a block; `None` where it is the internet, and why where no flow can name them.
-fn networks(block: &IPBlock) -> Result<Option<Vec<String>>, String> {
+pub(super) fn networks(block: &IPBlock) -> Result<Option<Vec<String>>, String> {
     let read =
         |text: &String| text.parse::<IpNet>().map(|net| net.trunc()).map_err(|_| format!("{text} is no network"));
     let net = read(&block.cidr)?;
@@ -174,7 +181,11 @@ fn ports(ports: Option<&[NetworkPolicyPort]>, accepting: &[&Pod]) -> Ports {
 
 fn is_for_names(ports: Option<&[NetworkPolicyPort]>) -> bool {
     let some = ports.unwrap_or_default();
-    !some.is_empty() && some.iter().all(|port| port.port == Some(IntOrString::Int(53)) && port.end_port.is_none())
+    let is_asked = |port: &NetworkPolicyPort| {
+        let protocol = Protocol::read(port.protocol.as_deref());
+        port.port == Some(IntOrString::Int(53)) && port.end_port.is_none() && protocol != Some(Protocol::SCTP)
+    };
+    !some.is_empty() && some.iter().all(is_asked)
 }
 
 /// A selector as a zone writes it; `None` where it means everything.

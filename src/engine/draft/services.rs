@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::Collected;
+use ipnet::IpNet;
+use k8s_openapi::api::networking::v1::IPBlock;
+
+use super::{Collected, policies::networks};
 use crate::{
     api::{Peer, Selector},
     engine::{
         Snapshot,
         reach::{
             Direction, Reach,
-            doors::{self, Kind, Services},
+            doors::{self, Kind, Services, Way},
         },
         service::Service,
     },
@@ -32,8 +35,19 @@ pub(super) fn collect(
                 continue;
             }
         };
-        let internet = Peer { internet: Some(true), ..Peer::default() };
-        all.add(&internet, &end(service), &door.ports, &place);
+        let ranges = service.leads.iter().filter_map(|leads| leads.load_balancer.as_ref()).flat_map(|one| &one.ranges);
+        let ranges: Vec<&IpNet> = ranges.collect();
+        let clients = match &door.kind {
+            Kind::Service { way: Way::LoadBalancer, .. } => clients(&ranges, &place, all),
+            Kind::Service { way: Way::NodePort, .. } if !ranges.is_empty() => {
+                all.leave(format!("{place} leads past its loadBalancerSourceRanges; say who it is needed for"));
+                Vec::new()
+            }
+            _ => vec![internet()],
+        };
+        for from in clients {
+            all.add(&from, &end(service), &door.ports, &place);
+        }
     }
     for service in members.iter().flat_map(|namespace| services.within(namespace)) {
         let pods = services.pods(service, &reach.population);
@@ -45,6 +59,27 @@ pub(super) fn collect(
             all.add(&within, &end(service), &doors::targets(&service.ports, &pods), &place);
         }
     }
+}
+
+fn internet() -> Peer {
+    Peer { internet: Some(true), ..Peer::default() }
+}
+
+/// Whom a load balancer lets through; everybody where it names nobody.
+fn clients(ranges: &[&IpNet], place: &str, all: &mut Collected) -> Vec<Peer> {
+    let mut cidrs = BTreeSet::new();
+    for range in ranges {
+        match networks(&IPBlock { cidr: range.to_string(), except: None }) {
+            Ok(None) => return vec![internet()],
+            Ok(Some(some)) => cidrs.extend(some),
+            Err(why) => all.leave(format!("{place}: {why}")),
+        }
+    }
+    if ranges.is_empty() {
+        return vec![internet()];
+    }
+    let some = Peer { cidrs: cidrs.into_iter().collect(), ..Peer::default() };
+    if some.cidrs.is_empty() { Vec::new() } else { vec![some] }
 }
 
 fn end(service: &Service) -> Peer {

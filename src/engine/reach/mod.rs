@@ -31,7 +31,7 @@ pub use partition::Partition;
 pub use population::{Class, Population};
 pub use probe::Answer;
 pub use public::public_share;
-pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors};
+pub use rules::{Action, Compiled, Compiler, Direction, Origin, Rule, Saying, Selectors, says};
 pub use stages::{Allow, By, Effective, Stage};
 
 use self::{

@@ -299,7 +299,7 @@ fn read(selector: Option<&LabelSelector>) -> Option<Terms> {
 
 /// A policy says something about a direction when its types name it. Without types it is about ingress, and about egress too
 /// when it has rules for that.
-fn says(spec: &NetworkPolicySpec, direction: Direction) -> bool {
+pub fn says(spec: &NetworkPolicySpec, direction: Direction) -> bool {
     match (spec.policy_types.as_deref().unwrap_or_default(), direction) {
         ([], Direction::Ingress) => true,
         ([], Direction::Egress) => spec.egress.as_ref().is_some_and(|rules| !rules.is_empty()),

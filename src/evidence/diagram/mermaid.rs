@@ -8,12 +8,12 @@ use std::{
 use super::{Caption, words};
 use crate::{
     engine::graph::{Edge, EdgeChange, EdgeKind, EdgeState, Graph},
-    evidence::picture::for_mermaid,
+    evidence::{columns::plain, picture::for_mermaid},
 };
 
 pub(super) fn write(out: &mut impl Write, graph: &Graph, caption: &Caption) -> io::Result<()> {
     let numbers: HashMap<&str, usize> = graph.ends.iter().enumerate().map(|(n, end)| (end.name.as_str(), n)).collect();
-    writeln!(out, "%% {}: {}", caption.title(), caption.words().replace(char::is_control, " "))?;
+    writeln!(out, "%% {}: {}", caption.title(), plain(&caption.words()))?;
     writeln!(out, "flowchart LR")?;
     let mut zones: BTreeMap<Option<&str>, Vec<(usize, &str)>> = BTreeMap::new();
     for (number, end) in graph.ends.iter().enumerate() {

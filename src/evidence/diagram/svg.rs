@@ -13,7 +13,10 @@ use super::{
     folded::{self, Drawing, Line},
     words,
 };
-use crate::engine::graph::{EdgeChange, EdgeKind, EdgeState, Graph};
+use crate::{
+    engine::graph::{EdgeChange, EdgeKind, EdgeState, Graph},
+    evidence::columns::harmless,
+};
 
 /// Style of the drawing, on its own and in a page.
 const STYLE: &str = include_str!("drawing.css");
@@ -254,8 +257,7 @@ fn escaped(text: &str) -> String {
             '&' => to.push_str("&amp;"),
             '"' => to.push_str("&quot;"),
             '\n' => to.push('\n'),
-            c if c.is_control() => to.push('\u{fffd}'),
-            c => to.push(c),
+            c => to.push(harmless(c)),
         }
     }
     to

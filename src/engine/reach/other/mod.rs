@@ -177,6 +177,12 @@ impl Other {
         (self.kind, &self.key, &self.body) == (other.kind, &other.key, &other.body)
     }
 
+    /// It is a policy, and may hold for pods of a namespace.
+    pub fn may_concern(&self, namespace: &str) -> bool {
+        let is_policy = matches!(self.body, Body::Cluster(_) | Body::Cilium(_) | Body::Calico(_));
+        is_policy && self.namespace().is_none_or(|own| own == namespace)
+    }
+
     /// Its namespace, if it has one.
     fn namespace(&self) -> Option<&str> {
         Some(key::namespace(&self.key)).filter(|namespace| !namespace.is_empty())
