@@ -13,7 +13,8 @@ use crate::{
 
 pub(super) fn write(out: &mut impl Write, graph: &Graph, caption: &Caption) -> io::Result<()> {
     let numbers: HashMap<&str, usize> = graph.ends.iter().enumerate().map(|(n, end)| (end.name.as_str(), n)).collect();
-    writeln!(out, "%% {}: {}", caption.title(), caption.words().replace(char::is_control, " "))?;
+    // Mermaid obeys directives in comments too.
+    writeln!(out, "%% {}: {}", caption.title(), for_mermaid(&caption.words()))?;
     writeln!(out, "flowchart LR")?;
     let mut zones: BTreeMap<Option<&str>, Vec<(usize, &str)>> = BTreeMap::new();
     for (number, end) in graph.ends.iter().enumerate() {

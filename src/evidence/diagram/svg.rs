@@ -28,8 +28,8 @@ const LANE: usize = 160;
 const HEADER: usize = 24;
 /// The most that a line between two ends of the middle bends outwards.
 const BEND: usize = 130;
-/// Characters that fit into an end.
-const FITS: usize = 40;
+/// What text begins and ends within its box.
+const INSET: usize = 8;
 
 /// Where an end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,9 +94,10 @@ fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&s
         let _ = writeln!(
             to,
             "<g class=\"{class}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"4\"/><text x=\"{}\" y=\"{}\">{}</text></g>",
-            x + 8,
+            x + INSET,
             y + 16,
-            escaped(&short(name, FITS + 6)),
+            // Zones are written bold.
+            escaped(&short(name, (width - 2 * INSET) * 6 / 7)),
         );
     }
     for (number, line) in drawing.lines.iter().enumerate() {
@@ -107,9 +108,9 @@ fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&s
             to,
             "<g class=\"end\"><title>{}</title><rect x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"3\"/><text x=\"{}\" y=\"{}\">{}</text></g>",
             escaped(&end.name),
-            x + 8,
+            x + INSET,
             y + 18,
-            escaped(&short(&end.name, FITS)),
+            escaped(&short(&end.name, WIDTH - 2 * INSET)),
         );
     }
     to.push_str("</svg>\n");
@@ -236,12 +237,30 @@ fn class(line: &Line) -> String {
     format!("line {kind}{change}{state}{data}")
 }
 
-/// As much as fits; all of it stands in the title.
-fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+/// As much as fits into so many pixels; all of it stands in the title.
+fn short(text: &str, fits: usize) -> String {
+    let mut ends = Vec::new();
+    let mut wide = 0;
+    for (at, c) in text.char_indices() {
+        ends.push((at, wide));
+        wide += advance(c);
+    }
+    if wide <= fits {
         return text.to_string();
     }
-    format!("{}…", text.chars().take(most - 1).collect::<String>())
+    let end = ends.iter().rev().find(|(_, wide)| wide + advance('…') <= fits).map_or(0, |(at, _)| *at);
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+/// The most that a character takes of a line, by the widest font that a page may be shown in (DejaVu Sans, 12 pixels).
+fn advance(c: char) -> usize {
+    match c {
+        'f' | 'i' | 'j' | 'l' | 'r' | 't' | 'I' | ' ' | '-' | '.' | ',' | ':' | ';' | '/' | '(' | ')' | '[' | ']' => 5,
+        'm' | 'w' | 'M' | 'W' | '=' | '<' | '>' | '+' | '%' | '@' | '…' => 12,
+        'A'..='Z' | '&' => 10,
+        c if c.is_ascii() => 8,
+        _ => 13,
+    }
 }
 
 /// Nothing of a name is taken for markup.
