@@ -9,6 +9,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod baseline;
 mod bombs;
 mod check;
 mod ci;
