@@ -54,13 +54,13 @@ fn is_thin(edge: &Edge) -> bool {
         || matches!(edge.kind, EdgeKind::Door | EdgeKind::ApiServer)
 }
 
-/// What is to be looked at has a colour.
+/// What is to be looked at has a colour. What nobody declared does not look better for being new.
 pub(super) fn colour(edge: &Edge) -> Option<&'static str> {
     match (edge.change, edge.kind) {
-        (EdgeChange::Added, _) => Some("#1c6137"),
         (EdgeChange::Removed, _) => Some("#565b61"),
-        (EdgeChange::Same, EdgeKind::Undeclared) => Some("#9b1c1c"),
-        (EdgeChange::Same, EdgeKind::Door | EdgeKind::ApiServer) => Some("#7a4b00"),
+        (EdgeChange::Added | EdgeChange::Same, EdgeKind::Undeclared) => Some("#9b1c1c"),
+        (EdgeChange::Added | EdgeChange::Same, EdgeKind::Door | EdgeKind::ApiServer) => Some("#7a4b00"),
+        (EdgeChange::Added, EdgeKind::Flow | EdgeKind::Names) => Some("#1c6137"),
         (EdgeChange::Same, EdgeKind::Flow | EdgeKind::Names) => None,
     }
 }

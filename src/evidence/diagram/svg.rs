@@ -51,6 +51,10 @@ struct Frame {
 
 struct Layout {
     spots: Vec<Spot>,
+    /// How many lines go out of an end, and how many come in.
+    meets: Vec<(usize, usize)>,
+    /// Of each line, how many lie between the same two ends before it.
+    ranks: Vec<usize>,
     frames: Vec<Frame>,
     width: usize,
     height: usize,
@@ -119,7 +123,19 @@ fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&s
 
 impl Layout {
     fn new(drawing: &Drawing) -> Self {
-        let is_source = |end: usize| drawing.lines.iter().any(|line| line.from == end);
+        let mut pairs: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let rank = |line: &Line| {
+            let rank = pairs.entry((line.from.min(line.to), line.from.max(line.to))).or_default();
+            *rank += 1;
+            *rank - 1
+        };
+        let ranks = drawing.lines.iter().map(rank).collect();
+        let mut meets = vec![(0, 0); drawing.ends.len()];
+        for line in &drawing.lines {
+            meets.get_mut(line.from).into_iter().for_each(|(out, _)| *out += 1);
+            meets.get_mut(line.to).into_iter().for_each(|(_, into)| *into += 1);
+        }
+        let is_source = |end: usize| meets.get(end).is_some_and(|(out, _)| *out > 0);
         let mut spots = vec![Spot::default(); drawing.ends.len()];
         let x = [0, 1, 2].map(|column| MARGIN + column * (WIDTH + LANE));
         let [left, middle, right] = x;
@@ -167,18 +183,36 @@ impl Layout {
         let [left_bottom, _, right_bottom] = bottoms;
         let has_right = spots.iter().any(|spot| spot.column == 2);
         let width = if has_right { right + WIDTH + MARGIN } else { middle + WIDTH + BEND + 2 * MARGIN };
-        Layout { spots, frames, width, height: left_bottom.max(right_bottom).max(y) + MARGIN }
+        Layout { spots, meets, ranks, frames, width, height: left_bottom.max(right_bottom).max(y) + MARGIN }
+    }
+
+    fn goes_out(&self, end: usize) -> usize {
+        self.meets.get(end).map_or(0, |(out, _)| *out)
+    }
+
+    fn comes_in(&self, end: usize) -> usize {
+        self.meets.get(end).map_or(0, |(_, into)| *into)
     }
 }
 
+/// A line between two ends, with its number on it.
 fn path(to: &mut String, graph: &Graph, layout: &Layout, line: &Line, number: usize) {
     let spot = |end: usize| layout.spots.get(end).copied().unwrap_or_default();
     let (from, end) = (spot(line.from), spot(line.to));
     let middle = |spot: Spot| spot.y + HEIGHT / 2;
     // Lines that end at one place come in beside each other.
     let shift = number % 5 * 4;
-    let (y1, y2) = (middle(from) + shift - 8, middle(end) + shift - 8);
+    let (y1, y2) = if line.from == line.to {
+        (middle(from) - 10, middle(from) + 10)
+    } else {
+        (middle(from) + shift - 8, middle(end) + shift - 8)
+    };
     let (x1, x2, c1, c2) = match from.column.cmp(&end.column) {
+        Ordering::Equal if line.from == line.to => {
+            let x = from.x + WIDTH;
+            let bend = 40 + layout.ranks.get(number).map_or(0, |rank| rank % 4) * 44;
+            (x, x, x + bend, x + bend)
+        }
         Ordering::Equal => {
             let bend = 40 + (from.y.abs_diff(end.y) / 6 + number % 7 * 12).min(BEND - 40);
             let x = from.x + WIDTH;
@@ -193,8 +227,20 @@ fn path(to: &mut String, graph: &Graph, layout: &Layout, line: &Line, number: us
             (x1, x2, x1 - LANE / 2, x2 + LANE / 2)
         }
     };
-    // A point of the curve, in hundredths of its way.
-    let t = 30 + number % 5 * 10;
+    // A point of the curve, in hundredths of its way: near the end at which fewer lines meet, so that numbers lie apart, and
+    // the nearer the steeper it is.
+    let step = match y1.abs_diff(y2) {
+        0..150 => 18,
+        150..400 => 12,
+        _ => 7,
+    };
+    let rank = layout.ranks.get(number).copied().unwrap_or_default();
+    let near = step + number % 3 * step / 3 + rank % 4 * 20;
+    let t = match (line.from == line.to, layout.comes_in(line.to) < layout.goes_out(line.from)) {
+        (true, _) => 50,
+        (false, true) => 98 - near,
+        (false, false) => near,
+    };
     let at = |a: usize, b: usize, c: usize, d: usize| {
         let u = 100 - t;
         (a * u * u * u + 3 * b * u * u * t + 3 * c * u * t * t + d * t * t * t) / 1_000_000
