@@ -148,9 +148,9 @@ fn a_path_that_is_nowhere_is_told_and_one_that_is_new_or_gone_is_compared() {
         (&["HEAD~2:prod", "HEAD~1:clusters/typo"], 2),
         (&["HEAD~2:clusters/typo", "HEAD~1:prod"], 2),
         (&["HEAD~1", "-f", "clusters/typo"], 2),
-        (&["HEAD~1", "HEAD", "-f", "prod"], 0),
-        (&["HEAD~1", "-f", "prod"], 0),
-        (&["HEAD~1:prod", "HEAD:prod"], 0),
+        (&["HEAD~1", "HEAD", "-f", "prod"], 1),
+        (&["HEAD~1", "-f", "prod"], 1),
+        (&["HEAD~1:prod", "HEAD:prod"], 1),
         (&["HEAD", "HEAD~1", "-f", "prod"], 1),
     ] {
         let output = diff(folder.path(), args);

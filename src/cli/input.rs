@@ -157,11 +157,12 @@ impl Reading {
         progress.close();
         let said = format!("read {read}, {} in {:.1} s", count(reader.objects(), "object"), progress.seconds());
         let skipped = skipped(&reader);
+        let unplaced = unplaced(&reader, &self.namespace);
         warn(reader.warnings());
         let Input { mut snapshot, counts, places } = reader.finish()?;
         progress.tell(&said);
-        if let Some(skipped) = skipped {
-            progress.tell(&skipped);
+        for line in skipped.iter().chain(&unplaced) {
+            progress.tell(line);
         }
         let as_is = self.as_is || live;
         if as_is {
@@ -244,4 +245,12 @@ fn skipped(reader: &Reader) -> Option<String> {
     let total: usize = reader.skipped().values().sum();
     let kinds: Vec<String> = reader.skipped().iter().map(|(kind, number)| format!("{kind} {number}")).collect();
     (total > 0).then(|| format!("skipped {} of kinds that do not decide: {}", count(total, "object"), kinds.join(", ")))
+}
+
+/// What `helm template` writes mostly names no namespace, also where `--namespace` gave it one.
+fn unplaced(reader: &Reader, namespace: &str) -> Option<String> {
+    let number = reader.unplaced();
+    let objects = count(number, "object");
+    (number > 0 && namespace == DEFAULT)
+        .then(|| format!("taken to be in namespace {DEFAULT}: {objects} without one; --namespace says which it is"))
 }

@@ -154,7 +154,7 @@ fn what_no_flow_can_say_is_told() {
     ];
     let run = baseline(&cluster(&open), &["--member", "vault"]);
     for wanted in [
-        "# - NetworkPolicy/vault/all ingress[0] means everybody",
+        "# - NetworkPolicy/vault/all ingress[0] lets everybody reach pods app=api in vault on every port",
         "# - NetworkPolicy/vault/everywhere ingress[0] means every namespace",
         "# - NetworkPolicy/vault/wide egress[0]: 10.0.0.0/7 is wider than a flow may name",
         "# - NetworkPolicy/vault/range ingress[0] opens more than 20 ports",
@@ -184,7 +184,7 @@ fn what_asks_on_the_port_of_names_is_drafted_unless_it_is_the_name_servers_that_
         (&format!("{{{system}}}"), "{port: 53, protocol: UDP}", Some("to: {\"namespace\":\"kube-system\"}")),
         ("{ipBlock: {cidr: 203.0.113.53/32}}", "{port: 53}", Some("to: {\"cidrs\":[\"203.0.113.53/32\"]}")),
         ("{ipBlock: {cidr: 0.0.0.0/0}}", "{port: 53, protocol: UDP}", Some("to: {\"internet\":true}")),
-        ("", "{port: 53}", Some("# - NetworkPolicy/vault/names egress[0] means everybody")),
+        ("", "{port: 53}", Some("# - NetworkPolicy/vault/names egress[0] lets pods app=api in vault reach everybody on TCP 53")),
         (
             &format!("{servers}, {{podSelector: {{matchLabels: {{app: db}}}}}}"),
             "{port: 53}",

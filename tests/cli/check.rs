@@ -371,3 +371,22 @@ fn a_rule_for_the_own_namespace_is_not_said_to_be_for_everybody() {
         assert!(said.contains(words), "{peers}: {said}");
     }
 }
+
+#[test]
+fn a_policy_that_opens_the_world_is_told_by_the_opening_that_does() {
+    // The flow covers the internet on 443, so what the first rule opens beyond it are the networks of the cluster.
+    let zone = confirmed(
+        "mode: Enforce\n  scope:\n    namespaces:\n      names: [vault]\n  segmentation:\n    flows:\n    - name: customers\n      \
+         need: Customers reach the vault for their cards.\n      owner: team\n      approvedBy: boss\n      ticket: PAY-1\n      \
+         reviewedAt: 2026-11-01T00:00:00Z\n      expiresAt: 2027-04-01T00:00:00Z\n      from: {internet: true}\n      \
+         to: {namespace: vault}\n      ports: [{protocol: TCP, port: 443}]\n",
+    );
+    let rules =
+        policy("gateway", "  podSelector: {}\n  ingress:\n    - ports: [{port: 443}]\n    - ports: [{port: 15021}]\n");
+    let run = check(&[("zone.yaml", zone), ("vault.yaml", VAULT.to_string()), ("a.yaml", rules)], &["-o", "json"]);
+    let report = run.json();
+    let findings = report["zones"][0]["findings"].as_array().expect("findings");
+    let world = findings.iter().find(|finding| finding["id"] == "PolicyAllowsWorld").expect("the finding");
+    let message = world["message"].as_str().expect("a message");
+    assert!(message.starts_with("It lets everybody reach") && message.contains("on TCP 15021"), "{message}");
+}

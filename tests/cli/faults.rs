@@ -336,7 +336,7 @@ fn what_is_no_object_is_told() {
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {}\n",
             "a.yaml:4: Deployment a: spec.template.spec: it is missing",
         ),
-        ("twice the same key", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  name: b\n", "a.yaml:"),
+        ("two values of one key", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  name: b\n", "a.yaml:"),
         ("tabs", "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: a\n", "a.yaml:4: "),
         (
             "a template of Helm",
@@ -362,8 +362,8 @@ fn json_is_told_with_line_and_field_too() {
         ("a.json", "[{}]", "a.json:1: a list is no Kubernetes object"),
         (
             "a.json",
-            "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {}, \"spec\": {}}",
-            "a.json:1: \"spec\" is there twice",
+            "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {}, \"spec\": {\"a\": 1}}",
+            "a.json:1: \"spec\" is there twice, with different values",
         ),
     ] {
         let run = check(&[("zone.yaml", zone().as_str()), (name, text)], &[]);

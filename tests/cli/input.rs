@@ -274,3 +274,16 @@ fn a_file_may_be_none_at_all() {
     let run = run_in(folder.path(), &["check", "--now", NOW, "-f", "."], b"");
     assert!(run.code == 2 && run.stdout.contains("NamespaceMissing"), "{run:?}");
 }
+
+#[test]
+fn a_key_with_the_same_value_twice_leaves_nothing_to_guess() {
+    // As charts write it that merge labels: those of the gateway of Istio do.
+    let twice = open("all")
+        .replace("  namespace: vault\n", "  namespace: vault\n  labels:\n    app: a\n    tier: b\n    app: a\n");
+    let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("a.yaml", twice.clone())], &[]);
+    assert_eq!(run.faults(), Vec::<&str>::new());
+    assert!(run.stdout.contains("PolicyAllowsWorld") && run.stdout.contains("NetworkPolicy/vault/all"), "{run:?}");
+    let other = twice.replace("    tier: b\n    app: a\n", "    tier: b\n    app: b\n");
+    let run = check(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string()), ("a.yaml", other)], &[]);
+    assert_eq!(run.faults(), ["a.yaml:7: \"app\" is there twice, with different values"]);
+}

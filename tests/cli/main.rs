@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod baseline;
 mod bombs;
 mod check;
 mod ci;

@@ -1,39 +1,19 @@
 // The page in a real browser: complete, quiet, and usable by keyboard, on paper, on a phone and without its script.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { start } from "./browser.js";
-
-const here = fileURLToPath(new URL(".", import.meta.url));
-const pcizone = process.env.PCIZONE ?? join(here, "../../target/debug/pcizone");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const WIDTHS = [400, 1400];
-const SCHEMES = ["light", "dark"];
+import { here, said } from "./program.js";
+import { SCHEMES, WIDTHS, complaints, expand, hidden, opened, overflow, shown } from "./tab.js";
 
 let browser, folder, page, checked;
 
-const run = (command, file, ...more) =>
-  execFileSync(pcizone, [command, "-q", "--now", "2026-11-24T08:00:00Z", "-f", file, ...more], {
-    cwd: here,
-    encoding: "utf8",
-    maxBuffer: 64 << 20,
-    // `check` ends with 1 where something is violated.
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-
-const json = (file, ...more) => {
-  try {
-    return JSON.parse(run("check", file, "--output", "json", ...more));
-  } catch (error) {
-    if (error.status !== 1) throw error;
-    return JSON.parse(error.stdout);
-  }
-};
+const open = (options, file = page) => opened(browser, file, options);
+const run = (command, file, ...more) => said([command, "-f", file, ...more]);
+// `check` ends with 1 where something is violated.
+const json = (file, ...more) => JSON.parse(said(["check", "-f", file, "-o", "json", ...more], { codes: [0, 1] }));
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "pcizone-pages-"));
@@ -47,33 +27,6 @@ after(async () => {
   await browser?.close();
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
-
-/** Opens the page; what it complains of or asks for beyond itself fails the test. */
-async function open(options = {}, file = page) {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, ...options });
-  const tab = await context.newPage();
-  const wrong = [];
-  tab.on("console", (message) => wrong.push(`${message.type()}: ${message.text()}`));
-  tab.on("pageerror", (error) => wrong.push(String(error)));
-  tab.on("request", (request) => {
-    if (request.url().split("#")[0] !== pathToFileURL(file).href) wrong.push(`it asks for ${request.url()}`);
-  });
-  await tab.goto(pathToFileURL(file).href);
-  return { tab, wrong, close: () => context.close() };
-}
-
-const expand = (tab) => tab.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
-/** By how many pixels something is wider than the page. What a part of the page cuts off does not make the page scroll. */
-const overflow = (tab) => tab.evaluate(() => {
-  const { clientWidth, scrollWidth } = document.documentElement;
-  const rights = [...document.querySelectorAll("body *")].filter((one) => !one.closest("svg,.stack thead,.skip")).map((one) => {
-    const texts = document.createRange();
-    texts.selectNodeContents(one);
-    return Math.max(one.getBoundingClientRect().right, texts.getBoundingClientRect().right);
-  });
-  return Math.max(0, Math.ceil(Math.max(scrollWidth, ...rights) - clientWidth - 0.5));
-});
-const shown = (tab, selector) => tab.locator(selector).evaluateAll((all) => all.filter((one) => one.checkVisibility()).length);
 
 test("it is quiet, asks for nothing, and runs no script of others", async () => {
   const { tab, wrong, close } = await open();
@@ -181,12 +134,7 @@ test("on paper everything is there, without controls, whatever was looked for", 
       await tab.locator("#told").filter({ hasText: "Shown: 0 of" }).waitFor();
     }
     await tab.emulateMedia({ media: "print" });
-    const hidden = await tab.locator("main *").evaluateAll((all) => {
-      const isMeant = (one) => !one.closest("svg,.stack thead") && one.textContent.trim() !== "" && one.tagName !== "TEMPLATE";
-      const isThere = (one) => one.getClientRects().length > 0 && one.checkVisibility({ contentVisibilityAuto: false, visibilityProperty: true });
-      return all.filter((one) => isMeant(one) && !isThere(one)).map((one) => one.outerHTML.slice(0, 120)).slice(0, 5);
-    });
-    assert.deepEqual(hidden, [], `with the script ${javaScriptEnabled ? "on" : "off"}`);
+    assert.deepEqual(await hidden(tab), [], `with the script ${javaScriptEnabled ? "on" : "off"}`);
     assert.equal(await shown(tab, "#tools,.skip"), 0);
     await close();
   }
@@ -210,11 +158,7 @@ test("nobody is kept out, by day and by night, on a phone and on a desk", async 
       for (const isOpen of [false, true]) {
         if (isOpen) await expand(tab);
         assert.equal(await overflow(tab), 0, `${name}: it scrolls sideways`);
-        await tab.evaluate(axe);
-        const { violations, passes } = await tab.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
-        const told = violations.flatMap(({ id, nodes }) => nodes.slice(0, 3).map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
-        assert.deepEqual(told, [], `${name}, ${isOpen ? "open" : "folded"}`);
-        assert.ok(passes.some(({ id }) => id === "color-contrast"), "contrast was looked at");
+        assert.deepEqual(await complaints(tab), [], `${name}, ${isOpen ? "open" : "folded"}`);
       }
       assert.deepEqual(wrong.filter((line) => !line.includes("Content Security Policy")), [], name);
       await close();

@@ -84,6 +84,7 @@ pub struct Reader {
     skipped: BTreeMap<String, usize>,
     generated: usize,
     objects: usize,
+    unplaced: usize,
     faults: Faults,
     warnings: Faults,
 }
@@ -127,9 +128,15 @@ impl Reader {
             skipped: BTreeMap::new(),
             generated: 0,
             objects: 0,
+            unplaced: 0,
             faults: Faults::default(),
             warnings: Faults::default(),
         }
+    }
+
+    /// How many objects that decide lie in a namespace and named none.
+    pub fn unplaced(&self) -> usize {
+        self.unplaced
     }
 
     /// How many objects were read.
@@ -357,7 +364,7 @@ impl Reader {
     }
 
     /// Adds what an API server adds.
-    fn complete(&self, object: &mut Object) {
+    fn complete(&mut self, object: &mut Object) {
         let kind = object.kind();
         let Settings { namespace, now, live: _ } = &self.settings;
         let metadata = object.metadata_mut();
@@ -365,6 +372,7 @@ impl Reader {
             Scope::Cluster => metadata.namespace = None,
             Scope::Namespaced => {
                 let own = metadata.namespace.take().filter(|namespace| !namespace.is_empty());
+                self.unplaced += usize::from(own.is_none());
                 metadata.namespace = Some(own.unwrap_or_else(|| namespace.clone()));
             }
         }

@@ -1,4 +1,4 @@
-//! A value of which no more is read than an object may hold, and no key twice where it is kept.
+//! A value of which no more is read than an object may hold, and no key with two values where it is kept.
 
 use std::{cell::Cell, fmt};
 
@@ -116,10 +116,11 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 }
 
-/// Which of two values of one key counts is a guess that nobody should have to make.
+/// Which of two values of one key counts is a guess that nobody should have to make: kubectl and Helm take the last, others
+/// refuse both. The same value twice, as charts write it that merge labels, leaves nothing to guess.
 pub(super) fn insert<E: Error>(map: &mut Map<String, Value>, key: String, value: Value) -> Result<(), E> {
-    if map.contains_key(&key) {
-        return Err(E::custom(format_args!("{key:?} is there twice")));
+    if map.get(&key).is_some_and(|before| *before != value) {
+        return Err(E::custom(format_args!("{key:?} is there twice, with different values")));
     }
     map.insert(key, value);
     Ok(())

@@ -2,6 +2,7 @@
 //! 1.3.1, 1.3.2, 1.4.1).
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
@@ -23,7 +24,7 @@ use crate::{
         ownership,
         plan::{Stance, namespace_stance, namespace_subject},
         policy::Policy,
-        reach::{Direction, Selectors, Terms, sets::Peers, words::few},
+        reach::{Direction, Selectors, Terms, public_share, sets::Peers, words::few},
         resolve::Resolution,
         snapshot::Snapshot,
     },
@@ -144,7 +145,9 @@ fn judge(case: &Case, name: &str, extras: &[Extra], is_world: bool, found: &mut 
     };
     let everybody = |extra: &&Extra| !extra.traffic.peers.has_no_address();
     let namespaces = |extra: &&Extra| extra.selectors.iter().any(|selectors| is_everywhere(case, selectors));
-    if let Some(extra) = extras.iter().find(everybody).filter(|_| is_world) {
+    // The opening that the finding is about comes first, not one to the networks of the cluster.
+    let widest = extras.iter().filter(everybody).min_by_key(|extra| Reverse(public_share(&extra.traffic.peers)));
+    if let Some(extra) = widest.filter(|_| is_world) {
         found.push(of(FindingId::PolicyAllowsWorld, extra, "no flow declares that"));
     } else if let Some(extra) = extras.iter().find(namespaces) {
         found.push(of(FindingId::PolicyAllowsAllNamespaces, extra, "it names every namespace of the cluster"));

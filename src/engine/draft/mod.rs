@@ -111,8 +111,8 @@ fn open(reach: &Reach, namespace: &str, all: &mut Collected) {
         };
         let open = classes.filter(is_open).collect();
         let what = match direction {
-            Direction::Ingress => "accept connections from everybody; whoever needs that has to say so",
-            Direction::Egress => "open connections to everybody; where to they have to has to be said",
+            Direction::Ingress => "accept connections from everybody; say who needs that",
+            Direction::Egress => "open connections to everybody; say whom they need",
         };
         let pods = reach.described(&open);
         if !pods.is_empty() {

@@ -15,8 +15,11 @@ use crate::{
         Snapshot,
         pod::Pod,
         reach::{
-            Direction, Reach, Terms, public_share, says,
+            Direction, Reach, Terms,
+            described::pods_with,
+            public_share, says,
             sets::{Peers, Ports},
+            words,
         },
     },
 };
@@ -43,12 +46,18 @@ pub(super) fn collect(snapshot: &Snapshot, reach: &Reach, members: &BTreeSet<Str
                 pod_selector: spec.pod_selector.as_ref().and_then(selector),
                 ..Peer::default()
             };
+            let terms = spec.pod_selector.as_ref().and_then(Terms::read).unwrap_or_default();
+            let pods = pods_with(&terms, namespace);
             // Rules of a direction that the policy does not name decide nothing.
             let of = |direction| says(spec, direction).then_some(spec);
             let ingress = of(Direction::Ingress).into_iter().flat_map(|spec| spec.ingress.iter().flatten());
             for (index, rule) in ingress.enumerate() {
                 let place = format!("NetworkPolicy/{namespace}/{name} ingress[{index}]");
                 let ports = ports(rule.ports.as_deref(), &pods_of(reach, &own));
+                if rule.from.as_deref().unwrap_or_default().is_empty() {
+                    let open = opened(rule.ports.as_deref(), &ports);
+                    all.leave(format!("{place} lets everybody reach {pods} on {open}; say who needs that"));
+                }
                 for from in ends(reach, namespace, rule.from.as_deref(), &place, all) {
                     all.add(&from, &own, &ports, &place);
                 }
@@ -57,6 +66,10 @@ pub(super) fn collect(snapshot: &Snapshot, reach: &Reach, members: &BTreeSet<Str
             for (index, rule) in egress.enumerate() {
                 let place = format!("NetworkPolicy/{namespace}/{name} egress[{index}]");
                 let asks_names = is_for_names(rule.ports.as_deref());
+                if rule.to.as_deref().unwrap_or_default().is_empty() {
+                    let open = opened(rule.ports.as_deref(), &ports(rule.ports.as_deref(), &[]));
+                    all.leave(format!("{place} lets {pods} reach everybody on {open}; say whom they need"));
+                }
                 for to in ends(reach, namespace, rule.to.as_deref(), &place, all) {
                     // A zone lets its pods ask its name servers without a flow.
                     if asks_names && to == names {
@@ -70,13 +83,18 @@ pub(super) fn collect(snapshot: &Snapshot, reach: &Reach, members: &BTreeSet<Str
     }
 }
 
+/// The ports of a rule that names no ends, in words.
+fn opened(named: Option<&[NetworkPolicyPort]>, numbers: &Ports) -> String {
+    if named.unwrap_or_default().is_empty() {
+        return "every port".to_string();
+    }
+    let words = words::ports(numbers);
+    if words.is_empty() { "ports by name".to_string() } else { words }
+}
+
 /// The ends that a rule means; what a flow cannot say is left.
 fn ends(reach: &Reach, own: &str, peers: Option<&[NetworkPolicyPeer]>, place: &str, all: &mut Collected) -> Vec<Peer> {
     let peers = peers.unwrap_or_default();
-    if peers.is_empty() {
-        all.leave(format!("{place} means everybody; say who it is needed for"));
-        return Vec::new();
-    }
     let mut ends = Vec::new();
     let mut cidrs = BTreeSet::new();
     for peer in peers {

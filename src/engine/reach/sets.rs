@@ -303,9 +303,14 @@ impl Traffic {
 
     /// What the other one lacks: its peers on other ports, and others on all ports.
     pub fn minus(&self, other: &Self) -> impl Iterator<Item = Traffic> + use<> {
-        let others = Traffic { peers: self.peers.minus(&other.peers), ports: self.ports.clone() };
         let both = self.peers.and(&other.peers);
-        let rest = Traffic { ports: self.ports.minus(&other.ports), peers: both };
+        let ports = self.ports.and(&other.ports);
+        // What has nothing in common stays whole: it is told in one sentence.
+        let is_apart = Traffic { peers: both.clone(), ports }.is_empty();
+        let others = if is_apart { self.peers.clone() } else { self.peers.minus(&other.peers) };
+        let others = Traffic { peers: others, ports: self.ports.clone() };
+        let left = if is_apart { Ports::default() } else { self.ports.minus(&other.ports) };
+        let rest = Traffic { ports: left, peers: both };
         [others, rest].into_iter().filter(|traffic| !traffic.is_empty())
     }
 }

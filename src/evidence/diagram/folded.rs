@@ -82,8 +82,8 @@ fn fold_by(graph: &Graph, fold: Fold) -> Drawing {
         Fold::Namespaces => Some("namespaces"),
         Fold::Zones => Some("zones"),
     };
-    let folded =
-        by.map(|by| format!("Drawn by {by}, because there are {}; the list has each.", count(graph.ends.len(), "end")));
+    let (ends_in_all, edges) = (count(graph.ends.len(), "end"), count(graph.edges.len(), "edge"));
+    let folded = by.map(|by| format!("Drawn by {by}, because there are {ends_in_all} and {edges}; the list has each."));
     Drawing { ends, lines, folded }
 }
 

@@ -8,12 +8,13 @@ use std::{
 use super::{Caption, words};
 use crate::{
     engine::graph::{Edge, EdgeChange, EdgeKind, EdgeState, Graph},
-    evidence::{columns::plain, picture::for_mermaid},
+    evidence::picture::for_mermaid,
 };
 
 pub(super) fn write(out: &mut impl Write, graph: &Graph, caption: &Caption) -> io::Result<()> {
     let numbers: HashMap<&str, usize> = graph.ends.iter().enumerate().map(|(n, end)| (end.name.as_str(), n)).collect();
-    writeln!(out, "%% {}: {}", caption.title(), plain(&caption.words()))?;
+    // Mermaid obeys directives in comments too.
+    writeln!(out, "%% {}: {}", caption.title(), for_mermaid(&caption.words()))?;
     writeln!(out, "flowchart LR")?;
     let mut zones: BTreeMap<Option<&str>, Vec<(usize, &str)>> = BTreeMap::new();
     for (number, end) in graph.ends.iter().enumerate() {
@@ -53,13 +54,13 @@ fn is_thin(edge: &Edge) -> bool {
         || matches!(edge.kind, EdgeKind::Door | EdgeKind::ApiServer)
 }
 
-/// What is to be looked at has a colour.
+/// What is to be looked at has a colour. What nobody declared does not look better for being new.
 pub(super) fn colour(edge: &Edge) -> Option<&'static str> {
     match (edge.change, edge.kind) {
-        (EdgeChange::Added, _) => Some("#1c6137"),
         (EdgeChange::Removed, _) => Some("#565b61"),
-        (EdgeChange::Same, EdgeKind::Undeclared) => Some("#9b1c1c"),
-        (EdgeChange::Same, EdgeKind::Door | EdgeKind::ApiServer) => Some("#7a4b00"),
+        (EdgeChange::Added | EdgeChange::Same, EdgeKind::Undeclared) => Some("#9b1c1c"),
+        (EdgeChange::Added | EdgeChange::Same, EdgeKind::Door | EdgeKind::ApiServer) => Some("#7a4b00"),
+        (EdgeChange::Added, EdgeKind::Flow | EdgeKind::Names) => Some("#1c6137"),
         (EdgeChange::Same, EdgeKind::Flow | EdgeKind::Names) => None,
     }
 }

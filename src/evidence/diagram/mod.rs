@@ -6,6 +6,8 @@ mod dot;
 mod folded;
 mod mermaid;
 mod svg;
+#[cfg(test)]
+mod tests;
 pub(super) mod words;
 
 use std::io::{self, Write};

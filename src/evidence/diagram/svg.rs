@@ -31,8 +31,8 @@ const LANE: usize = 160;
 const HEADER: usize = 24;
 /// The most that a line between two ends of the middle bends outwards.
 const BEND: usize = 130;
-/// Characters that fit into an end.
-const FITS: usize = 40;
+/// What text begins and ends within its box.
+const INSET: usize = 8;
 
 /// Where an end is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,10 @@ struct Frame {
 
 struct Layout {
     spots: Vec<Spot>,
+    /// How many lines go out of an end, and how many come in.
+    meets: Vec<(usize, usize)>,
+    /// Of each line, how many lie between the same two ends before it.
+    ranks: Vec<usize>,
     frames: Vec<Frame>,
     width: usize,
     height: usize,
@@ -97,9 +101,10 @@ fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&s
         let _ = writeln!(
             to,
             "<g class=\"{class}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"4\"/><text x=\"{}\" y=\"{}\">{}</text></g>",
-            x + 8,
+            x + INSET,
             y + 16,
-            escaped(&short(name, FITS + 6)),
+            // Zones are written bold.
+            escaped(&short(name, (width - 2 * INSET) * 6 / 7)),
         );
     }
     for (number, line) in drawing.lines.iter().enumerate() {
@@ -110,9 +115,9 @@ fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&s
             to,
             "<g class=\"end\"><title>{}</title><rect x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"3\"/><text x=\"{}\" y=\"{}\">{}</text></g>",
             escaped(&end.name),
-            x + 8,
+            x + INSET,
             y + 18,
-            escaped(&short(&end.name, FITS)),
+            escaped(&short(&end.name, WIDTH - 2 * INSET)),
         );
     }
     to.push_str("</svg>\n");
@@ -121,7 +126,19 @@ fn element(graph: &Graph, drawing: &Drawing, caption: &Caption, style: Option<&s
 
 impl Layout {
     fn new(drawing: &Drawing) -> Self {
-        let is_source = |end: usize| drawing.lines.iter().any(|line| line.from == end);
+        let mut pairs: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let rank = |line: &Line| {
+            let rank = pairs.entry((line.from.min(line.to), line.from.max(line.to))).or_default();
+            *rank += 1;
+            *rank - 1
+        };
+        let ranks = drawing.lines.iter().map(rank).collect();
+        let mut meets = vec![(0, 0); drawing.ends.len()];
+        for line in &drawing.lines {
+            meets.get_mut(line.from).into_iter().for_each(|(out, _)| *out += 1);
+            meets.get_mut(line.to).into_iter().for_each(|(_, into)| *into += 1);
+        }
+        let is_source = |end: usize| meets.get(end).is_some_and(|(out, _)| *out > 0);
         let mut spots = vec![Spot::default(); drawing.ends.len()];
         let x = [0, 1, 2].map(|column| MARGIN + column * (WIDTH + LANE));
         let [left, middle, right] = x;
@@ -169,18 +186,36 @@ impl Layout {
         let [left_bottom, _, right_bottom] = bottoms;
         let has_right = spots.iter().any(|spot| spot.column == 2);
         let width = if has_right { right + WIDTH + MARGIN } else { middle + WIDTH + BEND + 2 * MARGIN };
-        Layout { spots, frames, width, height: left_bottom.max(right_bottom).max(y) + MARGIN }
+        Layout { spots, meets, ranks, frames, width, height: left_bottom.max(right_bottom).max(y) + MARGIN }
+    }
+
+    fn goes_out(&self, end: usize) -> usize {
+        self.meets.get(end).map_or(0, |(out, _)| *out)
+    }
+
+    fn comes_in(&self, end: usize) -> usize {
+        self.meets.get(end).map_or(0, |(_, into)| *into)
     }
 }
 
+/// A line between two ends, with its number on it.
 fn path(to: &mut String, graph: &Graph, layout: &Layout, line: &Line, number: usize) {
     let spot = |end: usize| layout.spots.get(end).copied().unwrap_or_default();
     let (from, end) = (spot(line.from), spot(line.to));
     let middle = |spot: Spot| spot.y + HEIGHT / 2;
     // Lines that end at one place come in beside each other.
     let shift = number % 5 * 4;
-    let (y1, y2) = (middle(from) + shift - 8, middle(end) + shift - 8);
+    let (y1, y2) = if line.from == line.to {
+        (middle(from) - 10, middle(from) + 10)
+    } else {
+        (middle(from) + shift - 8, middle(end) + shift - 8)
+    };
     let (x1, x2, c1, c2) = match from.column.cmp(&end.column) {
+        Ordering::Equal if line.from == line.to => {
+            let x = from.x + WIDTH;
+            let bend = 40 + layout.ranks.get(number).map_or(0, |rank| rank % 4) * 44;
+            (x, x, x + bend, x + bend)
+        }
         Ordering::Equal => {
             let bend = 40 + (from.y.abs_diff(end.y) / 6 + number % 7 * 12).min(BEND - 40);
             let x = from.x + WIDTH;
@@ -195,8 +230,20 @@ fn path(to: &mut String, graph: &Graph, layout: &Layout, line: &Line, number: us
             (x1, x2, x1 - LANE / 2, x2 + LANE / 2)
         }
     };
-    // A point of the curve, in hundredths of its way.
-    let t = 30 + number % 5 * 10;
+    // A point of the curve, in hundredths of its way: near the end at which fewer lines meet, so that numbers lie apart, and
+    // the nearer the steeper it is.
+    let step = match y1.abs_diff(y2) {
+        0..150 => 18,
+        150..400 => 12,
+        _ => 7,
+    };
+    let rank = layout.ranks.get(number).copied().unwrap_or_default();
+    let near = step + number % 3 * step / 3 + rank % 4 * 20;
+    let t = match (line.from == line.to, layout.comes_in(line.to) < layout.goes_out(line.from)) {
+        (true, _) => 50,
+        (false, true) => 98 - near,
+        (false, false) => near,
+    };
     let at = |a: usize, b: usize, c: usize, d: usize| {
         let u = 100 - t;
         (a * u * u * u + 3 * b * u * u * t + 3 * c * u * t * t + d * t * t * t) / 1_000_000
@@ -239,12 +286,30 @@ fn class(line: &Line) -> String {
     format!("line {kind}{change}{state}{data}")
 }
 
-/// As much as fits; all of it stands in the title.
-fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+/// As much as fits into so many pixels; all of it stands in the title.
+fn short(text: &str, fits: usize) -> String {
+    let mut ends = Vec::new();
+    let mut wide = 0;
+    for (at, c) in text.char_indices() {
+        ends.push((at, wide));
+        wide += advance(c);
+    }
+    if wide <= fits {
         return text.to_string();
     }
-    format!("{}…", text.chars().take(most - 1).collect::<String>())
+    let end = ends.iter().rev().find(|(_, wide)| wide + advance('…') <= fits).map_or(0, |(at, _)| *at);
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+/// The most that a character takes of a line, by the widest font that a page may be shown in (`DejaVu` Sans, 12 pixels).
+fn advance(c: char) -> usize {
+    match c {
+        'f' | 'i' | 'j' | 'l' | 'r' | 't' | 'I' | ' ' | '-' | '.' | ',' | ':' | ';' | '/' | '(' | ')' | '[' | ']' => 5,
+        'm' | 'w' | 'M' | 'W' | '=' | '<' | '>' | '+' | '%' | '@' | '…' => 12,
+        'A'..='Z' | '&' => 10,
+        c if c.is_ascii() => 8,
+        _ => 13,
+    }
 }
 
 /// Nothing of a name is taken for markup.

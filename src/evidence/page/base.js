@@ -69,7 +69,7 @@
       count.total += 1;
       count.shown += fits ? 1 : 0;
     }
-    for (const holder of all("[data-holder],[data-fold],[data-zone]")) {
+    for (const holder of all("[data-holder],[data-fold],[data-zone]:not([data-item])")) {
       const isZone = holder.dataset.zone !== undefined;
       const fits = !isActive || kept.has(holder) || (isZone && holder.tagName === "TR" && (!zone || holder.dataset.zone === zone));
       holder.classList.toggle("off", !fits);
@@ -78,9 +78,9 @@
         opened.push(holder);
       }
     }
-    const parts = ["finding", "requirement", "way"].filter((item) => counts[item])
+    const parts = ["finding", "requirement", "way", "edge"].filter((item) => counts[item])
       .map((item) => `${counts[item].shown} of ${counts[item].total} ${item}s`);
-    const rest = folded ? ` ${folded} more findings are counted and not listed, so not searched.` : "";
+    const rest = folded ? ` ${folded} more are counted and not listed, so not searched.` : "";
     told.textContent = isActive ? `Shown: ${parts.join(", ")}.${rest}` : "";
   };
 
