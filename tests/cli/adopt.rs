@@ -184,7 +184,11 @@ fn what_asks_on_the_port_of_names_is_drafted_unless_it_is_the_name_servers_that_
         (&format!("{{{system}}}"), "{port: 53, protocol: UDP}", Some("to: {\"namespace\":\"kube-system\"}")),
         ("{ipBlock: {cidr: 203.0.113.53/32}}", "{port: 53}", Some("to: {\"cidrs\":[\"203.0.113.53/32\"]}")),
         ("{ipBlock: {cidr: 0.0.0.0/0}}", "{port: 53, protocol: UDP}", Some("to: {\"internet\":true}")),
-        ("", "{port: 53}", Some("# - NetworkPolicy/vault/names egress[0] lets pods app=api in vault reach everybody on TCP 53")),
+        (
+            "",
+            "{port: 53}",
+            Some("# - NetworkPolicy/vault/names egress[0] lets pods app=api in vault reach everybody on TCP 53"),
+        ),
         (
             &format!("{servers}, {{podSelector: {{matchLabels: {{app: db}}}}}}"),
             "{port: 53}",
