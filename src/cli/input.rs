@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     manifests::{
-        Faults, Input, Place, Places, Reader, Settings,
+        self, Faults, Input, Place, Places, Reader, Settings,
         files::{self, Source},
     },
     progress::Progress,
@@ -188,6 +188,10 @@ fn read_files(files: &[PathBuf], reader: &mut Reader, progress: &mut Progress) -
     for (number, source) in sources.iter().enumerate() {
         let name = source.name();
         match source.read(&mut buffer) {
+            Ok(()) if matches!(source, Source::Stdin) && manifests::is_blank(&buffer) => {
+                let message = "there is nothing in it; did the command before it fail?".to_string();
+                reader.fail(Place { source: name, ..Place::default() }, message);
+            }
             Ok(()) => reader.read(&name, source.is_json(), &buffer),
             Err(message) => reader.fail(Place { source: name, ..Place::default() }, message),
         }

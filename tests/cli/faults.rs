@@ -456,3 +456,31 @@ fn nothing_of_a_secret_is_shown() {
         assert!(!run.stderr.contains("aHVudGVyMg") && !run.stdout.contains("aHVudGVyMg"), "{run:?}");
     }
 }
+
+#[test]
+fn standard_input_with_nothing_in_it_is_no_cluster() {
+    // What stands before the pipe has failed, and said so elsewhere.
+    let folder = folder(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string())]);
+    let given: &[&str] = &["-f", "zone.yaml", "-f", "vault.yaml", "-f", "-"];
+    for (args, stdin) in [
+        ([&["check"], given].concat(), ""),
+        ([&["check"], given].concat(), "---\n# Source: shop/templates/none.yaml\n"),
+        ([&["diagram"], given].concat(), "\n"),
+        (vec!["diff", "vault.yaml", "-"], ""),
+    ] {
+        let run = run_in(folder.path(), &args, stdin.as_bytes());
+        assert_eq!(run.code, 2, "{args:?}: {run:?}");
+        assert!(run.stderr.contains("stdin: there is nothing in it; did the command before it fail?"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_template_that_nobody_rendered_is_told_as_one() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Release.Name }}}\n";
+    let run = check(&[("zone.yaml", zone().as_str()), ("a.yaml", text)], &[]);
+    let fault = run.faults()[0];
+    assert!(
+        fault.starts_with("a.yaml:3: ") && fault.ends_with("which has to be rendered before it is read"),
+        "{fault}"
+    );
+}
