@@ -176,7 +176,7 @@ catalogue! {
     PeerSelectorMutableLabel: High, Violated, ["1.2.5", "1.3.1"], "Select namespaces by kubernetes.io/metadata.name, by a flow.";
     /// Pods of the zone may reach a metadata service, and no flow declares it.
     EgressReachesMetadata: High, Violated, ["1.3.2", "7.2.5"], "Take its address out by except, and give pods identities of their own.";
-    /// A namespace of no zone can talk with the zone, and no flow declares it.
+    /// A namespace of no zone can talk with the zone in a way that no flow declares.
     UndeclaredConnectedNamespace: High, Violated, ["12.5.2", "1.2.5"], "Declare a flow, and the namespace in a zone of category ConnectedTo; or delete the policy.";
     /// No policy denies what a pod of the zone may receive.
     PodNotIsolatedIngress: Critical, Violated, ["1.3.1", "1.4.1"], "Enforce the zone; the default deny then holds for every pod of its namespaces.";

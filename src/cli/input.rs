@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{
     manifests::{
-        Faults, Input, Place, Places, Reader, Settings,
+        self, Faults, Input, Place, Places, Reader, Settings,
         files::{self, Source},
     },
     progress::Progress,
@@ -190,7 +190,7 @@ fn read_files(files: &[PathBuf], reader: &mut Reader, progress: &mut Progress) -
     for (number, source) in sources.iter().enumerate() {
         let name = source.name();
         match source.read(&mut buffer) {
-            Ok(()) if *source == Source::Stdin && buffer.trim_ascii().is_empty() => {
+            Ok(()) if matches!(source, Source::Stdin) && manifests::is_blank(&buffer) => {
                 reader.fail(Place { source: name, ..Place::default() }, EMPTY);
             }
             Ok(()) => reader.read(&name, source.is_json(), &buffer),

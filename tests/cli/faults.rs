@@ -479,3 +479,30 @@ fn no_message_repeats_what_may_be_a_password() {
         }
     }
 }
+#[test]
+fn standard_input_with_nothing_in_it_is_no_cluster() {
+    // What stands before the pipe has failed, and said so elsewhere.
+    let folder = folder(&[("zone.yaml", zone()), ("vault.yaml", VAULT.to_string())]);
+    let given: &[&str] = &["-f", "zone.yaml", "-f", "vault.yaml", "-f", "-"];
+    for (args, stdin) in [
+        ([&["check"], given].concat(), ""),
+        ([&["check"], given].concat(), "---\n# Source: shop/templates/none.yaml\n"),
+        ([&["diagram"], given].concat(), "\n"),
+        (vec!["diff", "vault.yaml", "-"], ""),
+    ] {
+        let run = run_in(folder.path(), &args, stdin.as_bytes());
+        assert_eq!(run.code, 2, "{args:?}: {run:?}");
+        assert!(run.stderr.contains("standard input is empty"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_template_that_nobody_rendered_is_told_as_one() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Release.Name }}}\n";
+    let run = check(&[("zone.yaml", zone().as_str()), ("a.yaml", text)], &[]);
+    let fault = run.faults()[0];
+    assert!(
+        fault.starts_with("a.yaml:3: ") && fault.ends_with("which has to be rendered before it is read"),
+        "{fault}"
+    );
+}

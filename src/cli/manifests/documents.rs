@@ -56,10 +56,20 @@ pub(super) fn yaml(text: &str, each: &mut dyn FnMut(Read)) -> Result<(), Unparsa
     let read = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |deserializer| {
         Objects::new(each).deserialize(deserializer)
     });
-    read.map_err(|error| Unparsable {
-        line: error.location().map(|location| location.line()),
-        message: message(&error),
+    read.map_err(|error| {
+        let line = error.location().map(|location| location.line());
+        let mut message = message(&error);
+        if is_template(text, line) {
+            message.push_str("; {{ }} is of a template, which has to be rendered before it is read");
+        }
+        Unparsable { line, message }
     })
+}
+
+/// The line is one of a chart that nobody has rendered yet.
+fn is_template(text: &str, line: Option<u64>) -> bool {
+    let index = line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
+    index.and_then(|index| text.lines().nth(index)).is_some_and(|line| line.contains("{{"))
 }
 
 fn message(error: &serde_saphyr::Error) -> String {
@@ -157,7 +167,7 @@ fn is_marker(line: &str, marker: &str) -> bool {
 }
 
 /// Nothing stands there but comments and where documents begin and end.
-fn is_blank(text: &str) -> bool {
+pub(super) fn is_blank(text: &str) -> bool {
     text.lines().all(|line| {
         let line = line.trim();
         line.is_empty() || line.starts_with('#') || line == "---" || line == "..."

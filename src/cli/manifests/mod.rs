@@ -73,6 +73,11 @@ pub struct Settings {
 /// Reads a text, and gives out object by object.
 type Parse = fn(&str, &mut dyn FnMut(Read)) -> Result<(), Unparsable>;
 
+/// Nothing stands there but comments, and where documents begin and end.
+pub fn is_blank(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(documents::is_blank)
+}
+
 /// Reads one source after the other.
 pub struct Reader {
     settings: Settings,

@@ -174,7 +174,7 @@ pub fn connected(case: &Case, extras: &Extras, found: &mut Vec<Found>) {
         }
     }
     for (namespace, policy) in linked {
-        let message = "Its pods and the zone's can talk, no flow declares that, and it belongs to no zone.";
+        let message = "Its pods and the zone's can talk in a way that no flow declares, and it belongs to no zone.";
         found.push(
             Found::new(FindingId::UndeclaredConnectedNamespace, format!("Namespace/{namespace}"), message)
                 .with_evidence(format!("by {policy}")),

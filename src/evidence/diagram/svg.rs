@@ -213,7 +213,7 @@ fn path(to: &mut String, graph: &Graph, layout: &Layout, line: &Line, number: us
     let (x1, x2, c1, c2) = match from.column.cmp(&end.column) {
         Ordering::Equal if line.from == line.to => {
             let x = from.x + WIDTH;
-            let bend = 40 + layout.ranks.get(number).map_or(0, |rank| rank % 4) * 44;
+            let bend = 40 + layout.ranks.get(number).map_or(0, |rank| rank % 3) * 60;
             (x, x, x + bend, x + bend)
         }
         Ordering::Equal => {
@@ -301,7 +301,7 @@ fn short(text: &str, fits: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
-/// The most that a character takes of a line, by the widest font that a page may be shown in (`DejaVu` Sans, 12 pixels).
+/// The most that a character takes of a line, by the widest font that a page may be shown in (`DejaVu Sans`, 12 pixels).
 fn advance(c: char) -> usize {
     match c {
         'f' | 'i' | 'j' | 'l' | 'r' | 't' | 'I' | ' ' | '-' | '.' | ',' | ':' | ';' | '/' | '(' | ')' | '[' | ']' => 5,
