@@ -9,7 +9,7 @@ use crate::{
     engine::reach::{
         By, Class, Direction, Reach, Selectors, Terms,
         described::{pods_with, selected},
-        sets::{Classes, Peers, Ports},
+        sets::{Classes, Peers, Ports, first},
         words::{few, ports},
     },
 };
@@ -121,7 +121,7 @@ impl Words<'_> {
     }
 
     fn there_now(&self) -> Classes {
-        crate::engine::reach::sets::first(self.reach.population.real())
+        first(self.reach.population.real())
     }
 
     /// Pods that are there on this side only are said to be.

@@ -280,11 +280,15 @@ fn to_come<'r>(
             if is_open(class, direction) {
                 continue;
             }
-            for Latent { policy, rule, mut selectors } in others.latent(class, direction, is_changed, &|_| false) {
+            let latent = others.latent(class, direction, is_changed, &|_| false);
+            if latent.is_empty() {
+                continue;
+            }
+            let bare = reach.latent(class, direction, is_changed, &|_| false);
+            for Latent { policy, rule, mut selectors } in latent {
                 // Policies of other kinds are not among those that it was compared with.
                 selectors.retain(|one| !there(&policy.name, direction).iter().any(|other| means(other, one, rule)));
                 let (mut later, now): (Vec<_>, Vec<_>) = selectors.into_iter().partition(nobody);
-                let bare = reach.latent(class, direction, is_changed, &|_| false);
                 let is_bare = |one: &Selectors| {
                     let same = |bare: &&Latent| bare.policy.name == policy.name && bare.rule.field == rule.field;
                     bare.iter().filter(same).any(|bare| bare.selectors.contains(one))

@@ -52,7 +52,7 @@ pub(super) fn flows(
 }
 
 /// A flow of a zone.
-pub(super) fn flow(
+pub fn flow(
     declaration: &Declaration,
     zone: &Zone,
     flow: &Flow,
@@ -114,7 +114,7 @@ pub(super) fn beyond(one: &Move) -> Vec<Edge> {
 }
 
 /// An end of a flow, in words.
-pub(super) fn peer(peer: &Peer) -> String {
+pub fn peer(peer: &Peer) -> String {
     if let Some(namespace) = &peer.namespace {
         let selector = peer.pod_selector.as_ref().map(LabelSelector::from).unwrap_or_default();
         return pods_with(&Terms::read(&selector).unwrap_or_default(), namespace);

@@ -17,10 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::{
-    Evaluation, Resolution, Snapshot, compare::beyond, declaration::Declaration, resolve::Zone, snapshot::Cluster,
-};
-use crate::api::{Flow, Peer};
+use super::{Evaluation, Resolution, Snapshot, compare::beyond};
+
+pub use declared::{flow, peer};
 
 /// Ends and what lies between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -165,7 +164,12 @@ impl Graph {
                 namespace: namespace.map(str::to_string),
             }
         };
-        let mut ends: Vec<End> = names.into_iter().map(end).collect();
+        let ends = names.into_iter().map(end).collect();
+        Self::in_order(ends, edges)
+    }
+
+    /// Ends of one zone and of one namespace lie side by side.
+    fn in_order(mut ends: Vec<End>, edges: Vec<Edge>) -> Self {
         ends.sort_by(|one, other| {
             (&one.zone, &one.namespace, &one.name).cmp(&(&other.zone, &other.namespace, &other.name))
         });
@@ -199,28 +203,8 @@ impl Graph {
         let known: BTreeSet<String> = self.ends.iter().map(|end| end.name.clone()).collect();
         let mut ends = self.ends;
         ends.extend(base.ends.into_iter().filter(|end| !known.contains(&end.name)));
-        ends.sort_by(|one, other| {
-            (&one.zone, &one.namespace, &one.name).cmp(&(&other.zone, &other.namespace, &other.name))
-        });
-        Graph { ends, edges }
+        Self::in_order(ends, edges)
     }
-}
-
-/// An end of a flow, in words.
-pub fn peer(peer: &Peer) -> String {
-    declared::peer(peer)
-}
-
-/// A flow of a zone as an edge.
-pub fn flow(
-    declaration: &Declaration,
-    zone: &Zone,
-    flow: &Flow,
-    resolution: &Resolution,
-    cluster: &Cluster,
-    now: Timestamp,
-) -> Edge {
-    declared::flow(declaration, zone, flow, resolution, cluster, now)
 }
 
 /// All pods of a zone are called so.

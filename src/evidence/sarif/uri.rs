@@ -46,14 +46,14 @@ mod tests {
 
     #[test]
     fn files_in_the_folder_are_named_from_there() {
-        let folder = Path::new("/work/repo");
+        let folder = Path::new("/srv/repo");
         for (file, expected, is_relative) in [
             ("zones/cde.yaml", "zones/cde.yaml", true),
             ("./zones//cde.yaml", "zones/cde.yaml", true),
             ("zones/../cde.yaml", "cde.yaml", true),
             ("../other/cde.yaml", "../other/cde.yaml", true),
-            ("/work/repo/zones/cde.yaml", "zones/cde.yaml", true),
-            ("/work/other/cde.yaml", "file:///work/other/cde.yaml", false),
+            ("/srv/repo/zones/cde.yaml", "zones/cde.yaml", true),
+            ("/srv/other/cde.yaml", "file:///srv/other/cde.yaml", false),
             ("/../cde.yaml", "file:///cde.yaml", false),
             ("a b/ü#?.yaml", "a%20b/%C3%BC%23%3F.yaml", true),
             ("c:x.yaml", "c%3Ax.yaml", true),
