@@ -151,7 +151,7 @@ catalogue! {
     /// A policy of ours differs from what the zone declares.
     ManagedPolicyTampered: Critical, Violated, ["1.2.8", "11.5.2"], "The operator restores it; find out who changed it and take the right away.";
     /// A foreign policy opens a member namespace to everybody.
-    PolicyAllowsWorld: Critical, Violated, ["1.2.5", "1.3.1", "1.3.2"], "Delete the policy, or declare the traffic as a flow.";
+    PolicyAllowsWorld: Critical, Violated, ["1.2.2", "1.2.5", "1.3.1", "1.3.2"], "Delete the policy, or declare the traffic as a flow.";
     /// A policy allows traffic of the zone that no flow declares.
     PolicyUnmanagedWidens: Critical, Violated, ["1.2.2", "1.2.5", "1.2.8"], "Declare the traffic as a flow with its need, or delete the policy.";
     /// A policy opens pods of the zone to or for the pods of every namespace.

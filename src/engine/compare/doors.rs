@@ -15,6 +15,7 @@ use crate::{
             doors::{Door, Kind, Services, Way, doors},
             words::{few, ports},
         },
+        route,
     },
 };
 
@@ -129,7 +130,17 @@ fn detail(kind: &Kind) -> String {
                 }
             }
         }
-        Kind::Route { route, .. } => list(route.hosts.iter().map(ToString::to_string).collect()),
+        Kind::Route { route, service } => {
+            let backends = || route.backends.iter().filter(|backend| backend.service == service.key);
+            let paths: BTreeSet<&str> = backends().flat_map(|backend| &backend.paths).map(|path| &**path).collect();
+            let hosts = list(route.hosts());
+            match (route.kind, paths.is_empty() || backends().any(|backend| backend.paths.is_empty())) {
+                (_, true) => hosts,
+                // Its paths name their hosts.
+                (route::Kind::Ingress, false) => list(paths.into_iter().map(ToString::to_string).collect()),
+                (_, false) => format!("{hosts}: {}", list(paths.into_iter().map(ToString::to_string).collect())),
+            }
+        }
         Kind::OwnNode { .. } | Kind::HostNetwork | Kind::HostPort(..) | Kind::Endpoints(_) => String::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! Routes: what leads from outside to Services by name of a host, by path or by port. Ingresses and the routes of the Gateway
 //! API alike, and the grants by which a route may lead into another namespace.
 
+mod paths;
+
 use k8s_openapi::api::networking::v1 as networking;
 use kube::core::DynamicObject;
 use serde_json::Value;
@@ -49,6 +51,9 @@ pub struct Backend {
     pub service: Box<str>,
     /// Its port.
     pub port: Port,
+    /// The paths and methods by which it leads there, in words: of an Ingress with their hosts, of other routes for each host. None
+    /// where every request does. Headers are left out: whoever asks writes them.
+    pub paths: Box<[Box<str>]>,
 }
 
 /// A port of a Service, as a route means it.
@@ -113,17 +118,18 @@ impl Route {
         let key = key::of(&object.metadata);
         let spec = object.data.get("spec").unwrap_or(&Value::Null);
         let namespace = key::namespace(&key);
-        let rules = || list(spec, "rules");
-        let refs = rules().flat_map(|rule| list(rule, "backendRefs"));
-        let filters = rules().chain(refs.clone()).flat_map(|holder| list(holder, "filters"));
-        // A mirror sends a copy of every request.
-        let mirrors = filters.filter_map(|filter| filter.get("requestMirror")?.get("backendRef"));
-        let backends = refs.chain(mirrors).filter_map(|backend| gateway_backend(namespace, backend));
+        let backends = list(spec, "rules").flat_map(|rule| {
+            let refs = list(rule, "backendRefs");
+            let filters = std::iter::once(rule).chain(refs.clone()).flat_map(|holder| list(holder, "filters"));
+            // A mirror sends a copy of every request.
+            let mirrors = filters.filter_map(|filter| filter.get("requestMirror")?.get("backendRef"));
+            refs.chain(mirrors).filter_map(|backend| Some((gateway_backend(namespace, backend)?, paths::of_rule(rule))))
+        });
         let is_service = |parent: &Value| text(parent, "kind") == Some("Service");
         let hosts = list(spec, "hostnames").filter_map(Value::as_str);
         Route {
             attached: list(spec, "parentRefs").any(|parent| !is_service(parent)),
-            backends: sorted(backends),
+            backends: paths::joined(backends),
             hosts: or_every(sorted(hosts.map(Into::into))),
             plain: Box::default(),
             kind,
@@ -137,13 +143,13 @@ fn host_words(hosts: &[Box<str>]) -> Vec<String> {
     hosts.iter().map(|host| word(host)).collect()
 }
 
-fn gateway_backend(namespace: &str, backend: &Value) -> Option<Backend> {
+fn gateway_backend(namespace: &str, backend: &Value) -> Option<paths::Target> {
     let is_core = text(backend, "group").is_none_or(str::is_empty);
     let is_service = is_core && text(backend, "kind").is_none_or(|kind| kind == "Service");
     let namespace = text(backend, "namespace").unwrap_or(namespace);
     let service = format!("{namespace}/{}", text(backend, "name")?).into();
     let port = backend.get("port")?.as_u64().and_then(|port| u16::try_from(port).ok())?;
-    is_service.then_some(Backend { service, port: Port::Number(port) })
+    is_service.then_some((service, Port::Number(port)))
 }
 
 fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> + Clone + use<'v> {
@@ -170,10 +176,16 @@ impl From<networking::Ingress> for Route {
         let key = key::of(&metadata);
         let spec = spec.unwrap_or_default();
         let rules = || spec.rules.iter().flatten();
-        let paths = rules().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
-        let backends = paths.map(|path| &path.backend).chain(&spec.default_backend);
         let namespace = key::namespace(&key);
-        let backends = sorted(backends.filter_map(|backend| ingress_backend(namespace, backend.service.as_ref()?)));
+        let target = |backend: &networking::IngressBackend| ingress_backend(namespace, backend.service.as_ref()?);
+        let of_rule = |rule: &networking::IngressRule| -> Vec<(paths::Target, Vec<Box<str>>)> {
+            let paths = rule.http.iter().flat_map(|http| &http.paths);
+            paths
+                .filter_map(|path| Some((target(&path.backend)?, paths::of_path(rule.host.as_deref(), path))))
+                .collect()
+        };
+        let default = spec.default_backend.iter().filter_map(|backend| Some((target(backend)?, Vec::new())));
+        let backends = paths::joined(rules().flat_map(of_rule).chain(default));
         let every = || Box::<str>::from(EVERY_HOST);
         let hosts = rules().map(|rule| rule.host.as_deref().map_or_else(every, Into::into));
         let hosts = sorted(hosts.chain(spec.default_backend.iter().map(|_| every())));
@@ -187,14 +199,14 @@ impl From<networking::Ingress> for Route {
     }
 }
 
-fn ingress_backend(namespace: &str, service: &networking::IngressServiceBackend) -> Option<Backend> {
+fn ingress_backend(namespace: &str, service: &networking::IngressServiceBackend) -> Option<paths::Target> {
     let port = service.port.as_ref()?;
     let port = match (&port.name, port.number) {
         (Some(name), _) if !name.is_empty() => Port::Name(name.as_str().into()),
         (_, Some(number)) => Port::Number(u16::try_from(number).ok()?),
         (_, None) => return None,
     };
-    Some(Backend { service: format!("{namespace}/{}", service.name).into(), port })
+    Some((format!("{namespace}/{}", service.name).into(), port))
 }
 
 /// A certificate for `*.example.com` is one for each name with one part before.

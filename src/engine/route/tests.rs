@@ -141,3 +141,62 @@ fn a_grant_is_for_routes_of_a_kind_and_namespace_and_for_named_services() {
         assert_eq!(grant.allows(&route, "web"), allows, "{from} {to}");
     }
 }
+
+/// `service:` and the paths that lead there.
+fn paths(route: &Route) -> Vec<String> {
+    route.backends.iter().map(|backend| format!("{}: {}", backend.service, backend.paths.join(", "))).collect()
+}
+
+#[test]
+fn paths_of_an_ingress_are_told_with_their_hosts() {
+    let path = |service: &str, kind: &str, path: &str| {
+        let backend = json!({ "service": { "name": service, "port": { "number": 80 } } });
+        json!({ "path": path, "pathType": kind, "backend": backend })
+    };
+    let rule = |host: Value, paths: Vec<Value>| json!({ "host": host, "http": { "paths": paths } });
+    let (of_a, of_all) = (json!("a.com"), Value::Null);
+    for (rules, wanted) in [
+        (vec![rule(of_a.clone(), vec![path("web", "Prefix", "/")])], &["vault/web: a.com"][..]),
+        (vec![rule(of_all.clone(), vec![path("web", "Prefix", "/")])], &["vault/web: "]),
+        (vec![rule(of_a.clone(), vec![path("web", "Exact", "/")])], &["vault/web: a.com/ exactly"]),
+        (
+            vec![rule(
+                of_a.clone(),
+                vec![path("web", "Prefix", "/api"), path("web", "ImplementationSpecific", "/b.*")],
+            )],
+            &["vault/web: a.com/api and below, a.com/b.* (ImplementationSpecific)"],
+        ),
+        (
+            vec![rule(of_a.clone(), vec![path("web", "Prefix", "/api"), path("api", "Exact", "/v1")])],
+            &["vault/api: a.com/v1 exactly", "vault/web: a.com/api and below"],
+        ),
+        // Every path of every host is more than any.
+        (
+            vec![rule(of_a, vec![path("web", "Exact", "/a")]), rule(of_all, vec![path("web", "Prefix", "")])],
+            &["vault/web: "],
+        ),
+    ] {
+        assert_eq!(paths(&ingress(&json!({ "rules": rules }))), wanted, "{rules:?}");
+    }
+}
+
+#[test]
+fn matches_of_a_gateway_route_are_told_by_method_and_path() {
+    let rule = |matches: Value| json!({ "matches": matches, "backendRefs": [{ "name": "web", "port": 80 }] });
+    let prefix = |value: &str| json!({ "path": { "type": "PathPrefix", "value": value } });
+    for (rules, wanted) in [
+        (json!([{ "backendRefs": [{ "name": "web", "port": 80 }] }]), "vault/web: "),
+        (json!([rule(json!([prefix("/")]))]), "vault/web: "),
+        (json!([rule(json!([prefix("/api"), { "method": "GET" }]))]), "vault/web: /api and below, GET"),
+        (
+            json!([rule(json!([{ "method": "GET", "path": { "type": "Exact", "value": "/a" } }]))]),
+            "vault/web: GET /a exactly",
+        ),
+        (json!([rule(json!([{ "method": { "service": "pay.Cards" } }]))]), "vault/web: pay.Cards/*"),
+        (json!([rule(json!([prefix("/api")])), rule(json!([prefix("/")]))]), "vault/web: "),
+        // Whoever asks writes the headers: they keep nobody out.
+        (json!([rule(json!([{ "headers": [{ "name": "a", "value": "b" }] }]))]), "vault/web: "),
+    ] {
+        assert_eq!(paths(&gateway(&json!({ "rules": rules }))), [wanted], "{rules}");
+    }
+}
