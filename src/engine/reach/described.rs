@@ -91,8 +91,9 @@ impl Reach<'_> {
         let pods = peers.all_pods();
         let there = first(self.population.real());
         let mut words = Vec::new();
-        let selectable: Classes = there.iter().filter(|number| !self.is_on_host(*number)).collect();
-        if !pods.is_empty() && selectable.is_subset(&pods) {
+        // Of few pods the first one that is not among them ends it.
+        let is_every_pod = || there.iter().all(|number| pods.contains(number) || self.is_on_host(number));
+        if !pods.is_empty() && is_every_pod() {
             words.push("every pod of the cluster".to_string());
         } else if !pods.is_empty() {
             words.extend(self.each_described(&pods));
