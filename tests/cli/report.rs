@@ -97,7 +97,7 @@ fn a_verdict_says_no_more_than_was_looked_at() {
     for (number, wanted, why) in [
         ("1.2.3", "NotJudged", "nothing here looks at it"),
         ("1.2.5", "Violated", "findings are violated"),
-        ("1.2.2", "NoFinding", "only a part of the requirement is looked at"),
+        ("1.2.2", "Violated", "One finding is violated"),
         ("12.5.2.1", "Proven", "All that a cluster can show of it was judged"),
         ("10.3.2", "Accepted", "accepted by exceptions"),
         ("11.4.5", "Unproven", "unproven, none violated"),
