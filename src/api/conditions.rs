@@ -16,6 +16,8 @@ pub enum ConditionType {
     NetworkSegmented,
     /// Every node of the zone carries its label and taint, and no other node does.
     NodesDedicated,
+    /// The canary's pods got through exactly where policies allow it, lately and since the last change.
+    SegmentationProven,
     /// Present only while writes are under way (kstatus).
     Reconciling,
     /// Present only while the zone cannot go on by itself (kstatus).
@@ -24,12 +26,13 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type.
-    pub const ALL: [ConditionType; 7] = [
+    pub const ALL: [ConditionType; 8] = [
         ConditionType::Ready,
         ConditionType::Compliant,
         ConditionType::ScopeResolved,
         ConditionType::NetworkSegmented,
         ConditionType::NodesDedicated,
+        ConditionType::SegmentationProven,
         ConditionType::Reconciling,
         ConditionType::Stalled,
     ];
@@ -47,6 +50,7 @@ impl ConditionType {
             ConditionType::ScopeResolved => "ScopeResolved",
             ConditionType::NetworkSegmented => "NetworkSegmented",
             ConditionType::NodesDedicated => "NodesDedicated",
+            ConditionType::SegmentationProven => "SegmentationProven",
             ConditionType::Reconciling => "Reconciling",
             ConditionType::Stalled => "Stalled",
         }
@@ -94,6 +98,10 @@ pub enum Reason {
     Accepted,
     /// Everything judged is proven.
     Proven,
+    /// Nothing was tried on real nodes.
+    NotTested,
+    /// What was tried is too old, or something changed since.
+    Stale,
 }
 
 impl Reason {
@@ -119,6 +127,8 @@ impl Reason {
             Reason::Unproven => "Unproven",
             Reason::Accepted => "Accepted",
             Reason::Proven => "Proven",
+            Reason::NotTested => "NotTested",
+            Reason::Stale => "Stale",
         }
     }
 }

@@ -315,7 +315,15 @@ catalogue! {
     /// The network plug-in is known to enforce no NetworkPolicy.
     CniNoEnforcement: Critical, Violated, ["1.4.1", "10.7.2"], "Install a network plug-in that enforces NetworkPolicies, or an engine beside it: until then nothing is segmented.";
     /// Whether the network plug-in enforces policies was not tested.
-    CniEnforcementUnproven: High, Unproven, ["11.4.5", "10.7.2"], "Test from a pod that a denied connection fails; this version does not.";
+    CniEnforcementUnproven: High, Unproven, ["11.4.5", "10.7.2"], "Install the operator's component canary, or let it run its next round: it tries from pods what is denied.";
+    /// The canary got through where no policy allows it, or did not where one does.
+    SegmentationProbeFailed: Critical, Violated, ["1.3.1", "1.3.2", "10.7.2", "11.4.5"], "Take the nodes that it names out of service, and look at the network agent there; then tell the cause (10.7.3).";
+    /// The canary's last round is too old, or policies, nodes or network agents changed since.
+    SegmentationProbeStale: Medium, Unproven, ["11.4.5", "6.5.2"], "Let the canary run; look at why its pods do not start.";
+    /// Pods are open for a moment when they start, before the network plug-in has their policies.
+    PodStartsBeforeEnforcement: Medium, Violated, ["1.3.1"], "Use the strict mode of the network plug-in, in which a pod without policies has no network.";
+    /// Segmentation failed, and nobody has told why, or it has not ended.
+    ControlFailureUnexplained: High, Violated, ["10.7.2", "10.7.3"], "Find out why, and tell it: kubectl annotate pz ZONE pcizone.dev/failure-cause='START CAUSE'; status.controlFailures has the start.";
     /// A flow has ended and is closed.
     FlowExpired: High, Violated, ["1.2.7"], "Review the flow and set new dates, or remove it.";
     /// A flow ends within 30 days.

@@ -21,6 +21,15 @@ pub const ROLE_LABEL: &str = "pcizone.dev/role";
 /// Value of [`ROLE_LABEL`]: it stores account data.
 pub const CHD_STORE: &str = "chd-store";
 
+/// Label on the pods of the canary and on what opens a way for them; the value is new in each round. Only the operator may make pods
+/// with it.
+pub const CANARY_LABEL: &str = "pcizone.dev/canary";
+/// Start of the names of the canary's pods and policies.
+pub const CANARY_PREFIX: &str = "pcizone-canary-";
+/// Annotation on a PciZone that tells why segmentation failed, and so ends the record of a failure (PCI DSS 10.7.3): the instant at
+/// which it began, a space, and the cause.
+pub const FAILURE_CAUSE: &str = "pcizone.dev/failure-cause";
+
 /// Label on zone nodes. Kubelets may not set labels under this prefix (admission plugin `NodeRestriction`).
 pub const NODE_LABEL: &str = "node-restriction.kubernetes.io/pcizone";
 /// Key of the taint on zone nodes; the value is the zone's name.
@@ -80,6 +89,8 @@ pub const MANAGER_GUARDS: &str = "pcizone/guards";
 pub const MANAGER_ZONES: &str = "pcizone/zones";
 /// Field manager of the zone's status.
 pub const MANAGER_STATUS: &str = "pcizone/status";
+/// Field manager of the canary's pods and policies.
+pub const MANAGER_CANARY: &str = "pcizone/canary";
 /// Field manager of findings as reports.
 pub const MANAGER_REPORTS: &str = "pcizone/reports";
 /// Start of every field manager of ours.

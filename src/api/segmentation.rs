@@ -21,11 +21,57 @@ pub struct Segmentation {
     #[serde(default)]
     pub dns: Dns,
 
+    /// Pods that show on real nodes whether the network plug-in enforces what is declared. Needs `Enforce`, and the operator's
+    /// component `canary`.
+    #[serde(default)]
+    pub canary: Canary,
+
     /// Allowed traffic, at most 500 flows. A flow opens exactly its ports between exactly its ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
     pub flows: Vec<Flow>,
+}
+
+/// When the canary runs, and for how long its result holds. It supports PCI DSS 11.4.5 and 10.7.2, and is no penetration test.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Canary {
+    /// `Enabled` (the default) or `Disabled`: then nothing shows that policies are enforced, and `SegmentationProven` is `Unknown`.
+    #[serde(default)]
+    pub state: CanaryState,
+    /// Minutes between two rounds; a change of policies, nodes or network agents starts one within a minute besides. Default: 60.
+    #[serde(default = "every_minutes")]
+    #[schemars(range(min = 10, max = 1440))]
+    pub every_minutes: i32,
+    /// Hours after which a result proves nothing any more. Default: 24.
+    #[serde(default = "max_age_hours")]
+    #[schemars(range(min = 1, max = 168))]
+    pub max_age_hours: i32,
+}
+
+/// Whether the canary runs.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CanaryState {
+    /// It runs.
+    #[default]
+    Enabled,
+    /// It does not run.
+    Disabled,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Canary { state: CanaryState::Enabled, every_minutes: every_minutes(), max_age_hours: max_age_hours() }
+    }
+}
+
+fn every_minutes() -> i32 {
+    60
+}
+
+fn max_age_hours() -> i32 {
+    24
 }
 
 /// The DNS servers of the cluster.

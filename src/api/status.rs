@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ConditionType, Finding};
@@ -14,7 +15,7 @@ pub struct PciZoneStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, Compliant, ScopeResolved, NetworkSegmented and NodesDedicated always; Reconciling and Stalled while true.
+    /// Ready, Compliant, ScopeResolved, NetworkSegmented, NodesDedicated and SegmentationProven always; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_string()]))]
     pub conditions: Vec<Condition>,
@@ -48,6 +49,15 @@ pub struct PciZoneStatus {
     /// Who broke the glass, as long as nobody has acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlassUse>,
+
+    /// What the canary's last round showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segmentation_test: Option<SegmentationTest>,
+
+    /// Failures of segmentation as the canary saw them, the newest first, at most 5 (PCI DSS 10.7.2, 10.7.3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["startedAt".to_string()]))]
+    pub control_failures: Vec<ControlFailure>,
 
     /// What Enforce would write that is not there now. Only in Observe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +159,89 @@ pub struct BreakGlassUse {
     pub subject: String,
     /// What the object tells of who did it. The audit log of the API server names the user.
     pub evidence: String,
+}
+
+/// A round of the canary: pods of its own that tried to get through, on real nodes. Evidence for PCI DSS 11.4.5; no penetration test.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentationTest {
+    /// When it ended.
+    pub tested_at: Time,
+    /// `Enforced`, `NotEnforced` or `Unproven`.
+    pub result: TestResult,
+    /// What was seen, in a sentence.
+    pub message: String,
+    /// The namespace of the zone whose policies were tested.
+    pub namespace: String,
+    /// Value of the label `pcizone.dev/canary` of its pods.
+    pub round: String,
+    /// Nodes of the zone that took part.
+    pub nodes: i64,
+    /// Ways that were tried: from one node to another, by one protocol and one address family.
+    pub tried: i64,
+    /// Those that got through exactly while a policy allowed it.
+    pub enforced: i64,
+    /// Those that got through although no policy allowed it, or did not although one does.
+    pub broken: i64,
+    /// Some of those that were not enforced, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sample: Vec<String>,
+    /// What broke: every way alike, or only some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TestFailure>,
+    /// Milliseconds from the removal of a policy until the slowest way was closed, to about a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_within_millis: Option<i64>,
+    /// Ways that were open for a moment after a pod began, before its policies held.
+    #[serde(default)]
+    pub open_at_start: i64,
+    /// Nodes whose own kubelet got through to their pods, as the API documents: no policy denies that.
+    #[serde(default)]
+    pub own_node: i64,
+    /// The flow whose compiled policy was tried with the canary's label, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// SHA-256 over the policies, nodes and network agents that it was about.
+    pub digest: String,
+}
+
+/// What a round of the canary showed.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TestResult {
+    /// Every way got through exactly while a policy allowed it.
+    Enforced,
+    /// Something got through that must not, or did not that must.
+    NotEnforced,
+    /// It could not be shown.
+    Unproven,
+}
+
+/// How much was not enforced.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TestFailure {
+    /// Every way was open all the time: the network plug-in enforces nothing.
+    Everything,
+    /// Some ways, such as those of one node.
+    Some,
+    /// Every way of one address family, and none of the other.
+    OneFamily,
+}
+
+/// A time in which segmentation failed, as the canary saw it. It stays open until it has ended and its cause is told by the annotation
+/// `pcizone.dev/failure-cause`.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlFailure {
+    /// When the canary saw it first.
+    pub started_at: Time,
+    /// When the canary saw first that it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// What failed, in a sentence.
+    pub what: String,
+    /// Why, as somebody told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// What Enforce would write.

@@ -27,8 +27,12 @@ const FLANNEL: [&str; 2] = ["kube-flannel", "kube-system"];
 pub fn enforces_nothing(snapshot: &Snapshot) -> Option<String> {
     let daemons = || snapshot.pods.iter().filter(|pod| !pod.ended && pod.is_of_daemon_set());
     let idle = daemons().find(|pod| is_flannel(pod) || is_of_aws(pod) && !pod.enforces)?;
-    let is_engine = |pod: &Pod| pod.enforces || ENGINES.iter().any(|engine| daemon_set(pod).contains(engine));
-    (!daemons().any(|pod| is_engine(pod))).then(|| format!("DaemonSet/{}/{}", idle.namespace(), daemon_set(idle)))
+    (!daemons().any(|pod| is_agent(pod))).then(|| format!("DaemonSet/{}/{}", idle.namespace(), daemon_set(idle)))
+}
+
+/// A pod of something that enforces NetworkPolicies.
+pub(super) fn is_agent(pod: &Pod) -> bool {
+    pod.is_of_daemon_set() && (pod.enforces || ENGINES.iter().any(|engine| daemon_set(pod).contains(engine)))
 }
 
 fn is_flannel(pod: &Pod) -> bool {

@@ -14,9 +14,12 @@ use kube::core::{Selector as LabelMatcher, SelectorExt};
 
 use super::reach::sets::Ports;
 use crate::api::{
-    Admit, Attestation, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone, PodSecurity,
+    Admit, Attestation, Canary, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone, PodSecurity,
     Selector, TaintEffect, names,
 };
+
+/// Letters that tell a cause at least: a word is none.
+const LEAST_CAUSE: usize = 20;
 
 /// A zone as declared.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Declaration {
     pub acknowledged: Option<Timestamp>,
     /// The digest of those who may by a wildcard, as somebody has taken note of them.
     pub acknowledged_holders: Option<String>,
+    /// What somebody told of a failure of segmentation: when it began, and why it did.
+    pub failure_cause: Option<(Timestamp, String)>,
     /// How many confirmed changes were carried out so far.
     pub confirmed_changes: i64,
     /// Mode of the topic segmentation.
@@ -59,6 +64,8 @@ pub struct Declaration {
     pub admits: Vec<Admit>,
     /// Pods that run where they may not are evicted.
     pub evict_misplaced: bool,
+    /// When the canary runs.
+    pub canary: Canary,
     /// DNS servers.
     pub dns: Dns,
     /// Declared flows.
@@ -105,6 +112,13 @@ impl Matcher {
     }
 }
 
+/// An instant, a space, and why.
+fn cause(text: &str) -> Option<(Timestamp, String)> {
+    let (at, why) = text.trim().split_once(char::is_whitespace)?;
+    let why = why.trim();
+    Some((at.parse().ok()?, why.to_string())).filter(|_| why.chars().count() >= LEAST_CAUSE)
+}
+
 impl Declaration {
     /// Reads a PciZone.
     pub fn new(zone: &PciZone) -> Self {
@@ -126,6 +140,7 @@ impl Declaration {
             confirmation: annotation(names::CONFIRM_CHANGE),
             acknowledged_holders: annotation(names::ACKNOWLEDGE_HOLDERS),
             acknowledged: annotation(names::ACKNOWLEDGE).and_then(|until| until.parse().ok()),
+            failure_cause: annotation(names::FAILURE_CAUSE).and_then(|text| cause(&text)),
             confirmed_changes: zone.status.as_ref().map(|s| s.confirmed_changes).unwrap_or_default(),
             segmentation: spec.segmentation.mode.unwrap_or(spec.mode),
             hosting: hosting.and_then(|h| h.mode).unwrap_or(spec.mode),
@@ -136,6 +151,7 @@ impl Declaration {
             pod_security: hosting.and_then(|h| h.pod_security),
             admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
+            canary: spec.segmentation.canary.clone(),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
             environment: spec.scope.environment,

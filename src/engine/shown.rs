@@ -57,7 +57,7 @@ pub(super) fn shown_subject(subject: &str) -> String {
 }
 
 /// As much of a text as takes so many bytes as JSON. Characters that JSON writes by their numbers are spaces here.
-pub(super) fn bounded(text: &str, limit: usize) -> String {
+pub(crate) fn bounded(text: &str, limit: usize) -> String {
     const CUT: &str = "…";
     let text = text.replace(char::is_control, " ");
     if size(&text) <= limit {

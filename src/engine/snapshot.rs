@@ -24,7 +24,7 @@ use super::{
     route::{Grant, Route},
     service::{Service, Slice},
 };
-use crate::api::{PciZone, PciZoneStatus, names};
+use crate::api::{PciZone, PciZoneStatus, SegmentationTest, names};
 
 /// The objects of a cluster that decide about zones.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +75,10 @@ pub struct Snapshot {
     pub failures: BTreeMap<String, String>,
     /// What earlier looks showed.
     pub memory: Memory,
+    /// What the canary showed last in each zone, where this operator ran it.
+    pub tests: BTreeMap<String, Arc<SegmentationTest>>,
+    /// Why the canary does not run in a zone, in words.
+    pub untested: BTreeMap<String, String>,
     /// What the last judgement found in each zone: what is still there keeps its date.
     pub judged: BTreeMap<String, Arc<[Found]>>,
 }

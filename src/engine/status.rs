@@ -8,7 +8,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp}
 
 use super::{
     change::{self, count},
-    checks::{Case, Found, Topic, topic},
+    checks::{Case, Found, Topic, canary, topic},
     obligations,
     plan::{Act, Write, namespace_subject, node_subject},
     resolve::Members,
@@ -65,6 +65,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         scope_resolved(case),
         network_segmented(case, found),
         nodes_dedicated(case, found),
+        segmentation_proven(case, found),
     ];
     judgements.extend(progress(case));
     fit(PciZoneStatus {
@@ -77,6 +78,8 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         change: change::pending(case.zone),
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
         break_glass: case.break_glass.clone(),
+        segmentation_test: canary::test(case).cloned(),
+        control_failures: canary::failures(case, previous),
         plan: case.observes().then(|| plan(case)),
     })
 }
@@ -96,6 +99,7 @@ pub fn blocked(
         judge(ConditionType::ScopeResolved, Verdict::Unknown),
         judge(ConditionType::NetworkSegmented, Verdict::Unknown),
         judge(ConditionType::NodesDedicated, Verdict::Unknown),
+        judge(ConditionType::SegmentationProven, Verdict::Unknown),
         judge(ConditionType::Stalled, Verdict::True),
     ];
     PciZoneStatus {
@@ -103,6 +107,9 @@ pub fn blocked(
         conditions: conditions(judgements, generation, previous, now),
         confirmed_changes: previous.map(|status| status.confirmed_changes).unwrap_or_default(),
         break_glass: previous.and_then(|status| status.break_glass.clone()),
+        // What was tried stays on record; it proves nothing while nothing can be judged.
+        segmentation_test: previous.and_then(|status| status.segmentation_test.clone()),
+        control_failures: previous.map(|status| status.control_failures.clone()).unwrap_or_default(),
         ..PciZoneStatus::default()
     }
 }
@@ -248,8 +255,9 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
     let judge =
         |verdict, reason, message: String| Judgement::new(ConditionType::NetworkSegmented, verdict, reason, message);
     let of = |state| {
-        // What was not tested is told by the message.
-        let about = |f: &&Found| topic(f.id) == Topic::Segmentation && f.id != FindingId::CniEnforcementUnproven;
+        // What was not tested, or too long ago, is told by the message, and by a condition of its own.
+        let untested = [FindingId::CniEnforcementUnproven, FindingId::SegmentationProbeStale];
+        let about = move |f: &&Found| topic(f.id) == Topic::Segmentation && !untested.contains(&f.id);
         found.iter().filter(move |f| f.state == state && about(f))
     };
     if case.zone.has_no_namespace() {
@@ -265,10 +273,36 @@ fn network_segmented(case: &Case, found: &[Found]) -> Judgement {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
     let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Segmentation), Reason::InPlace);
-    let message = format!(
-        "Every member namespace denies by default and allows what is declared{note}. Whether the network plug-in enforces it was not tested."
-    );
+    let tested = if canary::is_proven(case) {
+        "That the network plug-in enforces it was tested on real nodes (SegmentationProven)."
+    } else {
+        "Whether the network plug-in enforces it was not tested."
+    };
+    let message = format!("Every member namespace denies by default and allows what is declared{note}. {tested}");
     judge(Verdict::True, reason, message)
+}
+
+/// What was tried on real nodes, and nothing else: what policies say stands in `NetworkSegmented`.
+fn segmentation_proven(case: &Case, found: &[Found]) -> Judgement {
+    let judge =
+        |verdict, reason, message: String| Judgement::new(ConditionType::SegmentationProven, verdict, reason, message);
+    if case.zone.has_no_namespace() {
+        return judge(Verdict::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
+    }
+    let failed = [FindingId::CniNoEnforcement, FindingId::SegmentationProbeFailed];
+    if let Some(failed) = found.iter().find(|found| failed.contains(&found.id)) {
+        return judge(Verdict::False, Reason::Violated, format!("{}: {}", failed.id.as_str(), failed.message));
+    }
+    let of = |id| found.iter().find(move |found| found.id == id);
+    if let Some(stale) = of(FindingId::SegmentationProbeStale) {
+        return judge(Verdict::Unknown, Reason::Stale, stale.message.clone());
+    }
+    match (canary::test(case), of(FindingId::CniEnforcementUnproven)) {
+        (Some(test), None) if canary::is_proven(case) => judge(Verdict::True, Reason::Proven, format!("{} {}", test.message, canary::LIMITS)),
+        (_, Some(unproven)) => judge(Verdict::Unknown, Reason::NotTested, unproven.message.clone()),
+        (Some(test), None) => judge(Verdict::False, Reason::Violated, test.message.clone()),
+        (None, None) => judge(Verdict::Unknown, Reason::NotTested, "Nothing was tried on real nodes.".to_string()),
+    }
 }
 
 fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {

@@ -424,6 +424,8 @@ impl Hub {
             failures,
             memory: world.resolution.memory().clone(),
             judged: BTreeMap::new(),
+            tests: BTreeMap::new(),
+            untested: BTreeMap::new(),
         }
     }
 

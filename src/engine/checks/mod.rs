@@ -1,6 +1,7 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+pub mod canary;
 mod doors;
 mod exposure;
 mod extras;
@@ -29,6 +30,7 @@ use k8s_openapi::{
 
 use super::{
     access::{Access, unacknowledged},
+    canary::about,
     change, data_plane,
     dates::later,
     declaration::Declaration,
@@ -41,7 +43,7 @@ use super::{
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Snapshot, node_ranges},
 };
-use crate::api::{BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, Severity};
+use crate::api::{BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, SegmentationTest, Severity};
 
 /// The cluster at one moment.
 #[derive(Clone, Copy)]
@@ -110,6 +112,12 @@ pub struct Case<'a> {
     pub scope_digest: String,
     /// The use of break-glass that nobody acknowledged yet.
     pub break_glass: Option<BreakGlassUse>,
+    /// Its status before.
+    pub previous: Option<&'a PciZoneStatus>,
+    /// What the canary showed last.
+    pub test: Option<SegmentationTest>,
+    /// A digest of what the canary's result is about.
+    pub about: String,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
     /// Who holds what that opens a zone.
@@ -229,6 +237,10 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::NamespaceUnlabelled
         | FindingId::CniNoEnforcement
         | FindingId::CniEnforcementUnproven
+        | FindingId::SegmentationProbeFailed
+        | FindingId::SegmentationProbeStale
+        | FindingId::PodStartsBeforeEnforcement
+        | FindingId::ControlFailureUnexplained
         | FindingId::PodPredatesPolicy
         | FindingId::HostNetworkPod
         | FindingId::HostPortExposed
@@ -320,7 +332,7 @@ impl<'a> Case<'a> {
         zone: &'a Zone,
         declaration: &'a Declaration,
         pods: Vec<&'a Pod>,
-        previous: Option<&PciZoneStatus>,
+        previous: Option<&'a PciZoneStatus>,
     ) -> Self {
         let View { snapshot, resolution, reach, access, around, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
@@ -360,7 +372,15 @@ impl<'a> Case<'a> {
                 && condition.observed_generation == Some(declaration.generation)
         };
         let was_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
+        let told = snapshot.tests.get(name).map(|test| SegmentationTest::clone(test));
+        // A status in a file proves nothing.
+        let recorded = || previous.filter(|_| snapshot.is_kept).and_then(|status| status.segmentation_test.clone());
+        let test = told.or_else(recorded);
+        let about = test.as_ref().map(|_| about::digest(snapshot, zone)).unwrap_or_default();
         Case {
+            previous,
+            test,
+            about,
             snapshot,
             resolution,
             name,
@@ -470,6 +490,7 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     let mut found = Vec::new();
     scope::check(case, &mut found);
     segmentation::check(case, &mut found);
+    canary::check(case, &mut found);
     network::check(case, &mut found);
     families::check(case, &mut found);
     other_policies::check(case, &mut found);

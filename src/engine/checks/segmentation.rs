@@ -24,14 +24,6 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
             }
         }
     }
-    let zone = || format!("PciZone/{}", case.name);
-    if let Some(plug_in) = case.around.enforces_nothing.as_ref().filter(|_| !members.is_empty()) {
-        let message = "The network plug-in enforces no NetworkPolicy, and no engine that does was found beside it.";
-        found.push(Found::new(FindingId::CniNoEnforcement, zone(), message).with_evidence(plug_in));
-    } else if !members.is_empty() {
-        let message = "The policies are in the API server; whether the network plug-in enforces them was not tested.";
-        found.push(Found::new(FindingId::CniEnforcementUnproven, zone(), message));
-    }
 }
 
 /// A write that is still to be made shows what is missing.

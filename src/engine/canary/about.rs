@@ -1,0 +1,60 @@
+//! What a round is about: the policies of the zone's namespaces, its nodes and the network agents on them. When one of them changes,
+//! what was shown before says nothing about what is there now (PCI DSS 11.4.5: after changes).
+
+use std::collections::{BTreeSet, HashMap};
+
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
+use sha2::{Digest, Sha256};
+
+use crate::engine::{data_plane, policy::Policy, resolve::Zone, snapshot::Snapshot};
+
+/// SHA-256 over all that a round in a zone is about.
+pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
+    let mut hash = Sha256::new();
+    let mut put = |part: &str| {
+        // Each part with its length, so that no two lists of parts read the same.
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    };
+    // Copies share their spec: read once.
+    let mut specs: HashMap<*const NetworkPolicySpec, String> = HashMap::new();
+    let members: BTreeSet<&String> = zone.namespaces.declared.union(&zone.namespaces.held).collect();
+    for namespace in members {
+        put(namespace);
+        let mut policies: Vec<&Policy> = snapshot.policies.get(namespace).into_iter().flatten().map(AsRef::as_ref).collect();
+        policies.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+        for policy in policies {
+            put(policy.metadata.name.as_deref().unwrap_or_default());
+            if let Some(spec) = &policy.spec {
+                let text = specs.entry(std::sync::Arc::as_ptr(spec)).or_insert_with(|| text(spec));
+                put(text);
+            }
+        }
+    }
+    put("others");
+    for other in &snapshot.others {
+        put(&format!("{other:?}"));
+    }
+    put("nodes");
+    for node in zone.nodes.declared.union(&zone.nodes.held) {
+        put(node);
+        let live = snapshot.nodes.get(node);
+        put(live.and_then(|node| node.metadata.uid.as_deref()).unwrap_or_default());
+    }
+    put("agents");
+    let mut agents: Vec<String> = snapshot
+        .pods
+        .iter()
+        .filter(|pod| !pod.ended && data_plane::is_agent(pod))
+        .map(|pod| format!("{} {} {}", pod.key, pod.node.as_deref().unwrap_or_default(), pod.created))
+        .collect();
+    agents.sort();
+    agents.iter().for_each(|agent| put(agent));
+    let hash = hash.finalize();
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn text(spec: &NetworkPolicySpec) -> String {
+    serde_json::to_string(spec).unwrap_or_default()
+}

@@ -1,0 +1,213 @@
+//! What a round puts into the cluster: pods and policies, all with the canary's label, all of them removed with the round.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
+use serde_json::{Value, json};
+
+use super::round::{Candidates, PORT, Post, Round, Target};
+use crate::{
+    api::names,
+    engine::{
+        policy::Policy,
+        resolve::{Resolution, Zone},
+        snapshot::Snapshot,
+    },
+};
+
+/// Seconds after which the pods of a round end by themselves, should the operator be gone.
+const LIFETIME: u32 = 7200;
+/// Seconds between two tries of the kubelet.
+const PERIOD: u32 = 10;
+
+/// What a pod of the canary does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// It listens.
+    Listener,
+    /// It asks.
+    Prober,
+}
+
+impl Part {
+    fn word(self) -> &'static str {
+        match self {
+            Part::Listener => "listener",
+            Part::Prober => "prober",
+        }
+    }
+}
+
+/// The policy only means pods of the canary, which only the operator can make: to whom it opens what matters to nobody else.
+pub fn is_control(policy: &Policy) -> bool {
+    let selector = policy.spec.as_deref().and_then(|spec: &NetworkPolicySpec| spec.pod_selector.as_ref());
+    selector.and_then(|selector| selector.match_labels.as_ref()).is_some_and(|labels| labels.contains_key(names::CANARY_LABEL))
+}
+
+/// What may take part in rounds of a zone.
+pub fn candidates(snapshot: &Snapshot, resolution: &Resolution, zone: &Zone) -> Candidates {
+    let is_usable = |name: &&String| {
+        let node = snapshot.nodes.get(*name);
+        let is_closed = node.and_then(|node| node.spec.as_ref()?.unschedulable).unwrap_or_default();
+        let conditions = node.and_then(|node| node.status.as_ref()?.conditions.as_deref());
+        // Of the conditions only that it is not ready is kept.
+        node.is_some() && !is_closed && conditions.unwrap_or_default().is_empty()
+    };
+    let declares_nodes = zone.declaration.as_deref().is_some_and(|declaration| declaration.nodes.is_some());
+    let is_free = |name: &&String| resolution.node(name).is_none_or(|claim| !claim.is_member());
+    let is_tainted = |name: &&String| {
+        let taints = snapshot.nodes.get(*name).and_then(|node| node.spec.as_ref()?.taints.as_deref());
+        taints.unwrap_or_default().iter().any(|taint| taint.effect == "NoSchedule" || taint.effect == "NoExecute")
+    };
+    let outside: Vec<String> = snapshot.nodes.keys().filter(is_usable).filter(is_free).filter(|name| !is_tainted(name)).cloned().collect();
+    let inside = if declares_nodes { zone.nodes.declared.iter().filter(is_usable).cloned().collect() } else { outside.clone() };
+    let protected = |name: &&String| {
+        let namespace = snapshot.namespaces.get(*name);
+        let is_leaving = namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some());
+        let label = namespace.and_then(|namespace| namespace.metadata.labels.as_ref()?.get(names::ZONE_LABEL));
+        label.is_some() && !is_leaving
+    };
+    let namespaces = zone.namespaces.declared.iter().filter(protected).cloned().collect();
+    Candidates { inside, outside, namespaces, has_nodes: declares_nodes }
+}
+
+impl Round {
+    /// Name of a pod.
+    pub fn pod_name(&self, post: usize, part: Part) -> String {
+        format!("{}{}-{post}-{}", names::CANARY_PREFIX, self.id, part.word())
+    }
+
+    /// Name of the policies.
+    pub fn policy_name(&self) -> String {
+        format!("{}{}", names::CANARY_PREFIX, self.id)
+    }
+
+    fn labels(&self) -> Value {
+        json!({
+            names::CANARY_LABEL: self.id,
+            names::ZONE_LABEL: self.zone,
+            names::MANAGED_BY: names::MANAGED_BY_VALUE,
+            "app.kubernetes.io/name": "pcizone-canary",
+        })
+    }
+
+    /// The pod of a post that listens.
+    pub fn listener(&self, at: usize, post: &Post, image: &str) -> Value {
+        let args = json!(["probe", "listen", "--run", self.id, "--port", PORT.to_string(), "--until", LIFETIME.to_string()]);
+        self.pod(at, post, Part::Listener, image, &args)
+    }
+
+    /// The pod of a post that asks.
+    pub fn prober(&self, at: usize, post: &Post, image: &str, targets: &[Target]) -> Value {
+        let mut args: Vec<String> = ["probe", "connect", "--run", &self.id, "--until", &LIFETIME.to_string()].map(str::to_string).into();
+        for (number, target) in targets.iter().enumerate().filter(|(_, target)| target.from == at) {
+            let address = std::net::SocketAddr::new(target.address, PORT);
+            args.extend(["--target".to_string(), format!("{number}={}:{address}", target.protocol.as_str())]);
+        }
+        self.pod(at, post, Part::Prober, image, &json!(args))
+    }
+
+    fn pod(&self, at: usize, post: &Post, part: Part, image: &str, args: &Value) -> Value {
+        let expression = json!([{ "key": "metadata.name", "operator": "In", "values": [post.node] }]);
+        let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{ "matchFields": expression }],
+        }}});
+        // Nothing listens on it where one asks, and who listens says no: neither is ever ready, so no Service ever leads to it. The
+        // kubelet's try is also how it is seen that a node reaches its own pods.
+        let readiness = json!({ "httpGet": { "path": "/", "port": PORT }, "periodSeconds": PERIOD, "failureThreshold": 1 });
+        let mut spec = json!({
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": LIFETIME + 600,
+            "terminationGracePeriodSeconds": 5,
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "affinity": affinity,
+            "securityContext": {
+                "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532,
+                "seccompProfile": { "type": "RuntimeDefault" },
+            },
+            "containers": [{
+                "name": part.word(),
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                "args": args,
+                "readinessProbe": readiness,
+                "terminationMessagePolicy": "File",
+                "resources": {
+                    "requests": { "cpu": "5m", "memory": "16Mi" },
+                    "limits": { "cpu": "100m", "memory": "64Mi" },
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "readOnlyRootFilesystem": true,
+                    "runAsNonRoot": true,
+                    "capabilities": { "drop": ["ALL"] },
+                },
+            }],
+        });
+        if post.is_inside
+            && let Some(spec) = spec.as_object_mut()
+        {
+            // The guards add this too, where the API server can.
+            spec.insert("tolerations".to_string(), json!([{ "key": names::NODE_TAINT, "operator": "Equal", "value": self.zone }]));
+            if self.has_nodes {
+                spec.insert("nodeSelector".to_string(), json!({ names::NODE_LABEL: self.zone }));
+            }
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.pod_name(at, part),
+                "namespace": self.namespace(post),
+                "labels": self.labels(),
+                // Whoever injects sidecars leaves these out: a proxy would answer in their place.
+                "annotations": {
+                    "sidecar.istio.io/inject": "false",
+                    "linkerd.io/inject": "disabled",
+                    "kuma.io/sidecar-injection": "disabled",
+                },
+            },
+            "spec": spec,
+        })
+    }
+
+    /// The policy that lets the canary's pods of the zone reach the others and be reached, for as long as it is there.
+    pub fn allowing(&self) -> Value {
+        self.policy(&self.inside)
+    }
+
+    /// The same for the pods outside, where a default deny of their own namespace must not pass for that of the zone. It is there for
+    /// the whole round.
+    pub fn standing(&self) -> Value {
+        self.policy(&self.outside)
+    }
+
+    fn policy(&self, namespace: &str) -> Value {
+        let pods = json!({ "matchLabels": { names::CANARY_LABEL: self.id } });
+        let peers: Vec<Value> = [&self.inside, &self.outside]
+            .map(|name| json!({ "namespaceSelector": { "matchLabels": { names::NAMESPACE_NAME: name } }, "podSelector": pods }))
+            .into();
+        let ports = json!([{ "protocol": "TCP", "port": PORT }, { "protocol": "UDP", "port": PORT }]);
+        let mut labels = self.labels();
+        // What is managed is compared with what is declared; this is nobody's declaration.
+        labels.as_object_mut().map(|labels| labels.remove(names::MANAGED_BY));
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": { "name": self.policy_name(), "namespace": namespace, "labels": labels },
+            "spec": {
+                "podSelector": pods,
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{ "from": peers, "ports": ports }],
+                "egress": [{ "to": peers, "ports": ports }],
+            },
+        })
+    }
+
+    /// Addresses of the listeners, by post, from those of their pods.
+    pub fn addresses(&self, of: impl Fn(&str, &str) -> Vec<IpAddr>) -> BTreeMap<usize, Vec<IpAddr>> {
+        let address = |(at, post): (usize, &Post)| (at, of(self.namespace(post), &self.pod_name(at, Part::Listener)));
+        self.posts.iter().enumerate().map(address).filter(|(_, addresses)| !addresses.is_empty()).collect()
+    }
+}

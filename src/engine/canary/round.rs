@@ -1,0 +1,224 @@
+//! Which canaries stand where, and who tries to reach whom.
+//!
+//! ```text
+//!   node of the zone              next node of the zone        node outside
+//!  ┌───────────────────┐         ┌───────────────────┐       ┌───────────────────┐
+//!  │ prober ─▶ listener│ ──────▶ │ prober    listener│ ────▶ │ prober    listener│
+//!  │            ▲    ▲ │         └───────────────────┘ ◀──── └───────────────────┘
+//!  │       kubelet   └─│── from outside, by ingress rules alone; to outside, by egress rules alone
+//!  └───────────────────┘
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::api::Protocol;
+
+/// Nodes of a zone that take part in one round; the next ones take part in the next.
+pub const MOST_INSIDE: usize = 20;
+/// Nodes outside that take part in one round.
+pub const MOST_OUTSIDE: usize = 2;
+/// The port on which listeners listen.
+pub const PORT: u16 = 47471;
+
+/// A node where a pair of pods stands: one that listens and one that asks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Post {
+    /// The node.
+    pub node: String,
+    /// In the zone, by its namespace; or outside.
+    pub is_inside: bool,
+}
+
+/// A round: where canaries stand and who asks whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// The zone.
+    pub zone: String,
+    /// A value that no round had before: the label of the pods.
+    pub id: String,
+    /// The namespace of the zone's pods.
+    pub inside: String,
+    /// The namespace of the others.
+    pub outside: String,
+    /// The zone declares nodes, which carry its label.
+    pub has_nodes: bool,
+    /// Where they stand.
+    pub posts: Vec<Post>,
+    /// From which post to which.
+    pub ways: Vec<(usize, usize)>,
+}
+
+/// One address and protocol of a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// From which post.
+    pub from: usize,
+    /// To which post.
+    pub to: usize,
+    /// By which protocol.
+    pub protocol: Protocol,
+    /// To which address of the listener.
+    pub address: std::net::IpAddr,
+}
+
+/// What may take part.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    /// Nodes of the zone that pods can start on, by name. Where the zone declares none: every node.
+    pub inside: Vec<String>,
+    /// Nodes outside that pods can start on, by name.
+    pub outside: Vec<String>,
+    /// Namespaces of the zone that deny by default, by name.
+    pub namespaces: Vec<String>,
+    /// The zone declares nodes.
+    pub has_nodes: bool,
+}
+
+impl Round {
+    /// The round of this number; each takes the namespaces and nodes that come next. Nothing where the zone has no namespace or no node.
+    pub fn new(zone: &str, id: &str, operator_namespace: &str, candidates: &Candidates, number: u64) -> Option<Self> {
+        let turn = |all: &[String], most: usize| -> Vec<String> {
+            let Some(len) = u64::try_from(all.len()).ok().filter(|len| *len > 0) else { return Vec::new() };
+            let step = u64::try_from(most).unwrap_or(1);
+            let start = if all.len() <= most { 0 } else { number.wrapping_mul(step) % len };
+            let at = |offset: u64| all.get(usize::try_from((start + offset) % len).unwrap_or_default()).cloned();
+            (0..step.min(len)).filter_map(at).collect()
+        };
+        let inside = turn(&candidates.inside, MOST_INSIDE);
+        let namespace = turn(&candidates.namespaces, 1).pop()?;
+        if inside.is_empty() {
+            return None;
+        }
+        let outside = turn(&candidates.outside, MOST_OUTSIDE);
+        let post = |is_inside: bool| move |node: String| Post { node, is_inside };
+        let (zone_posts, others) = (inside.len(), outside.len());
+        let posts: Vec<Post> =
+            inside.into_iter().map(post(true)).chain(outside.into_iter().map(post(false))).collect();
+        let mut ways = Vec::new();
+        for one in 0..zone_posts {
+            // Two pods of one host, and of two.
+            ways.push((one, one));
+            if zone_posts > 1 {
+                ways.push((one, (one + 1) % zone_posts));
+            }
+            if others > 0 {
+                let other = zone_posts + one % others;
+                ways.extend([(other, one), (one, other)]);
+            }
+        }
+        ways.sort_unstable();
+        Some(Round {
+            zone: zone.to_string(),
+            id: id.to_string(),
+            inside: namespace,
+            outside: operator_namespace.to_string(),
+            has_nodes: candidates.has_nodes,
+            posts,
+            ways,
+        })
+    }
+
+    /// The namespace of a post's pods.
+    pub fn namespace(&self, post: &Post) -> &str {
+        if post.is_inside { &self.inside } else { &self.outside }
+    }
+
+    /// What is tried, by number: each way by each protocol and each address of its listener.
+    pub fn targets(&self, addresses: &BTreeMap<usize, Vec<std::net::IpAddr>>) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for (from, to) in &self.ways {
+            for address in addresses.get(to).into_iter().flatten() {
+                // An address of a family that the one who asks has not got cannot be asked.
+                let has_family = |own: &std::net::IpAddr| own.is_ipv4() == address.is_ipv4();
+                if !addresses.get(from).into_iter().flatten().any(has_family) {
+                    continue;
+                }
+                for protocol in [Protocol::TCP, Protocol::UDP] {
+                    targets.push(Target { from: *from, to: *to, protocol, address: *address });
+                }
+            }
+        }
+        targets
+    }
+
+    /// A target in words: `node a → node b by TCP over IPv4`.
+    pub fn words(&self, target: &Target) -> String {
+        let name = |at: usize| {
+            let post = self.posts.get(at);
+            let place = if post.is_some_and(|post| post.is_inside) { "the zone on" } else { "outside on" };
+            format!("{place} {}", post.map(|post| post.node.as_str()).unwrap_or_default())
+        };
+        let family = if target.address.is_ipv4() { "IPv4" } else { "IPv6" };
+        format!("{} → {} by {} over {family}", name(target.from), name(target.to), target.protocol.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(prefix: &str, count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("{prefix}{number:02}")).collect()
+    }
+
+    fn candidates(inside: usize, outside: usize) -> Candidates {
+        Candidates { inside: names("z", inside), outside: names("o", outside), namespaces: names("ns", 3), has_nodes: true }
+    }
+
+    fn ways(round: &Round) -> Vec<String> {
+        let name = |at: &usize| round.posts[*at].node.clone();
+        round.ways.iter().map(|(from, to)| format!("{}>{}", name(from), name(to))).collect()
+    }
+
+    #[test]
+    fn every_node_is_asked_from_outside_from_itself_and_from_the_node_before_it() {
+        for (inside, outside, wanted) in [
+            (1, 1, &["z00>z00", "z00>o00", "o00>z00"][..]),
+            (1, 0, &["z00>z00"]),
+            (2, 1, &["z00>z00", "z00>z01", "z00>o00", "z01>z00", "z01>z01", "z01>o00", "o00>z00", "o00>z01"]),
+        ] {
+            let round = Round::new("cde", "r", "pcizone-system", &candidates(inside, outside), 0).unwrap();
+            assert_eq!(ways(&round), wanted, "{inside} {outside}");
+        }
+        assert_eq!(Round::new("cde", "r", "x", &candidates(0, 3), 0), None);
+        assert_eq!(Round::new("cde", "r", "x", &Candidates { namespaces: Vec::new(), ..candidates(1, 1) }, 0), None);
+    }
+
+    #[test]
+    fn rounds_take_turns_through_nodes_and_namespaces_and_stay_small() {
+        let candidates = candidates(50, 3);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut namespaces = Vec::new();
+        for number in 0..5 {
+            let round = Round::new("cde", "r", "pcizone-system", &candidates, number).unwrap();
+            assert_eq!(round.posts.len(), MOST_INSIDE + MOST_OUTSIDE);
+            assert!(round.ways.len() <= 4 * MOST_INSIDE, "{}", round.ways.len());
+            seen.extend(round.posts.iter().map(|post| post.node.clone()));
+            namespaces.push(round.inside);
+        }
+        assert_eq!(seen.len(), 53, "every node had its turn");
+        assert_eq!(namespaces, ["ns00", "ns01", "ns02", "ns00", "ns01"]);
+    }
+
+    #[test]
+    fn every_address_that_both_ends_have_is_tried_by_both_protocols() {
+        let round = Round::new("cde", "r", "pcizone-system", &candidates(1, 1), 0).unwrap();
+        let ip = |text: &str| text.parse().unwrap();
+        let both = vec![ip("10.0.0.1"), ip("fd00::1")];
+        let targets = round.targets(&BTreeMap::from([(0, both), (1, vec![ip("10.0.1.1")])]));
+        let words: Vec<String> = targets.iter().map(|target| round.words(target)).collect();
+        assert_eq!(
+            words,
+            [
+                "the zone on z00 → the zone on z00 by TCP over IPv4",
+                "the zone on z00 → the zone on z00 by UDP over IPv4",
+                "the zone on z00 → the zone on z00 by TCP over IPv6",
+                "the zone on z00 → the zone on z00 by UDP over IPv6",
+                "the zone on z00 → outside on o00 by TCP over IPv4",
+                "the zone on z00 → outside on o00 by UDP over IPv4",
+                "outside on o00 → the zone on z00 by TCP over IPv4",
+                "outside on o00 → the zone on z00 by UDP over IPv4",
+            ]
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! From what the pods of a round saw to what is shown.
+//!
+//! ```text
+//!                  allowed for a while          removed
+//!  closed ────────────────┬─────────────────────────┬──────────── enforced: it follows what policies say
+//!                         └──────── open ───────────┘
+//!  open ────────────────────────────────────────────────────────── enforced nowhere: nothing denies it
+//!  closed ──────────────────────────────────────────────────────── unproven: it may as well be broken
+//!  closed ────────────────┬──────────────────────────────────────── what was removed still holds
+//!                         └──────── open ─────────────────────────
+//! ```
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::{
+    report::{Asked, Heard, Report},
+    round::{Round, Target},
+};
+use crate::{
+    api::{SegmentationTest, TestFailure, TestResult},
+    engine::{change::count, dates::seconds, shown::bounded},
+};
+
+/// Ways that are named.
+const SAMPLE: usize = 10;
+/// Ways that are named in a sentence.
+const NAMED: usize = 3;
+/// Longest message.
+const MESSAGE: usize = 1024;
+/// A datagram may be on its way, and the clocks of nodes differ by some of this, in milliseconds.
+const LATE: i64 = 5_000;
+
+/// A round that is over.
+#[derive(Clone, Debug)]
+pub struct Seen<'r> {
+    /// The round.
+    pub round: &'r Round,
+    /// What was tried, by number.
+    pub targets: &'r [Target],
+    /// Whether the engine says that a target is open whatever the canary's own policy says, by number; and by which policies.
+    pub expected_open: &'r [Option<String>],
+    /// What each post's prober told, or why it told nothing.
+    pub asked: BTreeMap<usize, Result<Report, String>>,
+    /// What each post's listener told, or why it told nothing.
+    pub heard: BTreeMap<usize, Result<Report, String>>,
+    /// When the policy that allows was removed.
+    pub removed_at: Option<Timestamp>,
+    /// When the round ended.
+    pub ended_at: Timestamp,
+    /// SHA-256 over what it was about, from when it began.
+    pub digest: String,
+}
+
+/// What one target did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Behaviour {
+    /// Open exactly while it was allowed; how many milliseconds longer, if that is known, and whether it was open at the start.
+    Followed { longer: Option<i64>, open_at_start: bool },
+    /// Open all the time.
+    Open,
+    /// Never open.
+    Closed,
+    /// Open, and open still when nothing allowed it any more.
+    StayedOpen,
+    /// One way got through without an answer, when nothing allowed it.
+    OneWay,
+    /// None of these: what was seen goes to and fro.
+    Unclear,
+    /// Nothing was told of it.
+    Untold(String),
+}
+
+/// What one target shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shown {
+    Enforced,
+    Broken(&'static str),
+    /// What policies of others open is open: nothing follows for the network plug-in.
+    Agrees(String),
+    Unproven(String),
+}
+
+/// Judges a round.
+pub fn verdict(seen: &Seen) -> SegmentationTest {
+    let ways: Vec<Way> = seen.targets.iter().enumerate().map(|(number, target)| Way::of(seen, number, target)).collect();
+    let of = |is: fn(&Shown) -> bool| ways.iter().filter(move |way| is(&way.shown)).collect::<Vec<_>>();
+    let enforced = of(|shown| matches!(shown, Shown::Enforced));
+    let broken = of(|shown| matches!(shown, Shown::Broken(_)));
+    let agrees = of(|shown| matches!(shown, Shown::Agrees(_)));
+    let unproven = of(|shown| matches!(shown, Shown::Unproven(_)));
+    let missing = absent(seen);
+    let is_outside = seen.round.posts.iter().any(|post| !post.is_inside);
+    let named = |ways: &[&Way]| {
+        let words: Vec<String> = ways.iter().take(NAMED).map(|way| way.words(seen.round)).collect();
+        let more = ways.len().saturating_sub(NAMED);
+        if more == 0 { words.join("; ") } else { format!("{}; and {more} more", words.join("; ")) }
+    };
+    let failure = failure(&ways, &broken);
+    let (result, message) = if !broken.is_empty() {
+        let head = match failure {
+            Some(TestFailure::Everything) => "Nothing is enforced: every way was open all the time",
+            Some(TestFailure::OneFamily) => "One address family is not enforced",
+            _ => "Not every way is enforced",
+        };
+        (TestResult::NotEnforced, format!("{head}: {}.", named(&broken)))
+    } else if !agrees.is_empty() {
+        let message = "Policies of others open the canary's own ways, as the findings say, so nothing is closed that could be shown";
+        (TestResult::NotEnforced, format!("{message}: {}.", named(&agrees)))
+    } else if !unproven.is_empty() {
+        (TestResult::Unproven, format!("It could not be shown for all ways: {}.", named(&unproven)))
+    } else if let Some(missing) = missing.first() {
+        (TestResult::Unproven, format!("It could not be shown for every node: {missing}."))
+    } else if enforced.is_empty() {
+        (TestResult::Unproven, "No way was tried.".to_string())
+    } else if !is_outside {
+        let message = "Every way within the zone followed its policy; no node lies outside the zone from which to try the way in.";
+        (TestResult::Unproven, message.to_string())
+    } else {
+        let nodes = count(seen.round.posts.iter().filter(|post| post.is_inside).count(), "node");
+        let message = format!(
+            "{} on {nodes} of the zone got through while a policy of the canary's own allowed it, and at no other time.",
+            count(enforced.len(), "way")
+        );
+        (TestResult::Enforced, message)
+    };
+    let sample = broken.iter().chain(&agrees).chain(&unproven).map(|way| way.words(seen.round)).chain(missing);
+    let longer = ways.iter().filter_map(|way| match way.behaviour {
+        Behaviour::Followed { longer, .. } => longer,
+        _ => None,
+    });
+    let opens_late = |way: &&Way| matches!(way.behaviour, Behaviour::Followed { open_at_start: true, .. });
+    let own_node = seen.heard.iter().filter(|(post, report)| {
+        let is_inside = seen.round.posts.get(**post).is_some_and(|post| post.is_inside);
+        is_inside && report.as_ref().is_ok_and(|report| report.own_node.is_some())
+    });
+    SegmentationTest {
+        tested_at: Time(seconds(seen.ended_at)),
+        result,
+        message: bounded(&message, MESSAGE),
+        namespace: seen.round.inside.clone(),
+        round: seen.round.id.clone(),
+        nodes: number(seen.round.posts.iter().filter(|post| post.is_inside).count()),
+        tried: number(ways.len()),
+        enforced: number(enforced.len()),
+        broken: number(broken.len()),
+        sample: sample.take(SAMPLE).map(|words| bounded(&words, 300)).collect(),
+        failure,
+        closed_within_millis: longer.max(),
+        open_at_start: number(ways.iter().filter(opens_late).count()),
+        own_node: number(own_node.count()),
+        flow: None,
+        digest: seen.digest.clone(),
+    }
+}
+
+/// A target and what is shown of it.
+struct Way<'s> {
+    target: &'s Target,
+    behaviour: Behaviour,
+    shown: Shown,
+}
+
+impl<'s> Way<'s> {
+    fn of(seen: &Seen<'s>, number: usize, target: &'s Target) -> Self {
+        let behaviour = behaviour(seen, number, target);
+        let opened_by = seen.expected_open.get(number).cloned().flatten();
+        let shown = shown(&behaviour, opened_by);
+        Way { target, behaviour, shown }
+    }
+
+    fn words(&self, round: &Round) -> String {
+        let way = round.words(self.target);
+        match &self.shown {
+            Shown::Enforced => way,
+            Shown::Broken(why) => format!("{way}: {why}"),
+            Shown::Agrees(by) => format!("{way}: open by {by}"),
+            Shown::Unproven(why) => format!("{way}: {why}"),
+        }
+    }
+}
+
+fn shown(behaviour: &Behaviour, opened_by: Option<String>) -> Shown {
+    let closed = "it was closed also while a policy allowed it; either the network is broken, or a policy that was just written \
+                  did not come into force in time while the loaded ones went on denying";
+    match (behaviour, opened_by) {
+        (Behaviour::Untold(why), _) => Shown::Unproven(why.clone()),
+        (Behaviour::Unclear, _) => Shown::Unproven("it opened and closed by itself".to_string()),
+        (Behaviour::Open | Behaviour::OneWay, Some(by)) => Shown::Agrees(by),
+        (_, Some(_)) => Shown::Broken("policies open it, and it was closed"),
+        (Behaviour::Open, None) => Shown::Broken("open all the time, and no policy allows it"),
+        (Behaviour::OneWay, None) => Shown::Broken("packets got through when no policy allowed it, only no answer came back"),
+        (Behaviour::StayedOpen, None) => {
+            Shown::Broken("open although the policy that allowed it was removed; the loaded ones go on")
+        }
+        (Behaviour::Closed, None) => Shown::Unproven(closed.to_string()),
+        (Behaviour::Followed { .. }, None) => Shown::Enforced,
+    }
+}
+
+fn behaviour(seen: &Seen, number: usize, target: &Target) -> Behaviour {
+    let node = |at: usize| seen.round.posts.get(at).map(|post| post.node.as_str()).unwrap_or_default();
+    let report = match seen.asked.get(&target.from) {
+        Some(Ok(report)) => report,
+        Some(Err(why)) => return Behaviour::Untold(format!("the pod that asks on {} told nothing: {why}", node(target.from))),
+        None => return Behaviour::Untold(format!("no pod asked on {}", node(target.from))),
+    };
+    let is_meant = |asked: &&Asked| usize::try_from(asked.target).is_ok_and(|target| target == number);
+    let Some(asked) = report.asked.iter().find(is_meant) else {
+        return Behaviour::Untold(format!("the pod on {} does not tell of it", node(target.from)));
+    };
+    let heard = seen.heard.get(&target.to).and_then(|report| report.as_ref().ok());
+    let arrived = heard.and_then(|report| {
+        let is_meant = |heard: &&Heard| usize::try_from(heard.target).is_ok_and(|target| target == number);
+        report.heard.iter().find(is_meant).map(|heard| report.began.saturating_add(i64::from(heard.last)))
+    });
+    let open: Vec<bool> = asked.stretches.iter().map(|stretch| stretch.open).collect();
+    let last_open = asked.stretches.iter().filter(|stretch| stretch.open).map(|stretch| stretch.to).max();
+    let last_open = last_open.map(|at| report.began.saturating_add(i64::from(at)));
+    let removed = seen.removed_at.map(Timestamp::as_millisecond);
+    // What arrives long after the last answer, and after nothing allowed it any more, got through one way.
+    let is_one_way = |arrived: i64| {
+        arrived > last_open.unwrap_or(i64::MIN).saturating_add(LATE)
+            && removed.is_none_or(|removed| last_open.is_none() || arrived > removed.saturating_add(LATE))
+    };
+    match open.as_slice() {
+        [] => Behaviour::Untold(format!("the pod on {} did not try it", node(target.from))),
+        [true] => Behaviour::Open,
+        [.., true] => Behaviour::StayedOpen,
+        [.., false] if arrived.is_some_and(is_one_way) => Behaviour::OneWay,
+        [false] => Behaviour::Closed,
+        [first @ .., true, false] if first == [false] || first == [true, false] => {
+            let longer = removed.zip(last_open).map(|(removed, open)| open.saturating_sub(removed).max(0));
+            Behaviour::Followed { longer, open_at_start: first.len() > 1 }
+        }
+        // Open at the start only: whether the policy opened it later is not told apart.
+        [true, false] => Behaviour::Closed,
+        _ => Behaviour::Unclear,
+    }
+}
+
+/// Posts whose pods told nothing at all, in words.
+fn absent(seen: &Seen) -> Vec<String> {
+    let reports = [&seen.asked, &seen.heard];
+    let silent = seen.round.posts.iter().enumerate().filter_map(|(at, post)| {
+        let why = reports.iter().find_map(|all| match all.get(&at) {
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some(why.clone()),
+            None => Some("its pods did not start".to_string()),
+        });
+        Some(format!("node {}: {}", post.node, why?))
+    });
+    silent.collect()
+}
+
+fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {
+    if broken.is_empty() {
+        return None;
+    }
+    let is_open = |way: &Way| way.behaviour == Behaviour::Open && matches!(way.shown, Shown::Broken(_));
+    let told = || ways.iter().filter(|way| !matches!(way.behaviour, Behaviour::Untold(_)));
+    if told().all(is_open) {
+        return Some(TestFailure::Everything);
+    }
+    let of = |is_v4: bool| told().filter(move |way| way.target.address.is_ipv4() == is_v4);
+    let is_broken = |way: &Way| matches!(way.shown, Shown::Broken(_));
+    let one_family = [true, false].into_iter().any(|family| {
+        of(family).next().is_some() && of(!family).next().is_some() && of(family).all(is_broken) && !of(!family).any(is_broken)
+    });
+    Some(if one_family { TestFailure::OneFamily } else { TestFailure::Some })
+}
+
+fn number(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
