@@ -132,7 +132,7 @@ mod operator {
     use pcizone::{
         api::names,
         cli::Outcome,
-        controllers::{self, Address},
+        controllers::{self, Address, Image},
     };
     use tokio::signal::unix::{SignalKind, signal};
     use tracing_subscriber::EnvFilter;
@@ -151,6 +151,9 @@ mod operator {
         /// Where the webhook is served to API servers older than 1.37, by TLS.
         #[arg(long, default_value = "0.0.0.0:9443")]
         webhook_listen: SocketAddr,
+        /// The image of the canary's pods, by digest. Default: that of this operator's own pod.
+        #[arg(long, env = "PCIZONE_CANARY_IMAGE")]
+        canary_image: Option<String>,
         /// How these reach it; without it by the Service pcizone-webhook. Example: `https://192.0.2.7:9443`.
         #[arg(long)]
         webhook_url: Option<String>,
@@ -159,7 +162,7 @@ mod operator {
     #[tokio::main]
     pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         log();
-        let Arguments { namespace, identity, listen, webhook_listen, webhook_url } = arguments;
+        let Arguments { namespace, identity, listen, webhook_listen, webhook_url, canary_image } = arguments;
         let config = kube::Config::infer().await.context(
             "cannot find an API server: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a ServiceAccount is there",
         )?;
@@ -173,12 +176,20 @@ mod operator {
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
+        let pod = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
+        let canary = canary_image.map(Image::Named).or(pod.map(Image::OwnPod));
         let identity = identity.unwrap_or_else(|| {
             let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "pcizone".to_string());
             format!("{host}-{}", std::process::id())
         });
-        let settings =
-            controllers::Settings { config, namespace, identity, listener, webhook: Some((webhook_listen, address)) };
+        let settings = controllers::Settings {
+            config,
+            namespace,
+            identity,
+            listener,
+            webhook: Some((webhook_listen, address)),
+            canary,
+        };
         controllers::run(settings, shutdown).await.context("the operator ended")?;
         Ok(Outcome::Clean)
     }

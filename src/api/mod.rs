@@ -26,5 +26,8 @@ pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
 pub use scope::{Category, Confirmation, EntityType, Environment, NamespaceScope, Scope};
 pub use segmentation::{Canary, CanaryState, Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};
-pub use status::{BreakGlassUse, Change, ControlFailure, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus, SegmentationTest, TestFailure, TestResult};
+pub use status::{
+    BreakGlassUse, Change, ControlFailure, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus,
+    SegmentationTest, TestFailure, TestResult,
+};
 pub use zone::{Mode, PciZone, PciZoneSpec};

@@ -6,6 +6,7 @@
 //! ```
 
 mod apply;
+mod canary;
 mod error;
 mod events;
 mod evict;
@@ -39,11 +40,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub use canary::Image;
 pub use error::Error;
 pub use hub::served;
 pub use webhook::Address;
 
 use apply::Applier;
+use canary::Canary;
 use events::Teller;
 use evict::Evictor;
 use hub::{Hub, Store};
@@ -75,11 +78,13 @@ pub struct Settings {
     /// Where API servers without sound mutating policies find the webhook; without it pods there have to be placed by their
     /// templates.
     pub webhook: Option<(SocketAddr, Address)>,
+    /// Where the image of the canary's pods comes from; without it there is no canary.
+    pub canary: Option<Image>,
 }
 
 /// Runs the operator until `shutdown` is ready or a part of it fails.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Settings { mut config, namespace, identity, listener, webhook } = settings;
+    let Settings { mut config, namespace, identity, listener, webhook, canary } = settings;
     config.connect_timeout = Some(Duration::from_secs(5));
     // Repeats below the gate would go on after the lease is lost; each part tries again by itself.
     config.default_retry = false;
@@ -116,7 +121,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         teller.clone(),
         evictions,
     );
-    let reported = judge.reported();
+    let (reported, on_canary) = (judge.reported(), judge.reported());
     let writer = Writer::new(Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics), judge.reported());
     let evictor = Evictor::new(Arc::clone(&hub), applier.clone(), Arc::clone(&metrics), teller, due);
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
@@ -130,6 +135,18 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     parts.spawn(evictor.run());
     parts.spawn(writer.run());
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
+    if let Some(image) = canary {
+        let canary = Canary {
+            hub: Arc::clone(&hub),
+            client: client.clone(),
+            applier: applier.clone(),
+            metrics: Arc::clone(&metrics),
+            reported: on_canary,
+            namespace: namespace.clone(),
+            image,
+        };
+        parts.spawn(canary.run());
+    }
     if let Some((listen, address)) = webhook {
         let (client, namespace) = (client.clone(), namespace.clone());
         let webhook = Webhook { client, namespace, hub: Arc::clone(&hub), gate: gate.clone(), address };

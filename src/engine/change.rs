@@ -76,7 +76,7 @@ pub fn short_digest(text: &str) -> String {
     digest.trim_start_matches("sha256:").chars().take(16).collect()
 }
 
-fn format_digest(hash: Sha256) -> String {
+pub(super) fn format_digest(hash: Sha256) -> String {
     use std::fmt::Write as _;
     let mut text = String::from("sha256:");
     for byte in hash.finalize() {

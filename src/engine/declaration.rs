@@ -14,8 +14,8 @@ use kube::core::{Selector as LabelMatcher, SelectorExt};
 
 use super::reach::sets::Ports;
 use crate::api::{
-    Admit, Attestation, Canary, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone, PodSecurity,
-    Selector, TaintEffect, names,
+    Admit, Attestation, Canary, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone,
+    PodSecurity, Selector, TaintEffect, names,
 };
 
 /// Letters that tell a cause at least: a word is none.

@@ -49,7 +49,8 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
             let mut found = checks::findings(&case, record.status(), leaves);
-            let tested = checks::canary::test(&case).map(|test| checks::canary::until(declaration.canary.max_age_hours, test));
+            let tested =
+                checks::canary::test(&case).map(|test| checks::canary::until(declaration.canary.max_age_hours, test));
             let next = next(declaration, &found, now).into_iter().chain(tested.filter(|until| *until > now)).min();
             let judged = snapshot.judged.get(name).map(AsRef::as_ref).unwrap_or_default();
             since::date(&mut found, judged, record.status(), now);

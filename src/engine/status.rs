@@ -298,7 +298,9 @@ fn segmentation_proven(case: &Case, found: &[Found]) -> Judgement {
         return judge(Verdict::Unknown, Reason::Stale, stale.message.clone());
     }
     match (canary::test(case), of(FindingId::CniEnforcementUnproven)) {
-        (Some(test), None) if canary::is_proven(case) => judge(Verdict::True, Reason::Proven, format!("{} {}", test.message, canary::LIMITS)),
+        (Some(test), None) if canary::is_proven(case) => {
+            judge(Verdict::True, Reason::Proven, format!("{} {}", test.message, canary::LIMITS))
+        }
         (_, Some(unproven)) => judge(Verdict::Unknown, Reason::NotTested, unproven.message.clone()),
         (Some(test), None) => judge(Verdict::False, Reason::Violated, test.message.clone()),
         (None, None) => judge(Verdict::Unknown, Reason::NotTested, "Nothing was tried on real nodes.".to_string()),

@@ -3,6 +3,7 @@
 //! Every write passes the gate, has a timeout and names its object when it fails. Whatever protects is
 //! removed only after the live object was read.
 
+pub mod canary;
 mod evict;
 mod guards;
 mod left_overs;

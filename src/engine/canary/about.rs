@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use sha2::{Digest, Sha256};
 
-use crate::engine::{data_plane, policy::Policy, resolve::Zone, snapshot::Snapshot};
+use crate::engine::{change::format_digest, data_plane, policy::Policy, resolve::Zone, snapshot::Snapshot};
 
 /// SHA-256 over all that a round in a zone is about.
 pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
@@ -21,7 +21,8 @@ pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
     let members: BTreeSet<&String> = zone.namespaces.declared.union(&zone.namespaces.held).collect();
     for namespace in members {
         put(namespace);
-        let mut policies: Vec<&Policy> = snapshot.policies.get(namespace).into_iter().flatten().map(AsRef::as_ref).collect();
+        let mut policies: Vec<&Policy> =
+            snapshot.policies.get(namespace).into_iter().flatten().map(AsRef::as_ref).collect();
         policies.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
         for policy in policies {
             put(policy.metadata.name.as_deref().unwrap_or_default());
@@ -49,10 +50,10 @@ pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
         .map(|pod| format!("{} {} {}", pod.key, pod.node.as_deref().unwrap_or_default(), pod.created))
         .collect();
     agents.sort();
-    agents.iter().for_each(|agent| put(agent));
-    let hash = hash.finalize();
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    for agent in &agents {
+        put(agent);
+    }
+    format_digest(hash)
 }
 
 fn text(spec: &NetworkPolicySpec) -> String {

@@ -41,7 +41,9 @@ impl Part {
 /// The policy only means pods of the canary, which only the operator can make: to whom it opens what matters to nobody else.
 pub fn is_control(policy: &Policy) -> bool {
     let selector = policy.spec.as_deref().and_then(|spec: &NetworkPolicySpec| spec.pod_selector.as_ref());
-    selector.and_then(|selector| selector.match_labels.as_ref()).is_some_and(|labels| labels.contains_key(names::CANARY_LABEL))
+    selector
+        .and_then(|selector| selector.match_labels.as_ref())
+        .is_some_and(|labels| labels.contains_key(names::CANARY_LABEL))
 }
 
 /// What may take part in rounds of a zone.
@@ -59,8 +61,10 @@ pub fn candidates(snapshot: &Snapshot, resolution: &Resolution, zone: &Zone) -> 
         let taints = snapshot.nodes.get(*name).and_then(|node| node.spec.as_ref()?.taints.as_deref());
         taints.unwrap_or_default().iter().any(|taint| taint.effect == "NoSchedule" || taint.effect == "NoExecute")
     };
-    let outside: Vec<String> = snapshot.nodes.keys().filter(is_usable).filter(is_free).filter(|name| !is_tainted(name)).cloned().collect();
-    let inside = if declares_nodes { zone.nodes.declared.iter().filter(is_usable).cloned().collect() } else { outside.clone() };
+    let outside: Vec<String> =
+        snapshot.nodes.keys().filter(is_usable).filter(is_free).filter(|name| !is_tainted(name)).cloned().collect();
+    let inside =
+        if declares_nodes { zone.nodes.declared.iter().filter(is_usable).cloned().collect() } else { outside.clone() };
     let protected = |name: &&String| {
         let namespace = snapshot.namespaces.get(*name);
         let is_leaving = namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some());
@@ -93,13 +97,15 @@ impl Round {
 
     /// The pod of a post that listens.
     pub fn listener(&self, at: usize, post: &Post, image: &str) -> Value {
-        let args = json!(["probe", "listen", "--run", self.id, "--port", PORT.to_string(), "--until", LIFETIME.to_string()]);
+        let args =
+            json!(["probe", "listen", "--run", self.id, "--port", PORT.to_string(), "--until", LIFETIME.to_string()]);
         self.pod(at, post, Part::Listener, image, &args)
     }
 
     /// The pod of a post that asks.
     pub fn prober(&self, at: usize, post: &Post, image: &str, targets: &[Target]) -> Value {
-        let mut args: Vec<String> = ["probe", "connect", "--run", &self.id, "--until", &LIFETIME.to_string()].map(str::to_string).into();
+        let mut args: Vec<String> =
+            ["probe", "connect", "--run", &self.id, "--until", &LIFETIME.to_string()].map(str::to_string).into();
         for (number, target) in targets.iter().enumerate().filter(|(_, target)| target.from == at) {
             let address = std::net::SocketAddr::new(target.address, PORT);
             args.extend(["--target".to_string(), format!("{number}={}:{address}", target.protocol.as_str())]);
@@ -114,7 +120,8 @@ impl Round {
         }}});
         // Nothing listens on it where one asks, and who listens says no: neither is ever ready, so no Service ever leads to it. The
         // kubelet's try is also how it is seen that a node reaches its own pods.
-        let readiness = json!({ "httpGet": { "path": "/", "port": PORT }, "periodSeconds": PERIOD, "failureThreshold": 1 });
+        let readiness =
+            json!({ "httpGet": { "path": "/", "port": PORT }, "periodSeconds": PERIOD, "failureThreshold": 1 });
         let mut spec = json!({
             "restartPolicy": "Never",
             "activeDeadlineSeconds": LIFETIME + 600,
@@ -149,7 +156,10 @@ impl Round {
             && let Some(spec) = spec.as_object_mut()
         {
             // The guards add this too, where the API server can.
-            spec.insert("tolerations".to_string(), json!([{ "key": names::NODE_TAINT, "operator": "Equal", "value": self.zone }]));
+            spec.insert(
+                "tolerations".to_string(),
+                json!([{ "key": names::NODE_TAINT, "operator": "Equal", "value": self.zone }]),
+            );
             if self.has_nodes {
                 spec.insert("nodeSelector".to_string(), json!({ names::NODE_LABEL: self.zone }));
             }

@@ -92,8 +92,7 @@ impl Round {
         let outside = turn(&candidates.outside, MOST_OUTSIDE);
         let post = |is_inside: bool| move |node: String| Post { node, is_inside };
         let (zone_posts, others) = (inside.len(), outside.len());
-        let posts: Vec<Post> =
-            inside.into_iter().map(post(true)).chain(outside.into_iter().map(post(false))).collect();
+        let posts: Vec<Post> = inside.into_iter().map(post(true)).chain(outside.into_iter().map(post(false))).collect();
         let mut ways = Vec::new();
         for one in 0..zone_posts {
             // Two pods of one host, and of two.
@@ -162,7 +161,12 @@ mod tests {
     }
 
     fn candidates(inside: usize, outside: usize) -> Candidates {
-        Candidates { inside: names("z", inside), outside: names("o", outside), namespaces: names("ns", 3), has_nodes: true }
+        Candidates {
+            inside: names("z", inside),
+            outside: names("o", outside),
+            namespaces: names("ns", 3),
+            has_nodes: true,
+        }
     }
 
     fn ways(round: &Round) -> Vec<String> {

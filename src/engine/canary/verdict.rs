@@ -39,8 +39,8 @@ pub struct Seen<'r> {
     pub round: &'r Round,
     /// What was tried, by number.
     pub targets: &'r [Target],
-    /// Whether the engine says that a target is open whatever the canary's own policy says, by number; and by which policies.
-    pub expected_open: &'r [Option<String>],
+    /// What the engine says of each target, whatever the canary's own policy says, by number.
+    pub expected: &'r [Expected],
     /// What each post's prober told, or why it told nothing.
     pub asked: BTreeMap<usize, Result<Report, String>>,
     /// What each post's listener told, or why it told nothing.
@@ -51,6 +51,18 @@ pub struct Seen<'r> {
     pub ended_at: Timestamp,
     /// SHA-256 over what it was about, from when it began.
     pub digest: String,
+}
+
+/// What the engine says of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing opens it but the canary's own policy.
+    #[default]
+    Closed,
+    /// Policies open it, or deny nothing: these.
+    Open(String),
+    /// Policies may open it that are not understood in all: these.
+    Unsure(String),
 }
 
 /// What one target did.
@@ -84,7 +96,8 @@ enum Shown {
 
 /// Judges a round.
 pub fn verdict(seen: &Seen) -> SegmentationTest {
-    let ways: Vec<Way> = seen.targets.iter().enumerate().map(|(number, target)| Way::of(seen, number, target)).collect();
+    let ways: Vec<Way> =
+        seen.targets.iter().enumerate().map(|(number, target)| Way::of(seen, number, target)).collect();
     let of = |is: fn(&Shown) -> bool| ways.iter().filter(move |way| is(&way.shown)).collect::<Vec<_>>();
     let enforced = of(|shown| matches!(shown, Shown::Enforced));
     let broken = of(|shown| matches!(shown, Shown::Broken(_)));
@@ -165,8 +178,7 @@ struct Way<'s> {
 impl<'s> Way<'s> {
     fn of(seen: &Seen<'s>, number: usize, target: &'s Target) -> Self {
         let behaviour = behaviour(seen, number, target);
-        let opened_by = seen.expected_open.get(number).cloned().flatten();
-        let shown = shown(&behaviour, opened_by);
+        let shown = shown(&behaviour, seen.expected.get(number).unwrap_or(&Expected::Closed));
         Way { target, behaviour, shown }
     }
 
@@ -181,21 +193,23 @@ impl<'s> Way<'s> {
     }
 }
 
-fn shown(behaviour: &Behaviour, opened_by: Option<String>) -> Shown {
+fn shown(behaviour: &Behaviour, expected: &Expected) -> Shown {
     let closed = "it was closed also while a policy allowed it; either the network is broken, or a policy that was just written \
                   did not come into force in time while the loaded ones went on denying";
-    match (behaviour, opened_by) {
+    match (behaviour, expected) {
         (Behaviour::Untold(why), _) => Shown::Unproven(why.clone()),
         (Behaviour::Unclear, _) => Shown::Unproven("it opened and closed by itself".to_string()),
-        (Behaviour::Open | Behaviour::OneWay, Some(by)) => Shown::Agrees(by),
-        (_, Some(_)) => Shown::Broken("policies open it, and it was closed"),
-        (Behaviour::Open, None) => Shown::Broken("open all the time, and no policy allows it"),
-        (Behaviour::OneWay, None) => Shown::Broken("packets got through when no policy allowed it, only no answer came back"),
-        (Behaviour::StayedOpen, None) => {
+        (Behaviour::Open | Behaviour::OneWay, Expected::Open(by) | Expected::Unsure(by)) => Shown::Agrees(by.clone()),
+        (_, Expected::Open(_)) => Shown::Broken("policies open it, and it was closed"),
+        (Behaviour::Open, Expected::Closed) => Shown::Broken("open all the time, and no policy allows it"),
+        (Behaviour::OneWay, Expected::Closed) => {
+            Shown::Broken("packets got through when no policy allowed it, only no answer came back")
+        }
+        (Behaviour::StayedOpen, _) => {
             Shown::Broken("open although the policy that allowed it was removed; the loaded ones go on")
         }
-        (Behaviour::Closed, None) => Shown::Unproven(closed.to_string()),
-        (Behaviour::Followed { .. }, None) => Shown::Enforced,
+        (Behaviour::Closed, _) => Shown::Unproven(closed.to_string()),
+        (Behaviour::Followed { .. }, _) => Shown::Enforced,
     }
 }
 
@@ -203,7 +217,9 @@ fn behaviour(seen: &Seen, number: usize, target: &Target) -> Behaviour {
     let node = |at: usize| seen.round.posts.get(at).map(|post| post.node.as_str()).unwrap_or_default();
     let report = match seen.asked.get(&target.from) {
         Some(Ok(report)) => report,
-        Some(Err(why)) => return Behaviour::Untold(format!("the pod that asks on {} told nothing: {why}", node(target.from))),
+        Some(Err(why)) => {
+            return Behaviour::Untold(format!("the pod that asks on {} told nothing: {why}", node(target.from)));
+        }
         None => return Behaviour::Untold(format!("no pod asked on {}", node(target.from))),
     };
     let is_meant = |asked: &&Asked| usize::try_from(asked.target).is_ok_and(|target| target == number);
@@ -229,13 +245,12 @@ fn behaviour(seen: &Seen, number: usize, target: &Target) -> Behaviour {
         [true] => Behaviour::Open,
         [.., true] => Behaviour::StayedOpen,
         [.., false] if arrived.is_some_and(is_one_way) => Behaviour::OneWay,
-        [false] => Behaviour::Closed,
         [first @ .., true, false] if first == [false] || first == [true, false] => {
             let longer = removed.zip(last_open).map(|(removed, open)| open.saturating_sub(removed).max(0));
             Behaviour::Followed { longer, open_at_start: first.len() > 1 }
         }
-        // Open at the start only: whether the policy opened it later is not told apart.
-        [true, false] => Behaviour::Closed,
+        // Where it was open at the start alone, whether the policy opened it later is not told apart.
+        [false] | [true, false] => Behaviour::Closed,
         _ => Behaviour::Unclear,
     }
 }
@@ -266,7 +281,10 @@ fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {
     let of = |is_v4: bool| told().filter(move |way| way.target.address.is_ipv4() == is_v4);
     let is_broken = |way: &Way| matches!(way.shown, Shown::Broken(_));
     let one_family = [true, false].into_iter().any(|family| {
-        of(family).next().is_some() && of(!family).next().is_some() && of(family).all(is_broken) && !of(!family).any(is_broken)
+        of(family).next().is_some()
+            && of(!family).next().is_some()
+            && of(family).all(is_broken)
+            && !of(!family).any(is_broken)
     });
     Some(if one_family { TestFailure::OneFamily } else { TestFailure::Some })
 }

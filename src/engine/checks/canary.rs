@@ -31,7 +31,8 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let Some(test) = test(case) else {
         if idle.is_none() {
             let why = case.snapshot.untested.get(case.name).map_or("was not tested", String::as_str);
-            let message = format!("The policies are in the API server; whether the network plug-in enforces them {why}.");
+            let message =
+                format!("The policies are in the API server; whether the network plug-in enforces them {why}.");
             found.push(new(FindingId::CniEnforcementUnproven, message));
         }
         return;
@@ -57,12 +58,15 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     }
     if test.open_at_start > 0 {
         let ways = count(usize::try_from(test.open_at_start).unwrap_or(usize::MAX), "way");
-        let message = format!("{ways} of the canary's pods could be gone for a moment after they started, before their policies held.");
+        let message = format!(
+            "{ways} of the canary's pods could be gone for a moment after they started, before their policies held."
+        );
         found.push(new(FindingId::PodStartsBeforeEnforcement, message).with_evidence(evidence()));
     }
     for failure in failures(case, case.previous) {
         if failure.cause.is_none() {
-            let ended = failure.ended_at.as_ref().map_or("it goes on".to_string(), |end| format!("it ended at {}", end.0));
+            let ended =
+                failure.ended_at.as_ref().map_or("it goes on".to_string(), |end| format!("it ended at {}", end.0));
             let message = format!("Segmentation failed at {}, {ended}, and nobody has told why.", failure.started_at.0);
             found.push(new(FindingId::ControlFailureUnexplained, message).with_evidence(failure.what));
         }
@@ -88,11 +92,13 @@ fn stale(case: &Case, test: &SegmentationTest) -> Option<String> {
     }
     let at = test.tested_at.0;
     if until(case.declaration.canary.max_age_hours, test) <= case.now {
-        return Some(format!("The canary's last round was at {at}, more than {} ago.", hours(case.declaration.canary.max_age_hours)));
+        return Some(format!(
+            "The canary's last round was at {at}, more than {} ago.",
+            hours(case.declaration.canary.max_age_hours)
+        ));
     }
-    (test.digest != case.about).then(|| {
-        format!("Policies, nodes or network agents changed since the canary's last round, which was at {at}.")
-    })
+    (test.digest != case.about)
+        .then(|| format!("Policies, nodes or network agents changed since the canary's last round, which was at {at}."))
 }
 
 /// When a result ends to prove anything.
@@ -117,7 +123,10 @@ pub fn failures(case: &Case, previous: Option<&PciZoneStatus>) -> Vec<ControlFai
         let at = || Time(test.tested_at.0);
         match (test.result, test.failure) {
             (TestResult::NotEnforced, Some(_)) if !all.iter().any(is_open) => {
-                all.insert(0, ControlFailure { started_at: at(), ended_at: None, what: test.message.clone(), cause: None });
+                all.insert(
+                    0,
+                    ControlFailure { started_at: at(), ended_at: None, what: test.message.clone(), cause: None },
+                );
             }
             (TestResult::Enforced, _) => {
                 all.iter_mut().filter(|failure| is_open(failure)).for_each(|failure| failure.ended_at = Some(at()));

@@ -43,7 +43,9 @@ use super::{
     resolve::{Claim, Members, Resolution, Zone},
     snapshot::{Snapshot, node_ranges},
 };
-use crate::api::{BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, SegmentationTest, Severity};
+use crate::api::{
+    BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, SegmentationTest, Severity,
+};
 
 /// The cluster at one moment.
 #[derive(Clone, Copy)]

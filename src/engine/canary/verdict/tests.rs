@@ -40,13 +40,13 @@ fn targets() -> Vec<Target> {
 
 struct Scene {
     lines: Vec<&'static str>,
-    opened_by: Vec<Option<String>>,
+    expected: Vec<Expected>,
     heard: Vec<Heard>,
     silent: Option<usize>,
 }
 
 fn scene(lines: &[&'static str]) -> Scene {
-    Scene { lines: lines.to_vec(), opened_by: vec![None; lines.len()], heard: Vec::new(), silent: None }
+    Scene { lines: lines.to_vec(), expected: vec![Expected::Closed; lines.len()], heard: Vec::new(), silent: None }
 }
 
 fn judged(scene: &Scene) -> SegmentationTest {
@@ -54,7 +54,8 @@ fn judged(scene: &Scene) -> SegmentationTest {
     let targets = &targets[..scene.lines.len()];
     let report = |post: usize| {
         let asked = scene.lines.iter().zip(targets).enumerate().filter(|(_, (_, target))| target.from == post);
-        let asked = asked.map(|(number, (line, _))| Asked { target: u32::try_from(number).unwrap(), stretches: stretches(line) });
+        let asked = asked
+            .map(|(number, (line, _))| Asked { target: u32::try_from(number).unwrap(), stretches: stretches(line) });
         Report { began: 1_000_000, asked: asked.collect(), ..Report::default() }
     };
     let tell = |post: usize, report: Report| {
@@ -64,7 +65,7 @@ fn judged(scene: &Scene) -> SegmentationTest {
     verdict(&Seen {
         round: &round,
         targets,
-        expected_open: &scene.opened_by,
+        expected: &scene.expected,
         asked: [0, 1].map(|post| tell(post, report(post))).into(),
         heard: [0, 1].map(|post| tell(post, heard.clone())).into(),
         removed_at: Timestamp::from_millisecond(1_000_000 + i64::from(REMOVED)).ok(),
@@ -83,7 +84,13 @@ fn what_follows_its_policy_is_enforced_and_nothing_else_is() {
     for (name, lines, result, failure, says) in [
         ("as it must be", [FOLLOWED; 3].to_vec(), Enforced, None, "3 ways on 1 node of the zone"),
         ("nothing enforces", [open; 3].to_vec(), NotEnforced, Some(Everything), "Nothing is enforced"),
-        ("one way open", vec![FOLLOWED, FOLLOWED, open], NotEnforced, Some(SomeWays), "outside on web-1 → the zone on pci-1"),
+        (
+            "one way open",
+            vec![FOLLOWED, FOLLOWED, open],
+            NotEnforced,
+            Some(SomeWays),
+            "outside on web-1 → the zone on pci-1",
+        ),
         ("never open", vec![FOLLOWED, FOLLOWED, "......."], Unproven, None, "either the network is broken"),
         ("nothing ever open", ["......."; 3].to_vec(), Unproven, None, "either the network is broken"),
         ("a removed policy goes on", vec![FOLLOWED, "..#####", FOLLOWED], NotEnforced, Some(SomeWays), "was removed"),
@@ -117,14 +124,14 @@ fn how_long_it_stayed_open_and_what_was_open_too_early_are_told() {
 
 #[test]
 fn where_others_open_a_way_nothing_is_shown_and_a_closed_one_is_a_contradiction() {
-    let by = || Some("NetworkPolicy/vault/open".to_string());
+    let by = || Expected::Open("NetworkPolicy/vault/open".to_string());
     let mut open = scene(&["#######"; 3]);
-    open.opened_by = vec![by(), by(), by()];
+    open.expected = vec![by(), by(), by()];
     let test = judged(&open);
     assert_eq!((test.result, test.failure), (TestResult::NotEnforced, None), "{}", test.message);
     assert!(test.message.contains("open by NetworkPolicy/vault/open"), "{}", test.message);
     let mut closed = scene(&[FOLLOWED; 3]);
-    closed.opened_by = vec![by(), None, None];
+    closed.expected = vec![by(), Expected::Closed, Expected::Closed];
     let test = judged(&closed);
     assert_eq!((test.result, test.failure), (TestResult::NotEnforced, Some(TestFailure::Some)));
     assert!(test.message.contains("policies open it, and it was closed"), "{}", test.message);

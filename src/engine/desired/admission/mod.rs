@@ -4,6 +4,7 @@
 //!  Declaration ─┬─ gate        no pod in a namespace of the zone before its default deny
 //!   + zone's    ├─ placement   the zone's pods get its node selector and toleration
 //!     nodes     ├─ pods        the zone's pods: placed, and nothing of the host
+//!               ├─ canary      the label of those that test the network: the operator's alone
 //!               ├─ strangers   pods of others: not on the zone's nodes
 //!               ├─ bindings    who is put on which node past the scheduler
 //!               ├─ sealed      NetworkPolicies, namespaces, nodes, the PciZone and its CRD
@@ -196,6 +197,7 @@ pub fn desired(
     let hosting = hosting.filter(|hosting| hosting.nodes.is_some());
     guards.extend(gate::guards(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
     guards.extend(pods::host(zone).validating(mode));
+    guards.extend(pods::canary(zone, around).validating(mode));
     guards.extend(sealed::policies(zone, around).validating(mode));
     guards.extend(sealed::namespaces(zone, around).validating(mode));
     guards.extend(sealed::zone(zone, around).validating(mode));

@@ -1,7 +1,7 @@
 //! The zone's own pods: placed on its nodes by the scheduler, and nothing of the host (PCI DSS 1.3.1, 1.4.1, 2.2.3).
 
 use super::{
-    PLACEMENT, cel,
+    PLACEMENT, Surroundings, cel,
     draft::{Draft, Refusal},
     placement,
 };
@@ -56,6 +56,25 @@ pub(super) fn host(zone: &Declaration) -> Draft {
                 id: FindingId::HostPortExposed,
                 what: "the pod opens a port of its node, which no flow declares",
                 instead: "Remove hostPort and use a Service",
+            },
+        )
+}
+
+/// The canary's label: a policy of the canary opens a way to whoever carries it.
+pub(super) fn canary(zone: &Declaration, around: &Surroundings) -> Draft {
+    let label = |object: &str| cel::label(object, names::CANARY_LABEL);
+    let (is, was) = (label("object"), label("oldObject"));
+    Draft::new(zone, "canary")
+        .on("", "v1", &["pods"], &["CREATE", "UPDATE"])
+        .inside()
+        .when(format!("{is} != \"\""))
+        .by_others(around)
+        .must(
+            format!("request.operation == \"UPDATE\" && {is} == {was}"),
+            &Refusal {
+                id: FindingId::ManagedObjectTampered,
+                what: "the label pcizone.dev/canary is for the pods that test the network, which only the operator makes",
+                instead: "Remove the label",
             },
         )
 }

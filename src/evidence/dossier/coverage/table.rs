@@ -4,7 +4,12 @@ use super::{Basis, Coverage, Grade, Need};
 use crate::api::FindingId;
 
 /// What is open is what policies say only where the network plug-in enforces them.
-const ENFORCEMENT: &[FindingId] = &[FindingId::CniNoEnforcement, FindingId::CniEnforcementUnproven];
+const ENFORCEMENT: &[FindingId] = &[
+    FindingId::CniNoEnforcement,
+    FindingId::CniEnforcementUnproven,
+    FindingId::SegmentationProbeFailed,
+    FindingId::SegmentationProbeStale,
+];
 
 const fn part(
     number: &'static str,
@@ -265,6 +270,13 @@ pub(super) const ALL: &[Coverage] = &[
         &[Basis::Guards, Basis::Nodes],
         "Whether the network plug-in is known to enforce nothing, or was tested; failures of the operator and of its admission policies, where it told them.",
         "Failures of all other security controls.",
+    ),
+    part(
+        "10.7.3",
+        &[],
+        &[Basis::Zone],
+        "Whether failures of segmentation that the canary saw have ended, and whether somebody told why.",
+        "Whether the cause is the true one, and what was done about it; failures of all other security controls.",
     ),
     attested("11.4.1", DATES),
     attested("11.4.2", DATES),

@@ -89,7 +89,12 @@ impl WayKind {
 
     pub(super) fn ids(self) -> &'static [FindingId] {
         match self {
-            WayKind::PlugIn => &[FindingId::CniNoEnforcement, FindingId::CniEnforcementUnproven],
+            WayKind::PlugIn => &[
+                FindingId::CniNoEnforcement,
+                FindingId::CniEnforcementUnproven,
+                FindingId::SegmentationProbeFailed,
+                FindingId::SegmentationProbeStale,
+            ],
             WayKind::OwnNode => &[FindingId::HostNetworkPodOnZoneNode],
             WayKind::HostNetwork => &[FindingId::HostNetworkPod],
             WayKind::HostPorts => &[FindingId::HostPortExposed],
