@@ -62,6 +62,10 @@ enum Command {
     /// Run the operator until it is told to stop (SIGTERM or Ctrl-C).
     #[cfg(feature = "operator")]
     Operator(operator::Arguments),
+    /// What the canary's pods run.
+    #[cfg(feature = "operator")]
+    #[command(subcommand)]
+    Probe(pcizone::probe::Command),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +101,8 @@ fn main() -> ExitCode {
         Command::Crd => (print_crd(), ExitCode::FAILURE),
         #[cfg(feature = "operator")]
         Command::Operator(arguments) => (operator::run(arguments), ExitCode::FAILURE),
+        #[cfg(feature = "operator")]
+        Command::Probe(command) => (pcizone::probe::run(command).map_err(Into::into), ExitCode::FAILURE),
     };
     match result {
         Ok(outcome) => outcome.into(),
