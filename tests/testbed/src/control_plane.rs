@@ -435,18 +435,23 @@ impl ControlPlane {
     }
 }
 
-/// Looks for the binaries on a thread of its own. Not on one of tokio's: tokio waits for those when the runtime ends, so
-/// that a program could not be interrupted while it builds.
+/// Looks for the binaries, for minutes on the first run.
 pub(crate) async fn find_assets(wanted: Vec<Binary>) -> Result<Assets> {
+    on_a_thread(move || Assets::get(&wanted)).await.context("cannot get the programs of the cluster")
+}
+
+/// Does long work on a thread of its own. Not on one of tokio's: tokio waits for those when the runtime ends, so that a
+/// program could not be interrupted while it builds.
+pub(crate) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (sender, answer) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()
-        .name("testbed-assets".to_owned())
+        .name("testbed-work".to_owned())
         .spawn(move || {
             // Nobody wants the answer any more when the start was given up.
-            let _ = sender.send(Assets::get(&wanted));
+            let _ = sender.send(work());
         })
         .context("cannot start a thread")?;
-    answer.await.context("the search for the binaries was interrupted")?
+    answer.await.context("the work was interrupted")?
 }
 
 async fn serves(client: Client) -> Result<()> {

@@ -27,13 +27,13 @@ use serde_json::json;
 
 pub use needs::nodes_or_skip;
 pub use node::ClusterNode;
-pub use site::sweep_nodes;
+pub use site::{holders, sweep_nodes};
 
 use self::site::Site;
 use crate::{
     assets::{Assets, Binary},
     components::Reach,
-    control_plane::{ControlPlane, Options, find_assets},
+    control_plane::{ControlPlane, Options, find_assets, on_a_thread},
     image::Image,
 };
 
@@ -92,7 +92,7 @@ impl NodeCluster {
     pub async fn start(options: NodeOptions) -> Result<Self> {
         ensure!((1..=MOST).contains(&options.nodes), "a cluster has 1 to {MOST} nodes, not {}", options.nodes);
         let cni = options.cni;
-        needs::install(cni)?;
+        on_a_thread(move || needs::install(cni)).await?;
         let assets = find_assets(binaries(cni)).await?;
         let site = Site::claim()?;
         let reach = Reach { address: site.address(), pods: Some(site.pods()) };

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io,
+    io::{self, Write as _},
     net::Ipv4Addr,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
@@ -44,6 +44,7 @@ impl Site {
                 continue;
             }
             site.lay_bridge()?;
+            site.sign()?;
             return Ok(site);
         }
         bail!("there is no room for another cluster of nodes on this machine: {}", taken.join("; "))
@@ -80,6 +81,12 @@ impl Site {
     /// Leads this machine to the pods of a node, as the API server calls webhooks. It goes with the bridge.
     pub(crate) fn route(&self, pods: &str, node: u8) -> Result<()> {
         sh(&format!("ip route replace {pods} via {} dev {}", self.node_address(node), bridge(self.number))).map(drop)
+    }
+
+    /// Says who holds it.
+    fn sign(&self) -> Result<()> {
+        let mut lock = &self.lock;
+        lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).context("cannot write into a lock file")
     }
 
     fn lay_bridge(&self) -> Result<()> {
@@ -147,6 +154,19 @@ pub fn sweep_nodes() -> Result<Vec<String>> {
         }
     }
     Ok(swept)
+}
+
+/// The ids of the programs on this machine that hold clusters of real nodes, each with the name of its bridge.
+pub fn holders() -> Result<Vec<(u32, String)>> {
+    let mut holders = Vec::new();
+    for number in 0..MOST {
+        if try_lock(number)?.map(|lock| drop(Site { number, lock })).is_none() {
+            // The file goes when its holder ends at this moment.
+            let pid = fs::read_to_string(lock_path(number)).ok().and_then(|text| text.parse().ok());
+            holders.extend(pid.map(|pid| (pid, bridge(number))));
+        }
+    }
+    Ok(holders)
 }
 
 fn bridge(number: u8) -> String {
