@@ -49,7 +49,7 @@ pub use image::Image;
 pub use kubeconfig::config_from;
 pub use kubectl::Kubectl;
 pub use node::create_node;
-pub use nodes::{ClusterNode, Cni, NodeCluster, NodeOptions, holders, nodes_or_skip, sweep_nodes};
+pub use nodes::{ClusterNode, Cni, NodeCluster, NodeOptions, get_node_assets, holders, nodes_or_skip, sweep_nodes};
 pub use packages::install_packages;
 pub use process::Process;
 pub use proxy::{Fault, FaultProxy, Request, WatchFault};

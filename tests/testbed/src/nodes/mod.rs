@@ -25,7 +25,7 @@ use kube::{
 };
 use serde_json::json;
 
-pub use needs::nodes_or_skip;
+pub use needs::{get_node_assets, nodes_or_skip};
 pub use node::ClusterNode;
 pub use site::{holders, sweep_nodes};
 

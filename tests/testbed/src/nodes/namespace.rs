@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
 
 use super::shell;
@@ -66,7 +66,7 @@ pub(crate) struct Namespace {
     holder: Child,
     /// The first process inside.
     pid: u32,
-    ended: OwnedFd,
+    first: OwnedFd,
 }
 
 impl Namespace {
@@ -94,8 +94,8 @@ impl Namespace {
         }
         let pid = child_of(holder.id())?;
         let inside = i32::try_from(pid).ok().and_then(Pid::from_raw).context("the node has no process id")?;
-        let ended = pidfd_open(inside, PidfdFlags::empty()).context("cannot watch the first process of a node")?;
-        Ok(Self { holder, pid, ended })
+        let first = pidfd_open(inside, PidfdFlags::empty()).context("cannot watch the first process of a node")?;
+        Ok(Self { holder, pid, first })
     }
 
     /// The first process, whose namespaces these are.
@@ -134,11 +134,12 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Both fail only when the process was reaped already.
+        // The first process is gone when all others inside are, and the holder reaps it. All of this fails only when it is
+        // gone already, and nobody is left to tell when it takes too long.
+        let _ = pidfd_send_signal(&self.first, Signal::KILL);
+        let _ = poll(&mut [PollFd::new(&self.first, PollFlags::IN)], Some(&END));
         let _ = self.holder.kill();
         let _ = self.holder.wait();
-        // The first process is gone when all others inside are. Nobody is left to tell that it takes too long.
-        let _ = poll(&mut [PollFd::new(&self.ended, PollFlags::IN)], Some(&END));
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{Cni, cilium, shell};
-use crate::{packages::install_packages, progress::say};
+use super::{Cni, binaries, cilium, shell};
+use crate::{assets::Assets, packages::install_packages, progress::say};
 
 /// Set this environment variable where tests with real nodes must run, as in CI: what is missing fails them then.
 const REQUIRE_VARIABLE: &str = "PCIZONE_REQUIRE_NODES";
@@ -41,6 +41,18 @@ fn can_have_nodes() -> Result<()> {
     }
     let args = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "tmpfs", "/run"];
     shell::run("unshare", &args).map(drop)
+}
+
+/// Builds the programs of real nodes, so that no test has to, where there can be any; see [`nodes_or_skip`].
+pub fn get_node_assets() -> Result<()> {
+    if !nodes_or_skip()? {
+        return Ok(());
+    }
+    for cni in [Cni::Bridge, Cni::Cilium] {
+        install(cni)?;
+        Assets::get(&binaries(cni))?;
+    }
+    Ok(())
 }
 
 /// Installs the packages that are missing.
