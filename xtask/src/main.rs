@@ -1,6 +1,7 @@
 //! The commands of this repository.
 
 mod bench;
+mod cluster;
 mod demo;
 mod fuzz;
 mod generate;
@@ -29,6 +30,9 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Clusters with real nodes on this machine, for root.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Measure what the operator costs beside a bare client, and what its guards cost whoever creates a pod, on local
     /// control planes.
     Bench(bench::Arguments),
@@ -45,6 +49,7 @@ async fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Test => test::run(),
         Command::Demo { once } => demo::run(once).await,
+        Command::Cluster(command) => cluster::run(command).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Soak(arguments) => bench::soak::run(arguments).await,
         Command::Fuzz(arguments) => fuzz::run(&arguments),

@@ -36,7 +36,8 @@ pub(crate) fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn program() -> anyhow::Result<PathBuf> {
+/// Where the build lies.
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     // This program lies in the same folder: target/debug or wherever CARGO_TARGET_DIR points.
     let own = std::env::current_exe().context("cannot find this program's own path")?;
     let folder = own.parent().context("this program lies in no folder")?;

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// Where the browser is looked for; `tests/pages/browser.js` looks there too.
 const PLACES: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -54,21 +54,8 @@ fn browser() -> Result<()> {
     if is_there() {
         return Ok(());
     }
-    let apt = || {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive");
-        apt
-    };
-    let can_install = rustix::process::geteuid().is_root() && apt().arg("--version").output().is_ok();
-    if !can_install {
-        bail!("no Chromium for the tests of the pages: install the package chromium, or set {PLACE} to the program");
-    }
-    println!("installing chromium");
-    run(apt().args(["update", "--quiet"]), "apt-get")?;
-    run(
-        apt().args(["install", "--quiet", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"]),
-        "apt-get",
-    )?;
+    let need = format!("no Chromium for the tests of the pages (or set {PLACE} to the program)");
+    testbed::install_packages(&["chromium", "fonts-dejavu-core"], &need)?;
     ensure!(is_there(), "the package chromium is installed and {} is not there", PLACES.join(" or "));
     Ok(())
 }

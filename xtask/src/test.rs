@@ -143,7 +143,8 @@ fn cluster() -> anyhow::Result<()> {
         Binary::KubeControllerManager,
         Binary::KubeScheduler,
     ];
-    Assets::get(&all).map(drop)
+    Assets::get(&all)?;
+    testbed::get_node_assets()
 }
 
 /// Without the feature `operator` nothing may talk to a cluster.

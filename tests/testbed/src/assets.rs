@@ -34,6 +34,32 @@ pub enum Binary {
     KubeControllerManager,
     /// The scheduler, which binds pods to nodes.
     KubeScheduler,
+    /// The agent of Kubernetes on each node.
+    Kubelet,
+    /// Turns Services into rules of the kernel on each node.
+    KubeProxy,
+    /// Runs the containers of a node.
+    Containerd,
+    /// What containerd leaves beside each pod.
+    ContainerdShim,
+    /// The command line client of containerd.
+    Ctr,
+    /// Starts a container.
+    Runc,
+    /// Joins the pods of a node with a bridge, and knows no policies.
+    CniBridge,
+    /// Gives pods their addresses.
+    CniHostLocal,
+    /// Gives pods their loopback.
+    CniLoopback,
+    /// Gives pods the ports of their node.
+    CniPortmap,
+    /// Cilium's agent on each node, which enforces network policies.
+    CiliumAgent,
+    /// What Cilium does once in a cluster.
+    CiliumOperator,
+    /// What containerd calls of Cilium for each pod.
+    CiliumCni,
 }
 
 impl Binary {
@@ -45,6 +71,19 @@ impl Binary {
             Self::Kubectl => "kubectl",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::KubeScheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::Containerd => "containerd",
+            Self::ContainerdShim => "containerd-shim-runc-v2",
+            Self::Ctr => "ctr",
+            Self::Runc => "runc",
+            Self::CniBridge => "bridge",
+            Self::CniHostLocal => "host-local",
+            Self::CniLoopback => "loopback",
+            Self::CniPortmap => "portmap",
+            Self::CiliumAgent => "cilium-agent",
+            Self::CiliumOperator => "cilium-operator",
+            Self::CiliumCni => "cilium-cni",
         }
     }
 
@@ -56,6 +95,16 @@ impl Binary {
             Self::Etcd | Self::KubeApiserver | Self::Kubectl | Self::KubeControllerManager | Self::KubeScheduler => {
                 "cluster"
             }
+            Self::Kubelet | Self::KubeProxy => "kubelet",
+            Self::Containerd
+            | Self::ContainerdShim
+            | Self::Ctr
+            | Self::Runc
+            | Self::CniBridge
+            | Self::CniHostLocal
+            | Self::CniLoopback
+            | Self::CniPortmap => "containers",
+            Self::CiliumAgent | Self::CiliumOperator | Self::CiliumCni => "cilium",
         }
     }
 
@@ -69,26 +118,54 @@ impl Binary {
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::KubeScheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+            Self::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
+            Self::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
+            Self::Containerd => "github.com/containerd/containerd/v2/cmd/containerd",
+            Self::ContainerdShim => "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+            Self::Ctr => "github.com/containerd/containerd/v2/cmd/ctr",
+            Self::Runc => "github.com/opencontainers/runc",
+            Self::CniBridge => "github.com/containernetworking/plugins/plugins/main/bridge",
+            Self::CniHostLocal => "github.com/containernetworking/plugins/plugins/ipam/host-local",
+            Self::CniLoopback => "github.com/containernetworking/plugins/plugins/main/loopback",
+            Self::CniPortmap => "github.com/containernetworking/plugins/plugins/meta/portmap",
+            Self::CiliumAgent => "github.com/cilium/cilium/daemon",
+            Self::CiliumOperator => "github.com/cilium/cilium/operator",
+            Self::CiliumCni => "github.com/cilium/cilium/plugins/cilium-cni",
         }
+    }
+
+    /// The build tags of one that needs C: runc enters namespaces before Go starts, and filters system calls with
+    /// libseccomp. The others are static.
+    pub(crate) fn c_tags(self) -> Option<&'static str> {
+        (self == Self::Runc).then_some("seccomp")
     }
 
     /// How long a build takes on two cores, after the ones before it in this list, rounded up.
     pub(crate) fn expected_minutes(self) -> u32 {
         match self {
-            Self::Etcd | Self::Kubectl | Self::KubeScheduler => 1,
+            Self::Etcd
+            | Self::Kubectl
+            | Self::KubeScheduler
+            | Self::Kubelet
+            | Self::KubeProxy
+            | Self::ContainerdShim
+            | Self::Ctr
+            | Self::Runc
+            | Self::CniBridge
+            | Self::CniHostLocal
+            | Self::CniLoopback
+            | Self::CniPortmap
+            | Self::CiliumOperator => 1,
+            Self::Containerd | Self::CiliumCni => 2,
             Self::KubeApiserver | Self::KubeApiserver135 | Self::KubeApiserver136 => 7,
             Self::KubeControllerManager => 3,
+            Self::CiliumAgent => 8,
         }
     }
 
     /// Whether setup-envtest ships it.
     fn is_in_envtest(self) -> bool {
-        match self {
-            Self::Etcd | Self::KubeApiserver | Self::Kubectl => true,
-            Self::KubeApiserver135 | Self::KubeApiserver136 | Self::KubeControllerManager | Self::KubeScheduler => {
-                false
-            }
-        }
+        matches!(self, Self::Etcd | Self::KubeApiserver | Self::Kubectl)
     }
 }
 

@@ -1,24 +1,28 @@
 //! Decides the command line of each program of a cluster.
 //! It starts nothing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
     assets::{Assets, Binary},
-    control_plane::Durability,
+    control_plane::{Durability, Options},
     kubeconfig::write_private,
+    pki::Identity,
     process::Program,
 };
 
 /// The first address of the service range, which the API server gives to the `kubernetes` Service.
 pub(crate) const KUBERNETES_SERVICE_ADDRESS: &str = "10.96.0.1";
 
-const SERVICE_RANGE: &str = "10.96.0.0/16";
+pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
 
-/// The endpoint address of the `kubernetes` Service. Endpoints must not be loopback addresses, and nothing here
-/// contacts them, so this is an address that is reserved for documentation (RFC 5737) and leads nowhere.
+/// The endpoint address of the `kubernetes` Service where no pod runs. Endpoints must not be loopback addresses, and
+/// nothing contacts them then, so this is an address that is reserved for documentation (RFC 5737) and leads nowhere.
 const ADVERTISED_ADDRESS: &str = "192.0.2.1";
 
 /// Records who did what and how it ended, for every request, without bodies (those may hold secrets).
@@ -29,6 +33,40 @@ kind: Policy
 omitStages: [RequestReceived]
 rules: [{level: Metadata}]
 ";
+
+/// Who reaches the API server, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    /// Where it listens.
+    pub(crate) address: Ipv4Addr,
+    /// The addresses of all pods, where there are real nodes.
+    pub(crate) pods: Option<String>,
+}
+
+impl Default for Reach {
+    /// This machine alone, and nodes that are objects only.
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST, pods: None }
+    }
+}
+
+impl Reach {
+    /// The endpoint address of the `kubernetes` Service.
+    fn advertised(&self) -> String {
+        if self.pods.is_some() { self.address.to_string() } else { ADVERTISED_ADDRESS.to_owned() }
+    }
+
+    /// What the built-in controllers must know of real nodes.
+    pub(crate) fn controllers(&self) -> Vec<String> {
+        let Some(pods) = &self.pods else { return Vec::new() };
+        vec![
+            flag("allocate-node-cidrs", true),
+            flag("cluster-cidr", pods),
+            flag("service-cluster-ip-range", SERVICE_RANGE),
+            flag("node-monitor-grace-period", "40s"),
+        ]
+    }
+}
 
 /// The folders and files that the programs of one cluster share.
 pub(crate) struct Layout {
@@ -104,17 +142,17 @@ impl Layout {
     pub(crate) fn apiserver(
         &self,
         (assets, binary): (&Assets, Binary),
+        reach: &Reach,
         port: u16,
-        audit: bool,
-        extra: &[String],
+        (options, asks_kubelets): (&Options, &Identity),
     ) -> Result<Program> {
         let mut args = vec![
             flag("etcd-servers", self.etcd_url()),
-            flag("bind-address", "127.0.0.1"),
+            flag("bind-address", reach.address),
             flag("secure-port", port),
             // See `Port`, which holds the port with the same socket option.
             flag("permit-port-sharing", true),
-            flag("advertise-address", ADVERTISED_ADDRESS),
+            flag("advertise-address", reach.advertised()),
             flag("service-cluster-ip-range", SERVICE_RANGE),
             flag("authorization-mode", "Node,RBAC"),
             flag("enable-admission-plugins", "NodeRestriction"),
@@ -127,7 +165,21 @@ impl Layout {
             flag("service-account-key-file", self.token_checking_key().display()),
             flag("service-account-signing-key-file", self.token_signing_key().display()),
         ];
-        if audit {
+        if reach.pods.is_some() {
+            let (certificate, key) = (self.config.join("asks-kubelets.crt"), self.config.join("asks-kubelets.key"));
+            write_private(&certificate, &asks_kubelets.certificate)?;
+            write_private(&key, &asks_kubelets.key)?;
+            args.extend([
+                flag("kubelet-certificate-authority", self.authority().display()),
+                flag("kubelet-client-certificate", certificate.display()),
+                flag("kubelet-client-key", key.display()),
+                // Nobody resolves the names of the nodes.
+                flag("kubelet-preferred-address-types", "InternalIP"),
+                // There is no rule for Services where the API server runs, but there is a way to each pod.
+                flag("enable-aggregator-routing", true),
+            ]);
+        }
+        if options.audit {
             let policy = self.config.join("audit-policy.yaml");
             write_private(&policy, AUDIT_POLICY)?;
             args.push(flag("audit-policy-file", policy.display()));
@@ -135,7 +187,7 @@ impl Layout {
             // One file, so that nothing is lost between two.
             args.push(flag("audit-log-maxsize", 100_000));
         }
-        args.extend_from_slice(extra);
+        args.extend_from_slice(&options.apiserver_args);
         self.program(assets, binary, args)
     }
 
@@ -179,6 +231,6 @@ fn client_flags(kubeconfig: &Path) -> Vec<String> {
     ]
 }
 
-fn flag(name: &str, value: impl std::fmt::Display) -> String {
+pub(crate) fn flag(name: &str, value: impl std::fmt::Display) -> String {
     format!("--{name}={value}")
 }

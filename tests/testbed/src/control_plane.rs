@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     assets::{Assets, Binary},
     audit::{AuditEvent, AuditReader},
-    components::Layout,
+    components::{Layout, Reach},
     kubeconfig::{Credential, Kubeconfigs, config_from},
     kubectl::Kubectl,
     pki::{Authority, TokenKeys},
@@ -102,6 +102,7 @@ pub struct ControlPlane {
     options: Options,
     port: Port,
     url: String,
+    reach: Reach,
     // Last, since the processes use it.
     workdir: Workdir,
 }
@@ -134,6 +135,11 @@ impl ControlPlane {
     /// Ready means: `/readyz` succeeds; the namespaces `default` and `kube-system`, and the Service and `EndpointSlice`
     /// `kubernetes` exist; and with the controller manager, so does the service account `default/default`.
     pub async fn start(options: Options) -> Result<Self> {
+        Self::start_at(options, Reach::default()).await
+    }
+
+    /// The same for nodes that reach the API server over a network.
+    pub(crate) async fn start_at(options: Options, reach: Reach) -> Result<Self> {
         let mut wanted = vec![Binary::Etcd, options.version.apiserver(), Binary::Kubectl];
         if options.controller_manager {
             wanted.push(Binary::KubeControllerManager);
@@ -142,12 +148,12 @@ impl ControlPlane {
             wanted.push(Binary::KubeScheduler);
         }
         let assets = find_assets(wanted).await?;
-        let cluster = Self::prepare(assets, options)?;
+        let cluster = Self::prepare(assets, options, reach)?;
         cluster.launch().await?;
         Ok(cluster)
     }
 
-    fn prepare(assets: Assets, options: Options) -> Result<Self> {
+    fn prepare(assets: Assets, options: Options, reach: Reach) -> Result<Self> {
         let workdir = Workdir::create()?;
         let layout = Layout {
             root: workdir.path().to_owned(),
@@ -155,7 +161,7 @@ impl ControlPlane {
             logs: workdir.folder("logs")?,
         };
         let authority = Authority::create()?;
-        let server = authority.server()?;
+        let server = authority.server(reach.address)?;
         Layout::write(&layout.authority(), &authority.certificate())?;
         Layout::write(&layout.server_certificate(), &server.certificate)?;
         Layout::write(&layout.server_key(), &server.key)?;
@@ -163,13 +169,14 @@ impl ControlPlane {
         Layout::write(&layout.token_signing_key(), &tokens.private)?;
         Layout::write(&layout.token_checking_key(), &tokens.public)?;
 
-        let port = Port::reserve()?;
-        let url = format!("https://127.0.0.1:{}", port.number());
+        let port = Port::reserve(reach.address)?;
+        let url = format!("https://{}:{}", reach.address, port.number());
         let kubeconfigs = Kubeconfigs::new(workdir.folder("kubeconfigs")?, url.clone(), authority.certificate());
         let admin = authority.client("testbed-admin", &["system:masters"])?;
         let admin_kubeconfig = kubeconfigs.write("testbed-admin", Credential::Certificate(admin))?;
         let binary = options.version.apiserver();
-        let apiserver = layout.apiserver((&assets, binary), port.number(), options.audit, &options.apiserver_args)?;
+        let asks_kubelets = authority.client("kube-apiserver", &["system:masters"])?;
+        let apiserver = layout.apiserver((&assets, binary), &reach, port.number(), (&options, &asks_kubelets))?;
         Ok(Self {
             processes: Mutex::default(),
             apiserver,
@@ -181,6 +188,7 @@ impl ControlPlane {
             options,
             port,
             url,
+            reach,
             workdir,
         })
     }
@@ -192,7 +200,9 @@ impl ControlPlane {
         self.start_apiserver().await?;
         if self.options.controller_manager {
             let kubeconfig = self.user_kubeconfig("system:kube-controller-manager", &[])?;
-            let process = self.layout.controller_manager(&self.assets, &kubeconfig, &[])?.start()?;
+            let extra = self.reach.controllers();
+            let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
+            let process = self.layout.controller_manager(&self.assets, &kubeconfig, &extra)?.start()?;
             self.lock().controller_manager = Some(process);
         }
         if self.options.scheduler {
@@ -216,7 +226,7 @@ impl ControlPlane {
         &self.url
     }
 
-    /// The port of the API server, on 127.0.0.1.
+    /// The port of the API server, on 127.0.0.1 or, with real nodes, on the address of their bridge.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
@@ -411,6 +421,10 @@ impl ControlPlane {
         &self.authority
     }
 
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     pub(crate) fn workdir(&self) -> &Workdir {
         &self.workdir
     }
@@ -421,18 +435,23 @@ impl ControlPlane {
     }
 }
 
-/// Looks for the binaries on a thread of its own. Not on one of tokio's: tokio waits for those when the runtime ends, so
-/// that a program could not be interrupted while it builds.
-async fn find_assets(wanted: Vec<Binary>) -> Result<Assets> {
+/// Looks for the binaries, for minutes on the first run.
+pub(crate) async fn find_assets(wanted: Vec<Binary>) -> Result<Assets> {
+    on_a_thread(move || Assets::get(&wanted)).await.context("cannot get the programs of the cluster")
+}
+
+/// Does long work on a thread of its own. Not on one of tokio's: tokio waits for those when the runtime ends, so that a
+/// program could not be interrupted while it builds.
+pub(crate) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (sender, answer) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()
-        .name("testbed-assets".to_owned())
+        .name("testbed-work".to_owned())
         .spawn(move || {
             // Nobody wants the answer any more when the start was given up.
-            let _ = sender.send(Assets::get(&wanted));
+            let _ = sender.send(work());
         })
         .context("cannot start a thread")?;
-    answer.await.context("the search for the binaries was interrupted")?
+    answer.await.context("the work was interrupted")?
 }
 
 async fn serves(client: Client) -> Result<()> {

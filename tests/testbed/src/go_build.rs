@@ -1,8 +1,9 @@
-//! Builds one binary from the pinned modules in `cluster/`, with the flags that make it say its version.
+//! Builds one binary from the pinned modules beside `src/`, with the flags that make it say its version.
 //! It never changes `go.mod` or `go.sum`, and never leaves a half-written binary under its final name.
 
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     fs,
     io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -42,7 +43,7 @@ impl Recipe {
             })
         };
         let (go_mod, go_sum) = (read("go.mod")?, read("go.sum")?);
-        let ldflags = ldflags(kubernetes_version(&go_mod)?)?;
+        let ldflags = ldflags(&go_mod)?;
         Ok(Self { folder, go_mod, go_sum, ldflags })
     }
 
@@ -57,7 +58,7 @@ impl Recipe {
         progress.set_total(self.packages_to_build(binary)?);
 
         let partial = path.with_extension("partial");
-        let mut command = self.go(&["build", "-v"]);
+        let mut command = self.go(&["build", "-v"], binary);
         command.arg("-o").arg(&partial).arg(binary.package()).stderr(Stdio::piped()).stdin(Stdio::null());
         let mut child = process::spawn(command).map_err(explain_missing_go)?;
         let stderr = child.stderr.take().context("go build has no stderr")?;
@@ -101,7 +102,7 @@ impl Recipe {
 
     /// How many packages are not in Go's build cache yet. It is an estimate for the progress display only.
     fn packages_to_build(&self, binary: Binary) -> Result<u64> {
-        let mut command = self.go(&["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"]);
+        let mut command = self.go(&["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"], binary);
         command.arg(binary.package()).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
         let child = process::spawn(command).map_err(explain_missing_go)?;
         let output = child.wait_with_output().context("cannot wait for go list")?;
@@ -117,11 +118,29 @@ impl Recipe {
         Ok(u64::try_from(count).unwrap_or(u64::MAX))
     }
 
-    fn go(&self, verb: &[&str]) -> Command {
+    /// The folder of the sources of a module that this one pins, in Go's cache. Not to be written to.
+    pub(crate) fn sources(&self, module: &str) -> Result<PathBuf> {
+        let mut command = Command::new("go");
+        command.current_dir(&self.folder).args(["list", "-m", "-f", "{{.Dir}}", module]).env("GOWORK", "off");
+        let output = command.output().map_err(explain_missing_go)?;
+        let dir = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        if !output.status.success() || dir.is_empty() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("go does not say where the sources of {module} are: {}", said.trim_end());
+        }
+        Ok(dir.into())
+    }
+
+    fn go(&self, verb: &[&str], binary: Binary) -> Command {
         let mut command = Command::new("go");
         command.current_dir(&self.folder).args(verb).args(["-trimpath", "-ldflags", &self.ldflags]);
-        // Static binaries; and a go.work somewhere above must not change what is pinned here.
-        command.env("CGO_ENABLED", "0").env("GOWORK", "off");
+        if let Some(tags) = binary.c_tags() {
+            command.args(["-tags", tags]).env("CGO_ENABLED", "1");
+        } else {
+            command.env("CGO_ENABLED", "0");
+        }
+        // A go.work somewhere above must not change what is pinned here.
+        command.env("GOWORK", "off");
         command
     }
 }
@@ -137,23 +156,41 @@ fn explain_missing_go(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// The version of `k8s.io/kubernetes` in the module file, as in `v1.37.2`.
-fn kubernetes_version(go_mod: &str) -> Result<&str> {
+/// The version of a module in the module file, as in `v1.37.2`.
+fn version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
     go_mod
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
+        .filter_map(|line| line.trim().strip_prefix(module)?.strip_prefix(' '))
         .find_map(|rest| rest.split_whitespace().next())
-        .context("go.mod does not require k8s.io/kubernetes")
 }
 
+/// Where the sources of a module look for its version when they are built outside its own repository.
+const VERSIONED: [(&str, &str); 2] = [
+    ("github.com/containerd/containerd/v2", "github.com/containerd/containerd/v2/version.Version"),
+    ("github.com/cilium/cilium", "github.com/cilium/cilium/pkg/version.ciliumVersion"),
+];
+
 /// Without the version clients refuse to parse what the server says of itself.
-fn ldflags(version: &str) -> Result<String> {
-    let mut numbers = version.trim_start_matches('v').split('.');
-    let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
-        bail!("k8s.io/kubernetes has the unexpected version {version:?} in go.mod");
-    };
-    let at = "k8s.io/component-base/version";
-    Ok(format!("-s -w -X {at}.gitVersion={version} -X {at}.gitMajor={major} -X {at}.gitMinor={minor}"))
+fn ldflags(go_mod: &str) -> Result<String> {
+    let mut flags = "-s -w".to_owned();
+    if let Some(version) = version(go_mod, "k8s.io/kubernetes") {
+        let mut numbers = version.trim_start_matches('v').split('.');
+        let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
+            bail!("k8s.io/kubernetes has the unexpected version {version:?} in go.mod");
+        };
+        let at = "k8s.io/component-base/version";
+        // Writing to a String can not fail.
+        let _ = write!(flags, " -X {at}.gitVersion={version} -X {at}.gitMajor={major} -X {at}.gitMinor={minor}");
+    }
+    for (module, variable) in VERSIONED {
+        if let Some(version) = version(go_mod, module) {
+            let _ = write!(flags, " -X {variable}={version}");
+        }
+    }
+    if !flags.contains("-X") {
+        bail!("go.mod requires nothing that the testbed is made of");
+    }
+    Ok(flags)
 }
 
 #[cfg(test)]
@@ -164,14 +201,24 @@ mod tests {
     fn the_version_is_read_from_the_module_file() {
         let go_mod =
             "tool (\n\tk8s.io/kubernetes/cmd/kubectl\n)\nrequire (\n\tk8s.io/kubernetes v1.37.2 // indirect\n)\n";
-        assert_eq!(kubernetes_version(go_mod).unwrap(), "v1.37.2");
-        assert!(ldflags("v1.37.2").unwrap().ends_with("gitMinor=37"));
-        assert!(kubernetes_version("module x\n").is_err());
+        assert_eq!(version(go_mod, "k8s.io/kubernetes"), Some("v1.37.2"));
+        assert!(ldflags(go_mod).unwrap().ends_with("gitMinor=37"));
+        assert!(ldflags("module x\n").is_err());
     }
 
     #[test]
     fn the_pinned_module_files_are_usable() {
-        let keys = ["cluster", "cluster-1.35", "cluster-1.36"].map(|folder| Recipe::read(folder).unwrap().key());
-        assert!(keys.iter().all(|key| key.len() == 16) && keys[0] != keys[1], "{keys:?}");
+        let folders = ["cluster", "cluster-1.35", "cluster-1.36", "kubelet", "containers", "cilium"];
+        let mut keys = folders.map(|folder| Recipe::read(folder).unwrap().key()).to_vec();
+        assert!(keys.iter().all(|key| key.len() == 16), "{keys:?}");
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), folders.len());
+    }
+
+    #[test]
+    fn the_parts_of_one_cluster_are_of_one_version() {
+        let pinned = |folder| version(&Recipe::read(folder).unwrap().go_mod, "k8s.io/kubernetes").map(str::to_owned);
+        assert_eq!(pinned("kubelet"), pinned("cluster"));
     }
 }

@@ -20,7 +20,9 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    pub(crate) fn new(program: PathBuf, kubeconfig: PathBuf, home: PathBuf) -> Self {
+    /// kubectl with the kubeconfig of a cluster that another program holds. `home` is a folder for what it remembers.
+    pub fn new(program: impl Into<PathBuf>, kubeconfig: impl Into<PathBuf>, home: impl Into<PathBuf>) -> Self {
+        let (program, kubeconfig, home) = (program.into(), kubeconfig.into(), home.into());
         Self { program, kubeconfig, home, limit: Duration::from_secs(60) }
     }
 

@@ -1,6 +1,8 @@
 //! Makes the keys and certificates of one cluster, all of them from an authority of its own.
 //! The authority's key stays in memory: who holds it is every user of the cluster.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context as _, Result, bail};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -8,8 +10,7 @@ use rcgen::{
 };
 
 /// The names and addresses by which clients reach the API server, from outside and from inside the cluster.
-const SERVER_NAMES: [&str; 7] = [
-    "127.0.0.1",
+const SERVER_NAMES: [&str; 6] = [
     "localhost",
     "kubernetes",
     "kubernetes.default",
@@ -45,10 +46,22 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// The API server's certificate.
-    pub(crate) fn server(&self) -> Result<Identity> {
-        let params = CertificateParams::new(SERVER_NAMES.map(str::to_owned)).context("bad server name")?;
-        self.sign(params, name("kube-apiserver", &[])?, ExtendedKeyUsagePurpose::ServerAuth)
+    /// The API server's certificate, for its names and the address where it listens.
+    pub(crate) fn server(&self, address: Ipv4Addr) -> Result<Identity> {
+        let mut names = SERVER_NAMES.map(str::to_owned).to_vec();
+        names.push(address.to_string());
+        self.serving("kube-apiserver", &[], names)
+    }
+
+    /// The certificate with which a kubelet serves: the API server asks it for logs, and runs programs in its pods.
+    pub(crate) fn kubelet_server(&self, node: &str, address: Ipv4Addr) -> Result<Identity> {
+        let names = vec![node.to_owned(), address.to_string()];
+        self.serving(&format!("system:node:{node}"), &["system:nodes"], names)
+    }
+
+    fn serving(&self, common: &str, organizations: &[&str], names: Vec<String>) -> Result<Identity> {
+        let params = CertificateParams::new(names).context("bad server name")?;
+        self.sign(params, name(common, organizations)?, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// A client certificate. Kubernetes reads the user from the common name and the groups from the organizations.

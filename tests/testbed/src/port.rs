@@ -1,4 +1,4 @@
-//! Reserves a port on the loopback address for an API server, for the whole life of a cluster.
+//! Reserves a port for an API server, for the whole life of a cluster.
 //! It never listens: until the server does, connections are refused.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -17,15 +17,15 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) fn reserve() -> Result<Self> {
+    pub(crate) fn reserve(address: Ipv4Addr) -> Result<Self> {
         let reserve = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_port(true)?;
-            socket.bind(&SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).into())?;
+            socket.bind(&SocketAddr::V4(SocketAddrV4::new(address, 0)).into())?;
             let number = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
             std::io::Result::Ok(Self { _socket: socket, number })
         };
-        reserve().context("cannot reserve a port on 127.0.0.1")
+        reserve().with_context(|| format!("cannot reserve a port on {address}"))
     }
 
     pub(crate) fn number(&self) -> u16 {
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_reserved_port_is_closed_and_taken() {
-        let port = Port::reserve().unwrap();
+        let port = Port::reserve(Ipv4Addr::LOCALHOST).unwrap();
         let address = (Ipv4Addr::LOCALHOST, port.number());
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn reservations_differ() {
-        let ports: Vec<Port> = (0..200).map(|_| Port::reserve().unwrap()).collect();
+        let ports: Vec<Port> = (0..200).map(|_| Port::reserve(Ipv4Addr::LOCALHOST).unwrap()).collect();
         assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), ports.len());
     }
 }

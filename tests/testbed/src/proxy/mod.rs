@@ -16,6 +16,7 @@ mod server;
 mod watches;
 
 use std::{
+    net::Ipv4Addr,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -97,7 +98,7 @@ impl ControlPlane {
         let port = listener.local_addr().context("the proxy's socket has no address")?.port();
         let url = format!("https://127.0.0.1:{port}");
         let authority = self.authority();
-        let acceptor = server::acceptor(&authority.server()?)?;
+        let acceptor = server::acceptor(&authority.server(Ipv4Addr::LOCALHOST)?)?;
         let upstream = Upstream::new(&authority.certificate(), self.url())?;
         let folder = self.workdir().folder(&format!("proxy-{port}"))?;
         let shared = Arc::new(Shared {
