@@ -18,6 +18,7 @@ const BASE: [&str; 7] = [
     include_str!("../../deploy/kustomize/base/networkpolicy.yaml"),
 ];
 const EVICT: &str = include_str!("../../deploy/kustomize/components/evict/rbac.yaml");
+const CANARY: &str = include_str!("../../deploy/kustomize/components/canary/rbac.yaml");
 const OPEN_REPORTS: &str = include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml");
 /// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// With the right to evict pods, for zones with spec.hosting.evictMisplaced. In other hands it can drain any node.
     #[arg(long)]
     evict: bool,
+    /// With the right to make pods that test whether policies are enforced. In other hands it can run anything anywhere.
+    #[arg(long)]
+    canary: bool,
     /// With the right to write findings as reports of openreports.io. In other hands it can rewrite those of others.
     #[arg(long)]
     open_reports: bool,
@@ -58,6 +62,7 @@ fn manifest(arguments: &Arguments) -> anyhow::Result<String> {
     let mut documents = vec![namespace, &crd];
     documents.extend(rest);
     documents.extend(arguments.evict.then_some(EVICT));
+    documents.extend(arguments.canary.then_some(CANARY));
     documents.extend(arguments.open_reports.then_some(OPEN_REPORTS));
     let mut text = format!(
         "# PciZone {} with {}, printed by pcizone install. Apply it as a whole: kubectl apply --server-side -f FILE\n",

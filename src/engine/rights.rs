@@ -168,6 +168,7 @@ mod tests {
         for file in [
             include_str!("../../deploy/kustomize/base/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/evict/rbac.yaml"),
+            include_str!("../../deploy/kustomize/components/canary/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml"),
         ] {
             let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
