@@ -1,5 +1,8 @@
 //! `pcizone probe connect`: asks targets again and again, and tells when they answered and when not.
 //!
+//! To the kubelet of its node it says by a status when all of them have answered: so whoever watches the pod sees it at once. Once all of
+//! them have answered and then not any more for a while, it ends: there is nothing more to be seen.
+//!
 //! It asks seldom while nothing changes, and often for a while after each change of any target: so a change is seen within
 //! the one pace, and its time is known to the other.
 
@@ -12,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Error,
+    Error, answered,
     ending::{self, Clock, Ending, note_trouble},
     line, run_name,
     target::Target,
@@ -44,6 +47,12 @@ pub struct Arguments {
     /// For how long after a change.
     #[arg(long, value_name = "SECONDS", default_value_t = 45, value_parser = clap::value_parser!(u64).range(0..=3600))]
     fast_for: u64,
+    /// Ends once every target has answered and then not so many times in a row; 0: never.
+    #[arg(long, value_name = "ATTEMPTS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    closed_for: u32,
+    /// A port where `GET /answered` is 200 once every target has answered, and everything else 503; 0: none.
+    #[arg(long, default_value_t = 0)]
+    tell_port: u16,
     #[command(flatten)]
     ending: ending::Arguments,
 }
@@ -101,9 +110,25 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Each target has answered at least once.
+    fn have_all_answered(&self) -> bool {
+        self.report.asked.iter().all(|asked| asked.stretches.iter().any(|stretch| stretch.open))
+    }
+
+    /// Each target was closed, has answered after that, and did not so many times in a row since. What was open from the start and
+    /// never closed before may still be on its way to be.
+    fn are_all_closed_again(&self, attempts: u32) -> bool {
+        self.report.asked.iter().all(|asked| match asked.stretches.as_slice() {
+            [.., before, open, last] => !before.open && open.open && !last.open && last.attempts >= attempts,
+            _ => false,
+        })
+    }
+}
+
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
-    let Arguments { run, targets, every_ms, fast_ms, fast_for, ending } = arguments;
+    let Arguments { run, targets, every_ms, fast_ms, fast_for, closed_for, tell_port, ending } = arguments;
     let mut ending = Ending::prepare(&ending)?;
     let clock = ending.clock();
     eprintln!("asks {} targets", targets.len());
@@ -116,6 +141,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let fast = Duration::from_millis(fast_ms);
     let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
     let mut tasks = JoinSet::new();
+    let (have_answered, is_answered) = watch::channel(false);
+    if tell_port != 0 {
+        let listener = answered::listen(tell_port)?;
+        tasks.spawn(answered::serve(listener, is_answered));
+    }
     for (target, place) in targets.into_iter().zip(0..) {
         let paces = Paces { clock, every, fast, place, count, hurried: hurried.clone() };
         tasks.spawn(ask(target, line(&run, target.number), paces, tell.clone()));
@@ -126,6 +156,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
             Some(attempt) = told.recv() => {
                 if seen.note(attempt) {
                     hurry.send_replace(Instant::now() + fast_for);
+                    have_answered.send_replace(seen.have_all_answered());
+                }
+                if closed_for > 0 && seen.are_all_closed_again(closed_for) {
+                    break "every target has answered, and does not any more";
                 }
             }
         }
@@ -224,6 +258,32 @@ mod tests {
         };
         let (times, ()) = tokio::join!(asks, change);
         assert_eq!(times, [10, 13, 14, 15, 20, 30]);
+    }
+
+    #[test]
+    fn it_is_over_when_each_target_was_opened_and_closed_again() {
+        let seen = |lines: &[&str]| {
+            let mut seen = Seen { report: Report::default(), last: vec![None; lines.len()] };
+            seen.report.asked = vec![Asked::default(); lines.len()];
+            for (place, line) in lines.iter().enumerate() {
+                for (at, letter) in (0..).zip(line.chars()) {
+                    seen.note(Attempt { place, at, ended: Ok(letter == '#') });
+                }
+            }
+            (seen.have_all_answered(), seen.are_all_closed_again(2))
+        };
+        for (lines, answered, over) in [
+            (&["..##.."][..], true, true),
+            (&["..##."], true, false),
+            (&["....."], false, false),
+            (&["#####"], true, false),
+            (&["##..."], true, false),
+            (&["#.##.."], true, true),
+            (&["..##..", "..##"], true, false),
+            (&["..##..", "...."], false, false),
+        ] {
+            assert_eq!(seen(lines), (answered, over), "{lines:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! ```
 //! Threads, sockets, bytes and time are bounded everywhere: one thread, so many connections, each with its limits.
 
+mod answered;
 mod connect;
 mod ending;
 mod listen;

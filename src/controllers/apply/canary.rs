@@ -142,6 +142,8 @@ impl Applier {
 pub struct Told {
     /// Its container runs.
     pub runs: bool,
+    /// Its startup probe has said yes, or there is none.
+    pub started: bool,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// With what its container ended.
@@ -165,6 +167,7 @@ impl From<&v1::Pod> for Told {
             pending.filter(|condition| condition.type_ == "PodScheduled").and_then(|one| one.message.clone());
         Told {
             runs: state.is_some_and(|state| state.running.is_some()),
+            started: container.and_then(|container| container.started).unwrap_or_default(),
             addresses: ips.collect(),
             message: ended.map(|ended| ended.message.clone().unwrap_or_default()),
             waits: unscheduled.or(waiting).or(status.message),

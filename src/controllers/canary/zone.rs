@@ -37,10 +37,11 @@ use crate::{
 /// How long pods may take to start.
 const START: Duration = Duration::from_secs(60);
 /// How long the pods are looked at before anything is allowed.
-const BEFORE: Duration = Duration::from_secs(12);
-/// How long the policy that allows is there: the thirty seconds in which one has to come into force, and the pace of those who ask.
+const BEFORE: Duration = Duration::from_secs(5);
+/// How long the policy that allows is there at most: the thirty seconds in which one has to come into force, and the pace of those who
+/// ask.
 const ALLOWED: Duration = Duration::from_secs(40);
-/// How long is looked after it was removed: the thirty seconds in which that has to come into force.
+/// How long is looked at most after it was removed: the thirty seconds in which that has to come into force.
 const AFTER: Duration = Duration::from_secs(32);
 /// How long pods may take to end and to tell.
 const END: Duration = Duration::from_secs(25);
@@ -176,10 +177,12 @@ impl ZoneCanary {
         }
         let (digest, expected) = self.expect(round, &targets).await?;
         applier.put_piece(Kind::NetworkPolicy, round.allowing()).await?;
-        sleep(ALLOWED).await;
+        let answered = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).started);
+        until(&mut pods, ALLOWED, answered).await;
         applier.delete_piece(&policy(round, &round.inside)).await?;
         let removed_at = Timestamp::now();
-        sleep(AFTER).await;
+        let closed = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).message.is_some());
+        until(&mut pods, AFTER, closed).await;
         // Those who ask end first: that nobody listens any more is no news.
         for part in [Part::Prober, Part::Listener] {
             for (at, _) in round.posts.iter().enumerate() {

@@ -17,6 +17,8 @@ use crate::{
 
 /// Seconds after which the pods of a round end by themselves, should the operator be gone.
 const LIFETIME: u32 = 7200;
+/// Attempts in a row after which what was open is closed.
+const CLOSED_FOR: &str = "6";
 /// Seconds between two tries of the kubelet.
 const PERIOD: u32 = 10;
 
@@ -104,8 +106,10 @@ impl Round {
 
     /// The pod of a post that asks.
     pub fn prober(&self, at: usize, post: &Post, image: &str, targets: &[Target]) -> Value {
-        let mut args: Vec<String> =
-            ["probe", "connect", "--run", &self.id, "--until", &LIFETIME.to_string()].map(str::to_string).into();
+        let (lifetime, port) = (LIFETIME.to_string(), PORT.to_string());
+        let limits = ["--until", &lifetime, "--closed-for", CLOSED_FOR, "--tell-port", &port];
+        let mut args: Vec<String> = ["probe", "connect", "--run", &self.id].map(str::to_string).into();
+        args.extend(limits.map(str::to_string));
         for (number, target) in targets.iter().enumerate().filter(|(_, target)| target.from == at) {
             let address = std::net::SocketAddr::new(target.address, PORT);
             args.extend(["--target".to_string(), format!("{number}={}:{address}", target.protocol.as_str())]);
@@ -152,6 +156,13 @@ impl Round {
                 },
             }],
         });
+        // Whether everybody has answered shows in its status while it runs. It takes as long as it takes.
+        if part == Part::Prober
+            && let Some(container) = spec.pointer_mut("/containers/0").and_then(Value::as_object_mut)
+        {
+            let startup = json!({ "httpGet": { "path": "/answered", "port": PORT }, "periodSeconds": 1, "failureThreshold": LIFETIME });
+            container.insert("startupProbe".to_string(), startup);
+        }
         if post.is_inside
             && let Some(spec) = spec.as_object_mut()
         {

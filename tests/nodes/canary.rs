@@ -1,0 +1,127 @@
+//! What the canary shows: that policies are enforced where they are, that they are not where they are not, and nothing where nothing can
+//! be shown.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+use testbed::{Cni, nodes_or_skip, sweep_nodes};
+
+use super::site::{INSIDE, Site, condition, finding, tested_at};
+
+/// From the zone to the first verdict.
+const FIRST: Duration = Duration::from_secs(120);
+/// A change starts a round within a minute, and that takes less than two.
+const CHANGED: Duration = Duration::from_secs(240);
+
+const OPEN: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: open, namespace: vault}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress, Egress]
+  ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: pcizone-system}}}]}]
+"#;
+
+fn proven(status: &Value) -> (&str, &str, &str) {
+    condition(status, "SegmentationProven")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
+    if !nodes_or_skip()? {
+        return Ok(());
+    }
+    sweep_nodes()?;
+    let site = Site::start(Cni::Cilium).await?;
+    site.zone().await?;
+
+    let status = site.until("enforced", FIRST, |status| proven(status).0 == "True").await?;
+    let test = &status["segmentationTest"];
+    ensure!(test["result"] == "Enforced" && test["broken"] == 0 && test["ownNode"] == 1, "{test:#}");
+    ensure!(test["tried"].as_i64() >= Some(6), "{test:#}");
+    ensure!(finding(&status, "CniEnforcementUnproven").is_none(), "{status:#}");
+
+    // A policy of somebody else opens the zone to the canary outside: engine and canary agree that it is open.
+    let before = tested_at(&status);
+    site.apply(OPEN).await?;
+    let opened = |status: &Value| tested_at(status) > before && proven(status).0 == "False";
+    let status = site.until("a policy of others opens it", CHANGED, opened).await?;
+    ensure!(proven(&status).2.contains("NetworkPolicy/vault/open"), "{:?}", proven(&status));
+    ensure!(finding(&status, "PolicyUnmanagedWidens").is_some(), "{status:#}");
+    site.kubectl.run(&["delete", "networkpolicy", "open", "-n", "vault"]).await?;
+    let status = site.until("closed again", CHANGED, |status| proven(status).0 == "True").await?;
+    ensure!(
+        status["controlFailures"].as_array().is_none_or(Vec::is_empty),
+        "what others open is no failure of the control"
+    );
+
+    // Nothing is enforced any more: the canary sees it, without any change of an object.
+    site.cluster.set_cilium_enforcement("never").await?;
+    let status =
+        site.until("enforcement is off", Duration::from_secs(900), |status| proven(status).0 == "False").await?;
+    ensure!(finding(&status, "CniNoEnforcement").is_some(), "{status:#}");
+    ensure!(status["controlFailures"][0]["startedAt"].is_string(), "{status:#}");
+    ensure!(status["controlFailures"][0]["endedAt"].is_null(), "{status:#}");
+    site.cluster.set_cilium_enforcement("default").await?;
+    let status = site.until("enforcement is on", CHANGED, |status| proven(status).0 == "True").await?;
+    let failure = &status["controlFailures"][0];
+    ensure!(failure["endedAt"].is_string() && failure["cause"].is_null(), "{failure:#}");
+    ensure!(finding(&status, "ControlFailureUnexplained").is_some(), "{status:#}");
+    let cause = format!(
+        "pcizone.dev/failure-cause={} somebody switched the enforcement of policies off",
+        failure["startedAt"].as_str().unwrap_or_default()
+    );
+    site.kubectl.run(&["annotate", "pz", "cde", &cause]).await?;
+    let explained = |status: &Value| status["controlFailures"][0]["cause"].is_string();
+    let status = site.until("the cause is told", Duration::from_secs(20), explained).await?;
+    ensure!(finding(&status, "ControlFailureUnexplained").is_none(), "{status:#}");
+
+    // With the agent gone, what is loaded goes on denying, and nothing new comes into force.
+    let before = tested_at(&status);
+    site.cluster.stop_cni_agent(INSIDE).await?;
+    site.kubectl.run(&["label", "namespace", "shop", "touched=yes"]).await?;
+    site.apply(
+        &OPEN
+            .replace("name: open", "name: nobody")
+            .replace("podSelector: {}", "podSelector: {matchLabels: {app: nobody}}"),
+    )
+    .await?;
+    let unproven = |status: &Value| {
+        tested_at(status) > before
+            && proven(status).0 == "Unknown"
+            && status["segmentationTest"]["result"] == "Unproven"
+    };
+    let status = site.until("the agent is gone", CHANGED, unproven).await?;
+    ensure!(proven(&status).2.contains("the loaded ones went on denying"), "{:?}", proven(&status));
+    site.cluster.start_cni_agent(INSIDE).await?;
+    site.until("the agent is back", CHANGED, |status| proven(status).0 == "True").await?;
+
+    // All of it goes with the zone.
+    site.kubectl.run(&["delete", "pz", "cde", "--wait=false"]).await?;
+    let digest = site
+        .until("a digest to confirm", Duration::from_secs(20), |status| status["change"]["digest"].is_string())
+        .await?;
+    let confirm = format!("pcizone.dev/confirm-change={}", digest["change"]["digest"].as_str().unwrap_or_default());
+    site.kubectl.run(&["annotate", "pz", "cde", &confirm]).await?;
+    let left = ["get", "pods,networkpolicies", "-A", "-l", "pcizone.dev/canary", "-o", "name"];
+    site.says(&left, Duration::from_secs(60), |said| said.trim().is_empty()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plug_in_that_enforces_nothing_is_told_with_the_nodes() -> Result<()> {
+    if !nodes_or_skip()? {
+        return Ok(());
+    }
+    sweep_nodes()?;
+    let site = Site::start(Cni::Bridge).await?;
+    site.zone().await?;
+    let status = site.until("nothing is enforced", FIRST, |status| proven(status).0 == "False").await?;
+    let found = finding(&status, "CniNoEnforcement").cloned().unwrap_or_default();
+    let text = found.to_string();
+    ensure!(text.contains("outside on node-1 → the zone on node-2"), "{found:#}");
+    ensure!(status["segmentationTest"]["failure"] == "Everything", "{status:#}");
+    Ok(())
+}

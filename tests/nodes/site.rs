@@ -1,0 +1,144 @@
+//! A cluster of real nodes with the operator in it, and a zone.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
+
+/// The program that is tested.
+pub const PCIZONE: &str = env!("CARGO_BIN_EXE_pcizone");
+/// The node outside of the zone; the operator runs there.
+pub const OUTSIDE: usize = 0;
+/// The node of the zone.
+pub const INSIDE: usize = 1;
+
+const ZONE: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: vault}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: pcizone.dev/v1alpha1
+kind: PciZone
+metadata: {name: cde}
+spec:
+  mode: Enforce
+  scope: {namespaces: {names: [vault]}}
+  segmentation: {canary: {everyMinutes: 10}}
+  hosting:
+    nodes: {selector: {matchLabels: {node-restriction.kubernetes.io/pool: pci}}}
+    podSecurity: Restricted
+"#;
+
+/// The cluster.
+pub struct Site {
+    pub cluster: NodeCluster,
+    pub kubectl: Kubectl,
+}
+
+impl Site {
+    /// Starts it, with the operator at work.
+    pub async fn start(cni: Cni) -> Result<Self> {
+        let pool = BTreeMap::from([("node-restriction.kubernetes.io/pool".to_owned(), "pci".to_owned())]);
+        let options = NodeOptions { cni, node_labels: vec![BTreeMap::new(), pool], ..NodeOptions::default() };
+        let cluster = NodeCluster::start(options).await?;
+        let image = Image::operator(Path::new(PCIZONE))?;
+        cluster.import_image(&image)?;
+        let kubectl = cluster.control_plane().kubectl();
+        let printed =
+            Command::new(PCIZONE).args(["install", "--print", "--canary", "--image", &image.by_digest()]).output()?;
+        ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+        // Two cores carry the whole cluster.
+        let manifest = String::from_utf8(printed.stdout)?.replace("replicas: 2\n", "replicas: 1\n");
+        kubectl.run_stdin(&["apply", "--server-side", "-f", "-"], &manifest).await?;
+        let available =
+            ["wait", "deployment/pcizone", "-n", "pcizone-system", "--for=condition=Available", "--timeout=120s"];
+        if let Err(error) = kubectl.run(&available).await {
+            let pods = kubectl.run(&["describe", "pods", "-n", "pcizone-system"]).await.unwrap_or_default();
+            let log = kubectl.run(&["logs", "-n", "pcizone-system", "deployment/pcizone"]).await.unwrap_or_default();
+            return Err(error.context(format!("the operator did not start\n{pods}\n{log}")));
+        }
+        Ok(Self { cluster, kubectl })
+    }
+
+    /// Applies the zone with its namespaces.
+    pub async fn zone(&self) -> Result<()> {
+        self.apply(ZONE).await
+    }
+
+    pub async fn apply(&self, manifest: &str) -> Result<()> {
+        self.kubectl.run_stdin(&["apply", "-f", "-"], manifest).await.map(drop)
+    }
+
+    /// The status of the zone.
+    pub async fn status(&self) -> Result<Value> {
+        let zone = self.kubectl.run(&["get", "pz", "cde", "-o", "json"]).await?;
+        Ok(serde_json::from_str::<Value>(&zone)?["status"].take())
+    }
+
+    /// Waits until the status is as wanted, and gives it.
+    pub async fn until(&self, what: &str, limit: Duration, is: impl Fn(&Value) -> bool) -> Result<Value> {
+        let started = Instant::now();
+        loop {
+            let status = self.status().await?;
+            if is(&status) {
+                eprintln!("{what}: after {:.0} s", started.elapsed().as_secs_f64());
+                return Ok(status);
+            }
+            if started.elapsed() > limit {
+                let pods = self.kubectl.run(&["get", "pods", "-A", "-o", "wide"]).await.unwrap_or_default();
+                let log = ["logs", "-n", "pcizone-system", "deployment/pcizone", "--tail=30"];
+                let log = self.kubectl.run(&log).await.unwrap_or_default();
+                bail!("not within {limit:?}: {what}\n{status:#}\n{pods}\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Waits until a command succeeds and prints what is wanted.
+    pub async fn says(&self, args: &[&str], limit: Duration, is: impl Fn(&str) -> bool) -> Result<String> {
+        let started = Instant::now();
+        loop {
+            let said = self.kubectl.run(args).await;
+            if let Ok(said) = &said
+                && is(said)
+            {
+                return Ok(said.clone());
+            }
+            ensure!(started.elapsed() < limit, "not within {limit:?}: kubectl {}: {said:?}", args.join(" "));
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// The status, reason and message of a condition.
+pub fn condition<'s>(status: &'s Value, kind: &str) -> (&'s str, &'s str, &'s str) {
+    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = conditions.iter().find(|condition| condition["type"] == kind);
+    let text = |name: &str| found.and_then(|found| found[name].as_str()).unwrap_or_default();
+    (text("status"), text("reason"), text("message"))
+}
+
+/// The finding of this id among the worst.
+pub fn finding<'s>(status: &'s Value, id: &str) -> Option<&'s Value> {
+    status["topFindings"].as_array()?.iter().find(|found| found["id"] == id)
+}
+
+/// When the last round of the canary ended.
+pub fn tested_at(status: &Value) -> String {
+    status["segmentationTest"]["testedAt"].as_str().unwrap_or_default().to_string()
+}
+
+/// What has to be there.
+pub fn some<T>(value: Option<T>, what: &str) -> Result<T> {
+    value.with_context(|| what.to_string())
+}
