@@ -28,6 +28,6 @@ pub use segmentation::{Canary, CanaryState, Dns, Flow, Peer, Port, Protocol, Seg
 pub use selector::{Operator, Requirement, Selector};
 pub use status::{
     BreakGlassUse, Change, ControlFailure, FindingCounts, Obligation, PciZoneStatus, Plan, ScopeStatus,
-    SegmentationTest, TestFailure, TestResult,
+    SegmentationTest, TestFailure, TestResult, TestedPair,
 };
 pub use zone::{Mode, PciZone, PciZoneSpec};

@@ -26,6 +26,8 @@ pub const CHD_STORE: &str = "chd-store";
 pub const CANARY_LABEL: &str = "pcizone.dev/canary";
 /// Start of the names of the canary's pods and policies.
 pub const CANARY_PREFIX: &str = "pcizone-canary-";
+/// Annotation on a PciZone that asks for a round of the canary now; each new value asks for one.
+pub const CANARY_REQUEST: &str = "pcizone.dev/canary-request";
 /// Annotation on a PciZone that tells why segmentation failed, and so ends the record of a failure (PCI DSS 10.7.3): the instant at
 /// which it began, a space, and the cause.
 pub const FAILURE_CAUSE: &str = "pcizone.dev/failure-cause";

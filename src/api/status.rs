@@ -186,6 +186,9 @@ pub struct SegmentationTest {
     /// Some of those that were not enforced, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<String>,
+    /// What each pair of nodes showed, the worst of its protocols and address families, at most 80 pairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<TestedPair>,
     /// What broke: every way alike, or only some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<TestFailure>,
@@ -203,6 +206,18 @@ pub struct SegmentationTest {
     pub flow: Option<String>,
     /// SHA-256 over the policies, nodes and network agents that it was about.
     pub digest: String,
+}
+
+/// What one pair of nodes showed.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestedPair {
+    /// Where the pod was that asked: a node of the zone, or one outside with `outside/` before its name.
+    pub from: String,
+    /// Where the pod was that listened, in the same way.
+    pub to: String,
+    /// `Enforced`, `NotEnforced` or `Unproven`.
+    pub result: TestResult,
 }
 
 /// What a round of the canary showed.

@@ -7,15 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
 
 /// The program that is tested.
 pub const PCIZONE: &str = env!("CARGO_BIN_EXE_pcizone");
-/// The node outside of the zone; the operator runs there.
-pub const OUTSIDE: usize = 0;
-/// The node of the zone.
+/// The node of the zone; the operator runs on the other one.
 pub const INSIDE: usize = 1;
 
 const ZONE: &str = r#"
@@ -136,9 +134,4 @@ pub fn finding<'s>(status: &'s Value, id: &str) -> Option<&'s Value> {
 /// When the last round of the canary ended.
 pub fn tested_at(status: &Value) -> String {
     status["segmentationTest"]["testedAt"].as_str().unwrap_or_default().to_string()
-}
-
-/// What has to be there.
-pub fn some<T>(value: Option<T>, what: &str) -> Result<T> {
-    value.with_context(|| what.to_string())
 }

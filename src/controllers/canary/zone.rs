@@ -169,7 +169,8 @@ impl ZoneCanary {
         until(&mut pods, START, asks).await;
         let stood = Instant::now();
         sleep(BEFORE).await;
-        while !self.is_due(every) {
+        let request = self.request();
+        while !self.is_due(every) && self.request() == request {
             if stood.elapsed() > STAND {
                 return Ok(None);
             }
@@ -208,6 +209,13 @@ impl ZoneCanary {
             digest,
         };
         Ok(Some(verdict(&seen)))
+    }
+
+    /// What asks for a round now.
+    fn request(&self) -> Option<String> {
+        self.shared.hub.resolved(|resolution, _| {
+            resolution.zone(&self.zone).and_then(|zone| zone.declaration.as_deref()?.canary_request.clone())
+        })
     }
 
     /// A round is due: by the clock, after a change, or because the last one did not show what must be.

@@ -19,14 +19,18 @@ use super::{
     round::{Round, Target},
 };
 use crate::{
-    api::{SegmentationTest, TestFailure, TestResult},
+    api::{SegmentationTest, TestFailure, TestResult, TestedPair},
     engine::{change::count, dates::seconds, shown::bounded},
 };
 
+/// Pairs of nodes that are told.
+const PAIRS: usize = 80;
+/// Longest name of a node that is told.
+const NODE: usize = 63;
 /// Ways that are named.
 const SAMPLE: usize = 10;
 /// Ways that are named in a sentence.
-const NAMED: usize = 3;
+const NAMED: usize = 6;
 /// Longest message.
 const MESSAGE: usize = 1024;
 /// A datagram may be on its way, and the clocks of nodes differ by some of this, in milliseconds.
@@ -94,6 +98,16 @@ enum Shown {
     Unproven(String),
 }
 
+impl Shown {
+    fn why(&self) -> &str {
+        match self {
+            Shown::Enforced => "as its policy says",
+            Shown::Broken(why) => why,
+            Shown::Agrees(why) | Shown::Unproven(why) => why,
+        }
+    }
+}
+
 /// Judges a round.
 pub fn verdict(seen: &Seen) -> SegmentationTest {
     let ways: Vec<Way> =
@@ -105,15 +119,11 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
     let unproven = of(|shown| matches!(shown, Shown::Unproven(_)));
     let missing = absent(seen);
     let is_outside = seen.round.posts.iter().any(|post| !post.is_inside);
-    let named = |ways: &[&Way]| {
-        let words: Vec<String> = ways.iter().take(NAMED).map(|way| way.words(seen.round)).collect();
-        let more = ways.len().saturating_sub(NAMED);
-        if more == 0 { words.join("; ") } else { format!("{}; and {more} more", words.join("; ")) }
-    };
+    let named = |ways: &[&Way]| named(seen.round, ways);
     let failure = failure(&ways, &broken);
     let (result, message) = if !broken.is_empty() {
         let head = match failure {
-            Some(TestFailure::Everything) => "Nothing is enforced: every way was open all the time",
+            Some(TestFailure::Everything) => "Nothing is enforced on any way",
             Some(TestFailure::OneFamily) => "One address family is not enforced",
             _ => "Not every way is enforced",
         };
@@ -159,6 +169,7 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         enforced: number(enforced.len()),
         broken: number(broken.len()),
         sample: sample.take(SAMPLE).map(|words| bounded(&words, 300)).collect(),
+        pairs: pairs(seen.round, &ways),
         failure,
         closed_within_millis: longer.max(),
         open_at_start: number(ways.iter().filter(opens_late).count()),
@@ -183,13 +194,7 @@ impl<'s> Way<'s> {
     }
 
     fn words(&self, round: &Round) -> String {
-        let way = round.words(self.target);
-        match &self.shown {
-            Shown::Enforced => way,
-            Shown::Broken(why) => format!("{way}: {why}"),
-            Shown::Agrees(by) => format!("{way}: open by {by}"),
-            Shown::Unproven(why) => format!("{way}: {why}"),
-        }
+        format!("{}: {}", round.words(self.target), self.shown.why())
     }
 }
 
@@ -199,7 +204,9 @@ fn shown(behaviour: &Behaviour, expected: &Expected) -> Shown {
     match (behaviour, expected) {
         (Behaviour::Untold(why), _) => Shown::Unproven(why.clone()),
         (Behaviour::Unclear, _) => Shown::Unproven("it opened and closed by itself".to_string()),
-        (Behaviour::Open | Behaviour::OneWay, Expected::Open(by) | Expected::Unsure(by)) => Shown::Agrees(by.clone()),
+        (Behaviour::Open | Behaviour::OneWay, Expected::Open(by) | Expected::Unsure(by)) => {
+            Shown::Agrees(format!("open by {by}"))
+        }
         (_, Expected::Open(_)) => Shown::Broken("policies open it, and it was closed"),
         (Behaviour::Open, Expected::Closed) => Shown::Broken("open all the time, and no policy allows it"),
         (Behaviour::OneWay, Expected::Closed) => {
@@ -253,6 +260,60 @@ fn behaviour(seen: &Seen, number: usize, target: &Target) -> Behaviour {
         [false] | [true, false] => Behaviour::Closed,
         _ => Behaviour::Unclear,
     }
+}
+
+/// The node of a post; one outside is said to be.
+fn name(round: &Round, at: usize) -> String {
+    let post = round.posts.get(at);
+    let node = bounded(post.map(|post| post.node.as_str()).unwrap_or_default(), NODE);
+    if post.is_some_and(|post| post.is_inside) { node } else { format!("outside/{node}") }
+}
+
+/// Pairs of nodes and what is said of them, each said once. The ways from outside come first.
+fn named(round: &Round, ways: &[&Way]) -> String {
+    let mut pairs: Vec<(bool, usize, usize, &str)> = Vec::new();
+    for way in ways {
+        let is_inside = round.posts.get(way.target.from).is_some_and(|post| post.is_inside);
+        let pair = (is_inside, way.target.from, way.target.to, way.shown.why());
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    pairs.sort_unstable();
+    let more = pairs.len().saturating_sub(NAMED);
+    let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
+    for (_, from, to, why) in pairs.into_iter().take(NAMED) {
+        let words = format!("{} → {}", name(round, from), name(round, to));
+        match by_reason.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, all)) => all.push(words),
+            None => by_reason.push((why, vec![words])),
+        }
+    }
+    let said: Vec<String> = by_reason.into_iter().map(|(why, pairs)| format!("{}: {why}", pairs.join(", "))).collect();
+    if more == 0 { said.join("; ") } else { format!("{}; and {more} more", said.join("; ")) }
+}
+
+/// The worst that each pair of nodes showed.
+fn pairs(round: &Round, ways: &[Way]) -> Vec<TestedPair> {
+    let mut worst: BTreeMap<(usize, usize), TestResult> = BTreeMap::new();
+    for way in ways {
+        let result = match way.shown {
+            Shown::Enforced => TestResult::Enforced,
+            Shown::Broken(_) | Shown::Agrees(_) => TestResult::NotEnforced,
+            Shown::Unproven(_) => TestResult::Unproven,
+        };
+        let known = worst.entry((way.target.from, way.target.to)).or_insert(result);
+        let is_worse = |one: TestResult| match one {
+            TestResult::Enforced => 0,
+            TestResult::Unproven => 1,
+            TestResult::NotEnforced => 2,
+        };
+        if is_worse(result) > is_worse(*known) {
+            *known = result;
+        }
+    }
+    let pair = |((from, to), result)| TestedPair { from: name(round, from), to: name(round, to), result };
+    worst.into_iter().map(pair).take(PAIRS).collect()
 }
 
 /// Posts whose pods told nothing at all, in words.

@@ -89,7 +89,7 @@ fn what_follows_its_policy_is_enforced_and_nothing_else_is() {
             vec![FOLLOWED, FOLLOWED, open],
             NotEnforced,
             Some(SomeWays),
-            "outside on web-1 → the zone on pci-1",
+            "outside/web-1 → pci-1: open all the time",
         ),
         ("never open", vec![FOLLOWED, FOLLOWED, "......."], Unproven, None, "either the network is broken"),
         ("nothing ever open", ["......."; 3].to_vec(), Unproven, None, "either the network is broken"),
@@ -113,6 +113,18 @@ fn what_follows_its_policy_is_enforced_and_nothing_else_is() {
         assert!(test.message.contains(says), "{name}: {}", test.message);
         assert_eq!(test.tried, i64::try_from(lines.len()).unwrap(), "{name}");
     }
+}
+
+#[test]
+fn each_pair_of_nodes_shows_its_worst() {
+    let test = judged(&scene(&[FOLLOWED, ".......", FOLLOWED, FOLLOWED, "#######", FOLLOWED]));
+    let pairs: Vec<_> = test.pairs.iter().map(|pair| (pair.from.as_str(), pair.to.as_str(), pair.result)).collect();
+    let wanted = [
+        ("pci-1", "pci-1", TestResult::Enforced),
+        ("pci-1", "outside/web-1", TestResult::NotEnforced),
+        ("outside/web-1", "pci-1", TestResult::Enforced),
+    ];
+    assert_eq!(pairs, wanted);
 }
 
 #[test]
