@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "operator")]
         Command::Operator(arguments) => (operator::run(arguments), ExitCode::FAILURE),
         #[cfg(feature = "operator")]
-        Command::Probe(command) => (pcizone::probe::run(command).map_err(Into::into), ExitCode::FAILURE),
+        Command::Probe(command) => (pcizone::probe::run(command), ExitCode::FAILURE),
     };
     match result {
         Ok(outcome) => outcome.into(),

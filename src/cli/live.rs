@@ -60,7 +60,7 @@ pub(super) async fn read(
     Ok(server)
 }
 
-async fn config(context: Option<&str>) -> anyhow::Result<Config> {
+pub(super) async fn config(context: Option<&str>) -> anyhow::Result<Config> {
     let Some(context) = context else { return Ok(Config::infer().await?) };
     let options = KubeConfigOptions { context: Some(context.to_string()), ..KubeConfigOptions::default() };
     Ok(Config::from_custom_kubeconfig(Kubeconfig::read()?, &options).await?)

@@ -18,6 +18,8 @@ pub mod plan;
 mod progress;
 pub mod reach;
 pub mod report;
+#[cfg(feature = "operator")]
+pub mod round;
 
 use std::{
     io::{self, IsTerminal},

@@ -13,6 +13,7 @@ mod csv;
 pub mod diagram;
 pub mod dossier;
 mod form;
+pub mod grid;
 mod json;
 mod judgement;
 mod junit;

@@ -17,7 +17,7 @@ mod target;
 
 use std::io;
 
-use crate::cli::Outcome;
+use crate::cli::{Outcome, round};
 
 /// The port of the canary.
 pub const PORT: u16 = 47471;
@@ -31,6 +31,8 @@ pub enum Command {
     Listen(listen::Arguments),
     /// Ask targets again and again, and tell when they answered and when not.
     Connect(connect::Arguments),
+    /// Have the operator play a round of a zone's canary now, and show it.
+    Run(round::Arguments),
 }
 
 /// Why a probe could not do its work.
@@ -60,7 +62,14 @@ pub enum Error {
 }
 
 /// Runs the command until its time is over or it is told to stop.
-pub fn run(command: Command) -> Result<Outcome, Error> {
+pub fn run(command: Command) -> anyhow::Result<Outcome> {
+    if let Command::Run(arguments) = &command {
+        return round::run(arguments);
+    }
+    Ok(pod(command)?)
+}
+
+fn pod(command: Command) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
     match command {
         Command::Listen(arguments) => runtime.block_on(listen::run(arguments)),
@@ -71,6 +80,8 @@ pub fn run(command: Command) -> Result<Outcome, Error> {
             }
             runtime.block_on(connect::run(arguments))
         }
+        // It is no part of a pod.
+        Command::Run(_) => Ok(Outcome::Usage),
     }
 }
 
