@@ -39,6 +39,8 @@ use crate::{
 
 /// How long a node may take until it is ready, once its kubelet runs: Cilium compiles its data plane on it.
 const READY: Duration = Duration::from_secs(300);
+/// Where most API servers listen, and the policies of operators let their pods go.
+const PORT: u16 = 6443;
 /// More would have no addresses, and no memory.
 const MOST: usize = 9;
 
@@ -95,7 +97,7 @@ impl NodeCluster {
         on_a_thread(move || needs::install(cni)).await?;
         let assets = find_assets(binaries(cni)).await?;
         let site = Site::claim()?;
-        let reach = Reach { address: site.address(), pods: Some(site.pods()) };
+        let reach = Reach { address: site.address(), port: PORT, pods: Some(site.pods()) };
         let control_plane = Options {
             controller_manager: true,
             scheduler: true,
