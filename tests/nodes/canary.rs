@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use testbed::{Cni, nodes_or_skip, sweep_nodes};
+use tokio::sync::Mutex;
 
 use super::site::{INSIDE, Site, condition, finding, tested_at};
 
@@ -32,12 +33,16 @@ spec:
   ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: pcizone-system}}}]}]
 "#;
 
+/// A cluster needs both cores: the tests take turns.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 fn proven(status: &Value) -> (&str, &str, &str) {
     condition(status, "SegmentationProven")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
+    let _turn = TURN.lock().await;
     if !nodes_or_skip()? {
         return Ok(());
     }
@@ -114,6 +119,7 @@ async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plug_in_that_enforces_nothing_is_told_with_the_nodes() -> Result<()> {
+    let _turn = TURN.lock().await;
     if !nodes_or_skip()? {
         return Ok(());
     }

@@ -13,7 +13,9 @@ use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
 
 /// The program that is tested.
 pub const PCIZONE: &str = env!("CARGO_BIN_EXE_pcizone");
-/// The node of the zone; the operator runs on the other one.
+/// The node outside of the zone, where the operator runs.
+const OUTSIDE: usize = 0;
+/// The node of the zone.
 pub const INSIDE: usize = 1;
 
 const ZONE: &str = r#"
@@ -57,6 +59,9 @@ impl Site {
         ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
         // Two cores carry the whole cluster.
         let manifest = String::from_utf8(printed.stdout)?.replace("replicas: 2\n", "replicas: 1\n");
+        let outside =
+            format!("kubernetes.io/os: linux\n        kubernetes.io/hostname: {}\n", cluster.node(OUTSIDE).name());
+        let manifest = manifest.replace("kubernetes.io/os: linux\n", &outside);
         kubectl.run_stdin(&["apply", "--server-side", "-f", "-"], &manifest).await?;
         let available =
             ["wait", "deployment/pcizone", "-n", "pcizone-system", "--for=condition=Available", "--timeout=120s"];

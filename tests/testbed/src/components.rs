@@ -39,6 +39,8 @@ rules: [{level: Metadata}]
 pub(crate) struct Reach {
     /// Where it listens.
     pub(crate) address: Ipv4Addr,
+    /// Any that is free for 0.
+    pub(crate) port: u16,
     /// The addresses of all pods, where there are real nodes.
     pub(crate) pods: Option<String>,
 }
@@ -46,7 +48,7 @@ pub(crate) struct Reach {
 impl Default for Reach {
     /// This machine alone, and nodes that are objects only.
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST, pods: None }
+        Self { address: Ipv4Addr::LOCALHOST, port: 0, pods: None }
     }
 }
 

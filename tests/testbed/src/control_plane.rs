@@ -2,6 +2,7 @@
 //! It puts nothing into the cluster that the programs do not make themselves.
 
 use std::{
+    net::SocketAddrV4,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -169,7 +170,7 @@ impl ControlPlane {
         Layout::write(&layout.token_signing_key(), &tokens.private)?;
         Layout::write(&layout.token_checking_key(), &tokens.public)?;
 
-        let port = Port::reserve(reach.address)?;
+        let port = Port::reserve(SocketAddrV4::new(reach.address, reach.port))?;
         let url = format!("https://{}:{}", reach.address, port.number());
         let kubeconfigs = Kubeconfigs::new(workdir.folder("kubeconfigs")?, url.clone(), authority.certificate());
         let admin = authority.client("testbed-admin", &["system:masters"])?;

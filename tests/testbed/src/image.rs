@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -43,11 +44,8 @@ impl Image {
     /// The operator, from a program that was built. It need not be static: the libraries that it names go with it.
     pub fn operator(program: &Path) -> Result<Self> {
         let mut layer = Layer::default();
-        layer.file("pcizone", stripped(program)?, 0o755)?;
-        for library in libraries(program)? {
-            let content = fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
-            layer.file(&library.display().to_string(), content, 0o755)?;
-        }
+        layer.file("pcizone", &stripped(program)?, 0o755)?;
+        layer.libraries_of(program)?;
         let command = ["operator", "--listen", "[::]:8080"];
         let run = Run { entrypoint: &["/pcizone"], command: &command, user: "65532:65532" };
         Self::pack("pcizone", "dev", layer, &run)
@@ -106,19 +104,23 @@ impl Image {
             "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
         });
         let manifest = manifest.to_string().into_bytes();
-        let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
-        entry["annotations"] = json!({
-            "io.containerd.image.name": format!("{REGISTRY}/{repository}:{tag}"),
-            "org.opencontainers.image.ref.name": tag,
+        let entry = json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": digest(&manifest),
+            "size": manifest.len(),
+            "annotations": {
+                "io.containerd.image.name": format!("{REGISTRY}/{repository}:{tag}"),
+                "org.opencontainers.image.ref.name": tag,
+            },
         });
         let index = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string().into_bytes();
 
         let mut archive = Layer::default();
-        archive.file("oci-layout", json!({ "imageLayoutVersion": "1.0.0" }).to_string().into_bytes(), 0o644)?;
-        archive.file("index.json", index, 0o644)?;
+        archive.file("oci-layout", json!({ "imageLayoutVersion": "1.0.0" }).to_string().as_bytes(), 0o644)?;
+        archive.file("index.json", &index, 0o644)?;
         let digest_of_manifest = digest(&manifest);
-        for blob in [config, layer, manifest] {
-            archive.file(&format!("blobs/{}", digest(&blob).replace(':', "/")), blob, 0o644)?;
+        for blob in [&config, &layer, &manifest] {
+            archive.file(&format!("blobs/{}", digest(blob).replace(':', "/")), blob, 0o644)?;
         }
         Ok(Self {
             repository: repository.to_owned(),
@@ -134,8 +136,11 @@ fn descriptor(media_type: &str, blob: &[u8]) -> Value {
 }
 
 fn digest(blob: &[u8]) -> String {
-    let hex: String = Sha256::digest(blob).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    Sha256::digest(blob).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        // Writing to a String can not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A tar archive in which equal files make equal bytes.
@@ -151,12 +156,21 @@ impl Default for Layer {
 }
 
 impl Layer {
-    fn file(&mut self, path: &str, content: Vec<u8>, mode: u32) -> Result<()> {
+    fn file(&mut self, path: &str, content: &[u8], mode: u32) -> Result<()> {
         let path = path.trim_start_matches('/');
         self.folders_above(path)?;
         let size = u64::try_from(content.len()).context("a file is too long")?;
         let mut header = header(EntryType::Regular, mode, size);
-        self.tar.append_data(&mut header, path, content.as_slice()).with_context(|| format!("cannot pack {path}"))
+        self.tar.append_data(&mut header, path, content).with_context(|| format!("cannot pack {path}"))
+    }
+
+    /// What the loader will look for.
+    fn libraries_of(&mut self, program: &Path) -> Result<()> {
+        for library in libraries(program)? {
+            let content = fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
+            self.file(&library.display().to_string(), &content, 0o755)?;
+        }
+        Ok(())
     }
 
     fn link(&mut self, path: &str, target: &str) -> Result<()> {
@@ -199,11 +213,8 @@ fn busybox() -> Result<Layer> {
     let path = path.context("there is no busybox on this machine: install the package busybox-static")?;
     let mut layer = Layer::default();
     let content = fs::read(path).with_context(|| format!("cannot read {path}"))?;
-    layer.file("bin/busybox", content, 0o755)?;
-    for library in libraries(Path::new(path))? {
-        let content = fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
-        layer.file(&library.display().to_string(), content, 0o755)?;
-    }
+    layer.file("bin/busybox", &content, 0o755)?;
+    layer.libraries_of(Path::new(path))?;
     let output = Command::new(path).arg("--list").output().with_context(|| format!("cannot run {path}"))?;
     for applet in String::from_utf8_lossy(&output.stdout).lines().filter(|name| *name != "busybox") {
         layer.link(&format!("bin/{applet}"), "busybox")?;
@@ -232,4 +243,40 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     }
     let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
     Ok(lines.lines().filter(|line| line.contains("(0x")).filter_map(path).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(content: &[u8]) -> Image {
+        let mut layer = Layer::default();
+        layer.file("bin/program", content, 0o755).unwrap();
+        Image::pack("program", "1", layer, &Run::default()).unwrap()
+    }
+
+    #[test]
+    fn equal_files_make_equal_images() {
+        assert_eq!(image(b"a").archive(), image(b"a").archive());
+        assert_ne!(image(b"a").by_digest(), image(b"b").by_digest());
+    }
+
+    #[test]
+    fn each_blob_lies_under_its_digest() {
+        let image = image(b"a");
+        let mut archive = tar::Archive::new(image.archive());
+        let mut blobs = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            let mut content = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+            if let Some(hex) = name.strip_prefix("blobs/sha256/").filter(|hex| !hex.is_empty()) {
+                assert_eq!(digest(&content), format!("sha256:{hex}"));
+                blobs.push(format!("{REGISTRY}/program@sha256:{hex}"));
+            }
+        }
+        assert_eq!(blobs.len(), 3);
+        assert!(blobs.contains(&image.by_digest()), "the manifest is not there under the digest that names the image");
+    }
 }

@@ -1,5 +1,6 @@
-//! Starts real Kubernetes control planes on this machine, for tests and demos.
-//! It needs neither root nor Docker, and it runs no nodes: no kubelet, no containers, no network between pods.
+//! Starts real Kubernetes clusters on this machine, for tests and demos, without Docker.
+//!
+//! A [`ControlPlane`] needs no root, and it runs no nodes: no kubelet, no containers, no network between pods.
 //!
 //! ```text
 //!  cluster/go.mod ──go build──▶ cache ─┐                ControlPlane (one temporary folder)
@@ -16,10 +17,27 @@
 //! RBAC, garbage collection, binding. What is not: everything that happens on a node. [`create_node`] makes an API object
 //! with nothing behind it.
 //!
+//! A [`NodeCluster`] has real nodes, for root on Linux. Each is a process tree, a network and mounts of its own on this
+//! machine; when the first process of the tree ends, the kernel ends all of it.
+//!
+//! ```text
+//!   kubelet/  containers/  cilium/  ──go build──▶ cache        NodeCluster
+//!  ┌──────────────────────────────────────────────────────────────────────────────────────────┐
+//!  │ ControlPlane on 10.89.N.1:6443 ── bridge pcizoneN ──┬── node-1 (10.89.N.11)              │
+//!  │                                                     │     kubelet ─▶ containerd ─▶ runc  │
+//!  │                                                     │     cilium-agent, or kube-proxy    │
+//!  │                                                     └── node-2 (10.89.N.12)  …           │
+//!  └──────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! With [`Cni::Cilium`] network policies are enforced, with [`Cni::Bridge`] they are not: what proves segmentation must
+//! pass on the one and fail on the other. See `docs/testbed.md`.
+//!
 //! [`FaultProxy`] stands between a client and the API server and fails as a script says.
 //!
 //! Nothing outlives the program. Dropping a [`ControlPlane`] ends its processes and removes its folder; when the program
-//! itself is killed, the kernel ends them, and the next program that starts a cluster sweeps the folder. Set
+//! itself is killed, the kernel ends them, and the next program that starts a cluster sweeps the folder.
+//! Of real nodes a bridge and control groups stay then, which the next such cluster and [`sweep_nodes`] remove. Set
 //! `PCIZONE_TESTBED_KEEP` to keep the folder with all logs.
 
 mod assets;

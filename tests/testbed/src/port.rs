@@ -1,7 +1,7 @@
 //! Reserves a port for an API server, for the whole life of a cluster.
 //! It never listens: until the server does, connections are refused.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4};
 
 use anyhow::{Context as _, Result};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,15 +17,16 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) fn reserve(address: Ipv4Addr) -> Result<Self> {
+    /// Reserves a port on an address; any that is free for port 0.
+    pub(crate) fn reserve(address: SocketAddrV4) -> Result<Self> {
         let reserve = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_port(true)?;
-            socket.bind(&SocketAddr::V4(SocketAddrV4::new(address, 0)).into())?;
+            socket.bind(&SocketAddr::V4(address).into())?;
             let number = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
             std::io::Result::Ok(Self { _socket: socket, number })
         };
-        reserve().with_context(|| format!("cannot reserve a port on {address}"))
+        reserve().with_context(|| format!("cannot reserve the port {address}"))
     }
 
     pub(crate) fn number(&self) -> u16 {
@@ -38,14 +39,16 @@ mod tests {
     use std::{
         collections::BTreeSet,
         io::ErrorKind,
-        net::{TcpListener, TcpStream},
+        net::{Ipv4Addr, TcpListener, TcpStream},
     };
 
     use super::*;
 
+    const ANY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+
     #[test]
     fn a_reserved_port_is_closed_and_taken() {
-        let port = Port::reserve(Ipv4Addr::LOCALHOST).unwrap();
+        let port = Port::reserve(ANY).unwrap();
         let address = (Ipv4Addr::LOCALHOST, port.number());
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
         assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
@@ -53,7 +56,7 @@ mod tests {
 
     #[test]
     fn reservations_differ() {
-        let ports: Vec<Port> = (0..200).map(|_| Port::reserve(Ipv4Addr::LOCALHOST).unwrap()).collect();
+        let ports: Vec<Port> = (0..200).map(|_| Port::reserve(ANY).unwrap()).collect();
         assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), ports.len());
     }
 }

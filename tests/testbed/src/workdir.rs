@@ -98,7 +98,7 @@ fn locked(path: &Path) -> io::Result<File> {
 }
 
 /// Removes what killed programs left behind. Best effort: another program may sweep at the same time.
-fn sweep(root: &Path) {
+pub(crate) fn sweep(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.filter_map(io::Result::ok) {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX))

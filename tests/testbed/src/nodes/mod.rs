@@ -39,6 +39,8 @@ use crate::{
 
 /// How long a node may take until it is ready, once its kubelet runs: Cilium compiles its data plane on it.
 const READY: Duration = Duration::from_secs(300);
+/// Where most API servers listen, and the policies of operators let their pods go.
+const PORT: u16 = 6443;
 /// More would have no addresses, and no memory.
 const MOST: usize = 9;
 
@@ -84,7 +86,7 @@ pub struct NodeCluster {
     library: PathBuf,
     agents: Vec<PathBuf>,
     mode: Mutex<String>,
-    _site: Site,
+    site: Site,
 }
 
 impl NodeCluster {
@@ -95,7 +97,7 @@ impl NodeCluster {
         on_a_thread(move || needs::install(cni)).await?;
         let assets = find_assets(binaries(cni)).await?;
         let site = Site::claim()?;
-        let reach = Reach { address: site.address(), pods: Some(site.pods()) };
+        let reach = Reach { address: site.address(), port: PORT, pods: Some(site.pods()) };
         let control_plane = Options {
             controller_manager: true,
             scheduler: true,
@@ -113,10 +115,10 @@ impl NodeCluster {
             library,
             agents: Vec::new(),
             mode: Mutex::new("default".to_owned()),
-            _site: site,
+            site,
         };
         for number in 1..=u8::try_from(options.nodes)? {
-            let node = ClusterNode::start(&cluster.control_plane, &cluster._site, &cluster.assets, number).await?;
+            let node = ClusterNode::start(&cluster.control_plane, &cluster.site, &cluster.assets, number).await?;
             cluster.nodes.push(node);
         }
         cluster.label(&options.node_labels).await?;
@@ -210,7 +212,7 @@ impl NodeCluster {
     async fn join_pods(&mut self) -> Result<()> {
         let ranges = self.pod_ranges().await?;
         for (node, range) in self.nodes.iter().zip(&ranges) {
-            self._site.route(range, node.number())?;
+            self.site.route(range, node.number())?;
         }
         match self.cni {
             Cni::Cilium => self.join_with_cilium().await,
@@ -240,7 +242,7 @@ impl NodeCluster {
                 bridge::route(node.namespace(), range, other.address())?;
             }
             let plan = node.plan(&self.assets);
-            let config = bridge::proxy_config(&plan, &kubeconfig, &self._site.pods());
+            let config = bridge::proxy_config(&plan, &kubeconfig, &self.site.pods());
             node.write("kube-proxy.json", &format!("{config:#}"))?;
             node.add(bridge::proxy(&plan)?)?;
             node.write_network(bridge::NETWORK_FILE, &format!("{:#}", bridge::network(range)))?;

@@ -15,7 +15,7 @@ use super::{
     cgroups,
     shell::{run, sh},
 };
-use crate::progress::say;
+use crate::{progress::say, workdir};
 
 /// One locked file per cluster. The kernel releases it with the program.
 const LOCKS: &str = "/run/pcizone-testbed";
@@ -135,18 +135,14 @@ impl Drop for Site {
         if let Err(error) = self.clear() {
             say(&format!("cannot remove what the nodes used: {error:#}"));
         }
-        let path = lock_path(self.number);
-        if is_at(&self.lock, &path) {
-            let _ = fs::remove_file(path);
-            // Fails as long as there is another cluster.
-            let _ = fs::remove_dir(LOCKS);
-        }
+        release(&self.lock, self.number);
     }
 }
 
-/// Removes what killed programs left of their nodes on this machine, and gives what it was, in words. It leaves alone what
-/// a living program holds.
+/// Removes what killed programs left of their nodes on this machine, and gives what it was, in words; folders of clusters
+/// too, without a word. It leaves alone what a living program holds.
 pub fn sweep_nodes() -> Result<Vec<String>> {
+    workdir::sweep(&std::env::temp_dir());
     let mut swept = Vec::new();
     for number in 0..MOST {
         if let Some(lock) = try_lock(number)? {
@@ -160,7 +156,9 @@ pub fn sweep_nodes() -> Result<Vec<String>> {
 pub fn holders() -> Result<Vec<(u32, String)>> {
     let mut holders = Vec::new();
     for number in 0..MOST {
-        if try_lock(number)?.map(|lock| drop(Site { number, lock })).is_none() {
+        if let Some(lock) = try_lock(number)? {
+            release(&lock, number);
+        } else {
             // The file goes when its holder ends at this moment.
             let pid = fs::read_to_string(lock_path(number)).ok().and_then(|text| text.parse().ok());
             holders.extend(pid.map(|pid| (pid, bridge(number))));
@@ -195,6 +193,16 @@ fn try_lock(number: u8) -> Result<Option<File>> {
         if is_at(&lock, &path) {
             return Ok(Some(lock));
         }
+    }
+}
+
+/// Removes the file of a lock that is held. The lock itself goes with its value.
+fn release(lock: &File, number: u8) {
+    let path = lock_path(number);
+    if is_at(lock, &path) {
+        let _ = fs::remove_file(path);
+        // Fails as long as there is another cluster.
+        let _ = fs::remove_dir(LOCKS);
     }
 }
 
