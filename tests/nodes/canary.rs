@@ -8,7 +8,10 @@ use serde_json::Value;
 use testbed::{Cni, nodes_or_skip, sweep_nodes};
 use tokio::sync::Mutex;
 
-use super::site::{INSIDE, Site, condition, finding, tested_at};
+use super::{
+    flow,
+    site::{INSIDE, Site, condition, finding, tested_at},
+};
 
 /// From the zone to the first verdict.
 const FIRST: Duration = Duration::from_secs(120);
@@ -49,7 +52,12 @@ async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
     sweep_nodes()?;
     let site = Site::start(Cni::Cilium).await?;
     site.zone().await?;
+    shown_when_it_is(&site).await?;
+    flow::whole(&site).await?;
+    all_of_it_goes_with_the_zone(&site).await
+}
 
+async fn shown_when_it_is(site: &Site) -> Result<()> {
     let status = site.until("enforced", FIRST, |status| proven(status).0 == "True").await?;
     let test = &status["segmentationTest"];
     ensure!(test["result"] == "Enforced" && test["broken"] == 0 && test["ownNode"] == 1, "{test:#}");
@@ -105,16 +113,17 @@ async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
     site.cluster.start_cni_agent(INSIDE).await?;
     site.until("the agent is back", CHANGED, |status| proven(status).0 == "True").await?;
 
-    // All of it goes with the zone.
+    Ok(())
+}
+
+async fn all_of_it_goes_with_the_zone(site: &Site) -> Result<()> {
     site.kubectl.run(&["delete", "pz", "cde", "--wait=false"]).await?;
-    let digest = site
-        .until("a digest to confirm", Duration::from_secs(20), |status| status["change"]["digest"].is_string())
-        .await?;
-    let confirm = format!("pcizone.dev/confirm-change={}", digest["change"]["digest"].as_str().unwrap_or_default());
+    let has_digest = |status: &Value| status["change"]["digest"].is_string();
+    let status = site.until("a digest to confirm", Duration::from_secs(20), has_digest).await?;
+    let confirm = format!("pcizone.dev/confirm-change={}", status["change"]["digest"].as_str().unwrap_or_default());
     site.kubectl.run(&["annotate", "pz", "cde", &confirm]).await?;
     let left = ["get", "pods,networkpolicies", "-A", "-l", "pcizone.dev/canary", "-o", "name"];
-    site.says(&left, Duration::from_secs(60), |said| said.trim().is_empty()).await?;
-    Ok(())
+    site.says(&left, Duration::from_secs(60), |said| said.trim().is_empty()).await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

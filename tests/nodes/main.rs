@@ -9,4 +9,5 @@
 )]
 
 mod canary;
+mod flow;
 mod site;

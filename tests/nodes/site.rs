@@ -14,7 +14,7 @@ use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
 /// The program that is tested.
 pub const PCIZONE: &str = env!("CARGO_BIN_EXE_pcizone");
 /// The node outside of the zone, where the operator runs.
-const OUTSIDE: usize = 0;
+pub const OUTSIDE: usize = 0;
 /// The node of the zone.
 pub const INSIDE: usize = 1;
 
@@ -54,8 +54,9 @@ impl Site {
         let image = Image::operator(Path::new(PCIZONE))?;
         cluster.import_image(&image)?;
         let kubectl = cluster.control_plane().kubectl();
-        let printed =
-            Command::new(PCIZONE).args(["install", "--print", "--canary", "--image", &image.by_digest()]).output()?;
+        let printed = Command::new(PCIZONE)
+            .args(["install", "--print", "--canary", "--evict", "--image", &image.by_digest()])
+            .output()?;
         ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
         // Two cores carry the whole cluster.
         let manifest = String::from_utf8(printed.stdout)?.replace("replicas: 2\n", "replicas: 1\n");
