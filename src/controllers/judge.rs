@@ -22,9 +22,10 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    api::{ConditionType, PciZoneStatus},
+    api::{ConditionType, ControlFailure, PciZoneStatus},
     engine::{
         self, Evaluation, Snapshot,
+        canary::objects,
         checks::Found,
         evictions::Eviction,
         ownership, plan,
@@ -139,6 +140,7 @@ impl Judge {
         let (published, judged) = (self.published.clone(), self.judged.clone());
         let judged = tokio::task::spawn_blocking(move || {
             let mut snapshot = hub.snapshot(missing, incidents);
+            snapshot.pods.retain(|pod| !objects::is_own(pod));
             let zones = snapshot.zones.clone();
             let found = |zone: &ZoneRecord| Some((zone.name().to_string(), Arc::clone(judged.get(&identity(zone))?)));
             snapshot.judged = zones.iter().filter_map(found).collect();
@@ -300,8 +302,9 @@ fn unjudged(status: &PciZoneStatus) -> Option<String> {
 }
 
 /// The zone with the status that this replica wrote last, whatever somebody made of it since. Of a status that it
-/// did not write, and others had a hand in, only what nothing else knows is taken: the count of confirmed changes, and a broken
-/// glass. That one may be forged says too much at worst, and can be acknowledged.
+/// did not write, and others had a hand in, only what nothing else knows is taken: the count of confirmed changes, a broken
+/// glass, and failures of segmentation without their causes. That one may be forged says too much at worst, and can be acknowledged. What
+/// the canary showed is shown again by its next round.
 fn as_published(zone: ZoneRecord, published: &Published) -> ZoneRecord {
     let live = zone.status().map(PciZoneStatus::without_foreign);
     let trusted = match published.get(&identity(&zone)) {
@@ -309,11 +312,17 @@ fn as_published(zone: ZoneRecord, published: &Published) -> ZoneRecord {
         None if ownership::is_status_shared(zone.metadata()) => live.as_ref().map(|live| PciZoneStatus {
             confirmed_changes: live.confirmed_changes,
             break_glass: live.break_glass.clone(),
+            // A cause that somebody else may have written is told again by the zone's annotation, or not at all.
+            control_failures: without_causes(&live.control_failures),
             ..PciZoneStatus::default()
         }),
         None => return zone,
     };
     if live == trusted { zone } else { zone.with_status(trusted) }
+}
+
+fn without_causes(failures: &[ControlFailure]) -> Vec<ControlFailure> {
+    failures.iter().cloned().map(|failure| ControlFailure { cause: None, ..failure }).collect()
 }
 
 fn evaluate(snapshot: &Snapshot, synced: bool, now: Timestamp) -> BTreeMap<String, Evaluation> {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::api::{
     ConditionType, FindingCounts, FindingId, FindingState, PciZoneStatus, Plan, Reason, ScopeStatus, Severity,
+    TestResult,
 };
 
 const TOP_FINDINGS: usize = 20;
@@ -301,8 +302,12 @@ fn segmentation_proven(case: &Case, found: &[Found]) -> Judgement {
         (Some(test), None) if canary::is_proven(case) => {
             judge(Verdict::True, Reason::Proven, format!("{} {}", test.message, canary::LIMITS))
         }
+        // What others opened is open, whatever the plug-in does.
+        (Some(test), _) if test.result == TestResult::NotEnforced => {
+            judge(Verdict::False, Reason::Violated, test.message.clone())
+        }
         (_, Some(unproven)) => judge(Verdict::Unknown, Reason::NotTested, unproven.message.clone()),
-        (Some(test), None) => judge(Verdict::False, Reason::Violated, test.message.clone()),
+        (Some(test), None) => judge(Verdict::Unknown, Reason::Unproven, test.message.clone()),
         (None, None) => judge(Verdict::Unknown, Reason::NotTested, "Nothing was tried on real nodes.".to_string()),
     }
 }

@@ -9,6 +9,7 @@ use super::round::{Candidates, PORT, Post, Round, Target};
 use crate::{
     api::names,
     engine::{
+        pod::Pod,
         policy::Policy,
         resolve::{Resolution, Zone},
         snapshot::Snapshot,
@@ -46,6 +47,16 @@ pub fn is_control(policy: &Policy) -> bool {
     selector
         .and_then(|selector| selector.match_labels.as_ref())
         .is_some_and(|labels| labels.contains_key(names::CANARY_LABEL))
+}
+
+/// The pod is one of the canary's: nobody's workload, and judged by nothing but what it tells. Admission keeps its label to the operator;
+/// what a file on a node declares, or what uses the network of its node, is none.
+pub fn is_own(pod: &Pod) -> bool {
+    pod.labels.contains_key(names::CANARY_LABEL)
+        && pod.name().starts_with(names::CANARY_PREFIX)
+        && pod.owner.is_none()
+        && !pod.is_static
+        && !pod.shares.network
 }
 
 /// What may take part in rounds of a zone.
