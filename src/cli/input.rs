@@ -15,6 +15,7 @@ use crate::{
     api::names,
     engine::{
         self, Snapshot, access,
+        canary::objects,
         change::count,
         intake::Kind,
         reach::words::few,
@@ -165,6 +166,9 @@ impl Reading {
             progress.tell(line);
         }
         let as_is = self.as_is || live;
+        if live {
+            objects::without_canary(&mut snapshot);
+        }
         if as_is {
             // What the objects do not tell: the guards that patch are only where the API server knows such.
             snapshot.cluster.mutates = counts.contains_key(&Kind::MutatingAdmissionPolicy);

@@ -45,7 +45,7 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
         let zone = resolution.zone(name);
         let evaluation = if let Some((zone, declaration)) = zone.and_then(|z| Some((z, z.declaration.as_deref()?))) {
             let pods = pods.get(name).cloned().unwrap_or_default();
-            let case = Case::new(view, zone, declaration, pods, record.status());
+            let case = Case::new(view, zone, declaration, pods, record);
             let evictions = evictions::evictions(&case, &waiting);
             let leaves = evictions.later || !evictions.now.is_empty();
             let mut found = checks::findings(&case, record.status(), leaves);

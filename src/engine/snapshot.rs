@@ -67,6 +67,9 @@ pub struct Snapshot {
     pub unseen: Unseen,
     /// An operator is at work: what it wrote and what differs from what is declared is about to be put right.
     pub is_kept: bool,
+    /// It is a cluster as its API server shows it now, to somebody who is not the operator. What the operator says in statuses is its
+    /// word, where nobody else wrote there.
+    pub is_live: bool,
     /// Rights that the operator lacks, in words.
     pub missing_rights: Vec<String>,
     /// What somebody else did to our objects lately.

@@ -431,6 +431,7 @@ impl Hub {
             cluster: world.cluster.clone(),
             unseen: Unseen::default(),
             is_kept: true,
+            is_live: false,
             missing_rights,
             incidents,
             failures,

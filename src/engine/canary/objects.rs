@@ -59,6 +59,16 @@ pub fn is_own(pod: &Pod) -> bool {
         && !pod.shares.network
 }
 
+/// A live cluster as it would be without the canary, whose label admission keeps to the operator; and with the operator's own word on what
+/// it showed.
+pub fn without_canary(snapshot: &mut Snapshot) {
+    snapshot.is_live = true;
+    snapshot.pods.retain(|pod| !is_own(pod));
+    for policies in snapshot.policies.values_mut() {
+        policies.retain(|policy| !is_control(policy));
+    }
+}
+
 /// What may take part in rounds of a zone.
 pub fn candidates(snapshot: &Snapshot, resolution: &Resolution, zone: &Zone) -> Candidates {
     let is_usable = |name: &&String| {

@@ -37,11 +37,12 @@ use super::{
     due::Due,
     exceptions,
     guards::{self, Guarding},
+    ownership,
     plan::{self, Stance, Write},
     pod::Pod,
     reach::{Class, Reach, doors::Services, sets::Classes},
     resolve::{Claim, Members, Resolution, Zone},
-    snapshot::{Snapshot, node_ranges},
+    snapshot::{Snapshot, ZoneRecord, node_ranges},
 };
 use crate::api::{
     BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, SegmentationTest, Severity,
@@ -334,8 +335,9 @@ impl<'a> Case<'a> {
         zone: &'a Zone,
         declaration: &'a Declaration,
         pods: Vec<&'a Pod>,
-        previous: Option<&'a PciZoneStatus>,
+        record: &'a ZoneRecord,
     ) -> Self {
+        let previous = record.status();
         let View { snapshot, resolution, reach, access, around, now } = view;
         let all = |members: &'a Members, leaving: &mut dyn Iterator<Item = &'a String>| -> BTreeSet<&'a String> {
             members.declared.iter().chain(&members.held).chain(leaving).collect()
@@ -375,8 +377,9 @@ impl<'a> Case<'a> {
         };
         let was_in_place = previous.is_some_and(|status| status.conditions.iter().any(was_in_place));
         let told = snapshot.tests.get(name).map(|test| SegmentationTest::clone(test));
-        // A status in a file proves nothing.
-        let recorded = || previous.filter(|_| snapshot.is_kept).and_then(|status| status.segmentation_test.clone());
+        // A status in a file proves nothing, and neither does one into which others write.
+        let is_own_word = snapshot.is_kept || snapshot.is_live && !ownership::is_status_shared(record.metadata());
+        let recorded = || previous.filter(|_| is_own_word).and_then(|status| status.segmentation_test.clone());
         let test = told.or_else(recorded);
         let about = test.as_ref().map(|_| about::digest(snapshot, zone)).unwrap_or_default();
         Case {
