@@ -136,7 +136,8 @@ impl ControlPlane {
     /// Ready means: `/readyz` succeeds; the namespaces `default` and `kube-system`, and the Service and `EndpointSlice`
     /// `kubernetes` exist; and with the controller manager, so does the service account `default/default`.
     pub async fn start(options: Options) -> Result<Self> {
-        Self::start_at(options, Reach::default()).await
+        // On the heap, so that the futures of those who wait for it stay small.
+        Box::pin(Self::start_at(options, Reach::default())).await
     }
 
     /// The same for nodes that reach the API server over a network.
