@@ -103,7 +103,6 @@ pub struct ControlPlane {
     options: Options,
     port: Port,
     url: String,
-    reach: Reach,
     // Last, since the processes use it.
     workdir: Workdir,
 }
@@ -136,7 +135,8 @@ impl ControlPlane {
     /// Ready means: `/readyz` succeeds; the namespaces `default` and `kube-system`, and the Service and `EndpointSlice`
     /// `kubernetes` exist; and with the controller manager, so does the service account `default/default`.
     pub async fn start(options: Options) -> Result<Self> {
-        Self::start_at(options, Reach::default()).await
+        // On the heap, so that the futures of those who wait for it stay small.
+        Box::pin(Self::start_at(options, Reach::default())).await
     }
 
     /// The same for nodes that reach the API server over a network.
@@ -149,12 +149,12 @@ impl ControlPlane {
             wanted.push(Binary::KubeScheduler);
         }
         let assets = find_assets(wanted).await?;
-        let cluster = Self::prepare(assets, options, reach)?;
-        cluster.launch().await?;
+        let cluster = Self::prepare(assets, options, &reach)?;
+        cluster.launch(&reach).await?;
         Ok(cluster)
     }
 
-    fn prepare(assets: Assets, options: Options, reach: Reach) -> Result<Self> {
+    fn prepare(assets: Assets, options: Options, reach: &Reach) -> Result<Self> {
         let workdir = Workdir::create()?;
         let layout = Layout {
             root: workdir.path().to_owned(),
@@ -177,7 +177,7 @@ impl ControlPlane {
         let admin_kubeconfig = kubeconfigs.write("testbed-admin", Credential::Certificate(admin))?;
         let binary = options.version.apiserver();
         let asks_kubelets = authority.client("kube-apiserver", &["system:masters"])?;
-        let apiserver = layout.apiserver((&assets, binary), &reach, port.number(), (&options, &asks_kubelets))?;
+        let apiserver = layout.apiserver((&assets, binary), reach, port.number(), (&options, &asks_kubelets))?;
         Ok(Self {
             processes: Mutex::default(),
             apiserver,
@@ -189,19 +189,18 @@ impl ControlPlane {
             options,
             port,
             url,
-            reach,
             workdir,
         })
     }
 
-    async fn launch(&self) -> Result<()> {
+    async fn launch(&self, reach: &Reach) -> Result<()> {
         // The API server waits for its store by itself.
         let etcd = self.layout.etcd(&self.assets, self.options.durability)?.start()?;
         self.lock().etcd = Some(etcd);
         self.start_apiserver().await?;
         if self.options.controller_manager {
             let kubeconfig = self.user_kubeconfig("system:kube-controller-manager", &[])?;
-            let extra = self.reach.controllers();
+            let extra = reach.controllers();
             let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
             let process = self.layout.controller_manager(&self.assets, &kubeconfig, &extra)?.start()?;
             self.lock().controller_manager = Some(process);

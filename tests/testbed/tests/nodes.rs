@@ -2,7 +2,7 @@
 //! Needs root; see `nodes_or_skip`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
@@ -19,7 +19,7 @@ const POLICY_LIMIT: Duration = Duration::from_secs(30);
 /// How long the kernel may take to end what belonged to a killed program.
 const END_LIMIT: Duration = Duration::from_secs(20);
 
-/// The tests here compare what is on the machine before and after, so they take turns.
+/// The tests here take turns: two clusters at a time would be slow, and one looks for what another changes.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 const PODS: &str = r#"
@@ -58,49 +58,62 @@ metadata: {name: deny-all}
 spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
 ";
 
-/// What nodes could leave on this machine, each with its kind.
-struct Traces(BTreeSet<String>);
-
-impl Traces {
-    fn now() -> Result<Self> {
-        // By its control group, or by the files that it sees. A zombie has neither.
-        let is_inside = |pid: &str| {
-            let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-            let sees = || fs::exists(format!("/proc/{pid}/root/run/cni/net.d")).is_ok_and(|sees| sees);
-            pid.parse::<u32>().is_ok() && (group.contains("/pcizone") || sees())
-        };
-        let is_of_nodes = |name: &str| {
-            ["cilium", "cni", "containerd", "kube", "pcizone", "pods"].iter().any(|part| name.contains(part))
-        };
-        let mut found = BTreeSet::new();
-        for folder in ["/sys/class/net", "/run/netns"] {
-            found.extend(names(folder, |_| true));
-        }
-        for folder in ["/run", "/var/lib", "/var/log", "/opt", "/etc"] {
-            found.extend(names(folder, is_of_nodes));
-        }
-        for hierarchy in names("/sys/fs/cgroup", |_| true).into_iter().chain(["/sys/fs/cgroup".to_owned()]) {
-            found.extend(names(&hierarchy, |name| name.starts_with("pcizone")));
-        }
-        found.extend(names("/proc", is_inside));
-        found.extend(fs::read_to_string("/proc/self/mounts")?.lines().map(|line| format!("mount {line}")));
-        for name in ["vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"] {
-            found.insert(format!("{name} = {}", fs::read_to_string(format!("/proc/sys/{name}"))?.trim()));
-        }
-        Ok(Self(found))
+/// What the nodes of one cluster have on this machine, in words. Other programs may hold clusters beside it.
+fn traces(kubeconfig: &Path, number: u8) -> Result<Vec<String>> {
+    let folder = kubeconfig.ancestors().nth(2).context("no folder")?.display().to_string();
+    let bridge = format!("pcizone{number}");
+    let mut found = names("/run/pcizone-testbed", |name| name == format!("{bridge}.lock"));
+    found.extend(names("/sys/class/net", |name| name == bridge || name.starts_with(&format!("{bridge}n"))));
+    for hierarchy in names("/sys/fs/cgroup", |_| true).into_iter().chain(["/sys/fs/cgroup".to_owned()]) {
+        found.extend(names(&hierarchy, |name| name == bridge));
     }
+    // By the control group, or by what it was started with. A zombie has neither.
+    found.extend(names("/proc", |pid| {
+        let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        pid.parse::<u32>().is_ok_and(|pid| pid != std::process::id())
+            && (read("cgroup").contains(&format!("/{bridge}/")) || read("cmdline").contains(&format!("{folder}/")))
+    }));
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    found.extend(mounts.lines().filter(|line| line.contains(&folder) || line.contains("/run/cni")).map(str::to_owned));
+    Ok(found)
+}
 
-    /// What came and what went, in words.
-    fn since(&self, before: &Self) -> Vec<String> {
-        let came = self.0.difference(&before.0).map(|trace| format!("came: {trace}"));
-        came.chain(before.0.difference(&self.0).map(|trace| format!("went: {trace}"))).collect()
+/// The number of the cluster, which its API server's address holds.
+fn number_of(kubeconfig: &Path) -> Result<u8> {
+    let text = fs::read_to_string(kubeconfig)?;
+    let (_, rest) = text.split_once("https://10.89.").context("the API server is not on a bridge")?;
+    Ok(rest.split('.').next().context("no number")?.parse()?)
+}
+
+/// What nodes would change for all, were it not kept from them.
+fn machine() -> Result<Vec<String>> {
+    let of_nodes = |name: &str| ["cilium", "cni", "containerd", "kube", "pods"].iter().any(|part| name.contains(part));
+    let mut found: Vec<String> = ["/run", "/run/netns", "/var/lib", "/var/log", "/opt", "/etc"]
+        .iter()
+        .flat_map(|at| names(at, of_nodes))
+        .collect();
+    found.sort();
+    for name in ["vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"] {
+        found.push(format!("{name} = {}", fs::read_to_string(format!("/proc/sys/{name}"))?.trim()));
     }
+    Ok(found)
 }
 
 fn names(folder: &str, is: impl Fn(&str) -> bool) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(std::io::Result::ok);
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| is(name)).map(|name| format!("{folder}/{name}")).collect()
+}
+
+/// A program that is killed with the test.
+struct Holder(Child);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // Both fail only when it was reaped already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Waits until a probe says what is wanted.
@@ -147,10 +160,13 @@ async fn cilium_enforces_policies_as_it_is_told_and_leaves_nothing() -> Result<(
     sweep_nodes()?;
     let pool = BTreeMap::from([("node-restriction.kubernetes.io/pool".to_owned(), "pci".to_owned())]);
     let options = NodeOptions { node_labels: vec![BTreeMap::new(), pool], ..NodeOptions::default() };
-    let before = Traces::now()?;
+    let before = machine()?;
     let cluster = NodeCluster::start(options).await?;
     let kubectl = cluster.control_plane().kubectl();
-    assert!(Traces::now()?.since(&before).len() > 10, "nodes leave traces while they run, but none was seen");
+    let kubeconfig = cluster.control_plane().admin_kubeconfig().to_owned();
+    // As long as the file is there.
+    let number = number_of(&kubeconfig)?;
+    assert!(traces(&kubeconfig, number)?.len() > 20, "nodes leave traces while they run, but few were seen");
 
     let pci = ["get", "nodes", "-l", "node-restriction.kubernetes.io/pool=pci", "-o", "name"];
     assert_eq!(kubectl.run(&pci).await?.trim(), format!("node/{}", cluster.node(1).name()));
@@ -173,7 +189,8 @@ async fn cilium_enforces_policies_as_it_is_told_and_leaves_nothing() -> Result<(
     assert!(cluster.set_cilium_enforcement("sometimes").await.is_err());
 
     drop(cluster);
-    assert_eq!(Traces::now()?.since(&before), Vec::<String>::new());
+    assert_eq!(traces(&kubeconfig, number)?, Vec::<String>::new());
+    assert_eq!(machine()?, before);
     Ok(())
 }
 
@@ -212,15 +229,15 @@ async fn a_program_with_libraries_runs_by_the_digest_of_its_image(cluster: &Node
 }
 
 /// Starts a program that holds a cluster with bridges; gives it with the kubeconfig of the cluster.
-fn hold() -> Result<(Child, String)> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hold_nodes")).stdout(Stdio::piped()).spawn()?;
-    let stdout = child.stdout.take().context("no stdout")?;
+fn hold() -> Result<(Holder, String)> {
+    let mut holder = Holder(Command::new(env!("CARGO_BIN_EXE_hold_nodes")).stdout(Stdio::piped()).spawn()?);
+    let stdout = holder.0.stdout.take().context("no stdout")?;
     for line in BufReader::new(stdout).lines() {
         if let Some(kubeconfig) = line?.strip_prefix("export KUBECONFIG=") {
-            return Ok((child, kubeconfig.to_owned()));
+            return Ok((holder, kubeconfig.to_owned()));
         }
     }
-    anyhow::bail!("the cluster did not start: {}", child.wait()?)
+    anyhow::bail!("the cluster did not start: {}", holder.0.wait()?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,26 +247,29 @@ async fn bridges_enforce_nothing_and_a_killed_program_leaves_nothing_to_the_swee
         return Ok(());
     }
     sweep_nodes()?;
-    let before = Traces::now()?;
-    let (mut child, kubeconfig) = hold()?;
-    let folder = Path::new(&kubeconfig).ancestors().nth(2).context("no folder")?;
+    let before = machine()?;
+    let (mut holder, kubeconfig) = hold()?;
+    let kubeconfig = Path::new(&kubeconfig);
+    let (number, folder) = (number_of(kubeconfig)?, kubeconfig.ancestors().nth(2).context("no folder")?);
     let program = Assets::get(&[Binary::Kubectl])?.path(Binary::Kubectl)?;
-    let kubectl = Kubectl::new(program, &kubeconfig, folder.join("home"));
+    let kubectl = Kubectl::new(program, kubeconfig, folder.join("home"));
     let (pod, service) = set_up(&kubectl).await?;
     kubectl.run_stdin(&["apply", "-f", "-"], DENY_ALL).await?;
     // Nothing tells that a policy will not work. Cilium needs two seconds.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(reaches(&kubectl, &pod, 8080).await? && reaches(&kubectl, &service, 80).await?);
-    assert_eq!(sweep_nodes()?, Vec::<String>::new(), "swept what a living program holds");
+    sweep_nodes()?;
+    assert!(reaches(&kubectl, &pod, 8080).await?, "swept what a living program holds");
 
-    child.kill()?;
-    child.wait()?;
-    until("the kernel ends what was in the nodes", END_LIMIT, || async {
-        Ok(!Traces::now()?.since(&before).iter().any(|trace| trace.starts_with("came: /proc/")))
-    })
-    .await?;
-    assert!(!sweep_nodes()?.is_empty(), "nothing was left, so nothing was tried");
-    assert_eq!(Traces::now()?.since(&before), Vec::<String>::new());
+    holder.0.kill()?;
+    holder.0.wait()?;
+    let is_process = |trace: &String| trace.starts_with("/proc/");
+    let processes_are_gone = || async { Ok(!traces(kubeconfig, number)?.iter().any(is_process)) };
+    until("the kernel ends what was in the nodes", END_LIMIT, processes_are_gone).await?;
+    assert!(!traces(kubeconfig, number)?.is_empty(), "nothing was left, so nothing is tried");
+    sweep_nodes()?;
+    assert_eq!(traces(kubeconfig, number)?, Vec::<String>::new());
+    assert_eq!(machine()?, before);
     assert!(!folder.exists());
     Ok(())
 }

@@ -105,7 +105,7 @@ impl NodeCluster {
             apiserver_args: options.apiserver_args,
             ..Options::default()
         };
-        let control_plane = ControlPlane::start_at(control_plane, reach).await?;
+        let control_plane = Box::pin(ControlPlane::start_at(control_plane, reach)).await?;
         let library = control_plane.workdir().folder("cilium")?;
         let mut cluster = Self {
             nodes: Vec::new(),
