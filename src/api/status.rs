@@ -183,10 +183,10 @@ pub struct SegmentationTest {
     pub enforced: i64,
     /// Those that got through although no policy allowed it, or did not although one does.
     pub broken: i64,
-    /// Some of those that were not enforced, at most 10.
+    /// Some of those that were not enforced, at most 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<String>,
-    /// What each pair of nodes showed, the worst of its protocols and address families, at most 80 pairs.
+    /// What each pair of nodes showed, the worst of its protocols and address families, at most 20 pairs; those that are not enforced come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<TestedPair>,
     /// What broke: every way alike, or only some.

@@ -24,15 +24,15 @@ use crate::{
 };
 
 /// Pairs of nodes that are told.
-const PAIRS: usize = 80;
+const PAIRS: usize = 20;
 /// Longest name of a node that is told.
 const NODE: usize = 63;
 /// Ways that are named.
-const SAMPLE: usize = 10;
+const SAMPLE: usize = 5;
 /// Ways that are named in a sentence.
 const NAMED: usize = 6;
 /// Longest message.
-const MESSAGE: usize = 1024;
+const MESSAGE: usize = 384;
 /// A datagram may be on its way, and the clocks of nodes differ by some of this, in milliseconds.
 const LATE: i64 = 5_000;
 
@@ -168,7 +168,7 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         tried: number(ways.len()),
         enforced: number(enforced.len()),
         broken: number(broken.len()),
-        sample: sample.take(SAMPLE).map(|words| bounded(&words, 300)).collect(),
+        sample: sample.take(SAMPLE).map(|words| bounded(&words, 160)).collect(),
         pairs: pairs(seen.round, &ways),
         failure,
         closed_within_millis: longer.max(),
@@ -295,6 +295,11 @@ fn named(round: &Round, ways: &[&Way]) -> String {
 
 /// The worst that each pair of nodes showed.
 fn pairs(round: &Round, ways: &[Way]) -> Vec<TestedPair> {
+    let is_worse = |one: TestResult| match one {
+        TestResult::Enforced => 0,
+        TestResult::Unproven => 1,
+        TestResult::NotEnforced => 2,
+    };
     let mut worst: BTreeMap<(usize, usize), TestResult> = BTreeMap::new();
     for way in ways {
         let result = match way.shown {
@@ -303,17 +308,17 @@ fn pairs(round: &Round, ways: &[Way]) -> Vec<TestedPair> {
             Shown::Unproven(_) => TestResult::Unproven,
         };
         let known = worst.entry((way.target.from, way.target.to)).or_insert(result);
-        let is_worse = |one: TestResult| match one {
-            TestResult::Enforced => 0,
-            TestResult::Unproven => 1,
-            TestResult::NotEnforced => 2,
-        };
         if is_worse(result) > is_worse(*known) {
             *known = result;
         }
     }
     let pair = |((from, to), result)| TestedPair { from: name(round, from), to: name(round, to), result };
-    worst.into_iter().map(pair).take(PAIRS).collect()
+    let mut pairs: Vec<((usize, usize), TestResult)> = worst.into_iter().collect();
+    if pairs.len() > PAIRS {
+        // What is not as it must be is told first.
+        pairs.sort_by_key(|(_, result)| std::cmp::Reverse(is_worse(*result)));
+    }
+    pairs.into_iter().map(pair).take(PAIRS).collect()
 }
 
 /// Posts whose pods told nothing at all, in words.

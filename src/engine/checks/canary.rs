@@ -13,6 +13,8 @@ use crate::{
 
 /// What a round is, and what it is not.
 pub const LIMITS: &str = "It supports PCI DSS 11.4.5 and is no penetration test.";
+/// Bytes of what failed and of its cause.
+const SAID: usize = 160;
 /// Failures that stay on record.
 const MOST_FAILURES: usize = 5;
 
@@ -125,7 +127,12 @@ pub fn failures(case: &Case, previous: Option<&PciZoneStatus>) -> Vec<ControlFai
             (TestResult::NotEnforced, Some(_)) if !all.iter().any(is_open) => {
                 all.insert(
                     0,
-                    ControlFailure { started_at: at(), ended_at: None, what: test.message.clone(), cause: None },
+                    ControlFailure {
+                        started_at: at(),
+                        ended_at: None,
+                        what: bounded(&test.message, SAID),
+                        cause: None,
+                    },
                 );
             }
             (TestResult::Enforced, _) => {
@@ -136,7 +143,7 @@ pub fn failures(case: &Case, previous: Option<&PciZoneStatus>) -> Vec<ControlFai
     }
     if let Some((start, why)) = &case.declaration.failure_cause {
         let named = all.iter_mut().filter(|failure| failure.started_at.0 == *start);
-        named.for_each(|failure| failure.cause = Some(bounded(why, 512)));
+        named.for_each(|failure| failure.cause = Some(bounded(why, SAID)));
     }
     // Those that are explained and over go first.
     while all.len() > MOST_FAILURES {
