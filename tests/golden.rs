@@ -271,7 +271,7 @@ fn a_status_stays_below_32_kib_at_any_size_of_the_zone() {
         assert!(status.obligations.len() == 10 && size <= 32 * 1024, "{size} bytes");
     }
     assert_eq!(judged.status.top_findings.len(), 20);
-    assert!(longest.top_findings.len() >= 10, "even then half of them are shown: {}", longest.top_findings.len());
+    assert!(longest.top_findings.len() >= 8, "even then the worst are shown, not only {}", longest.top_findings.len());
     let keys: BTreeSet<_> = longest.top_findings.iter().map(|finding| (&finding.id, &finding.subject)).collect();
     assert_eq!(keys.len(), longest.top_findings.len(), "the API server takes no list with a key twice");
 }
