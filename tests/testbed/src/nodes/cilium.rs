@@ -1,11 +1,12 @@
 //! Cilium on the nodes: an agent on each, and one operator. Its data plane is compiled on the node and enforces policies.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
+    time::timeout,
 };
 
 use super::{kubelet::NETWORK_FOLDER, kubelet::Plan, namespace::Namespace, shell};
@@ -16,6 +17,8 @@ pub(crate) const NETWORK_FILE: &str = "05-cilium.conflist";
 
 /// Compilers that Cilium's data plane is known to build with, the one of Debian 12 first.
 const COMPILERS: [&str; 4] = ["/usr/bin/clang-19", "/usr/bin/clang-20", "/usr/bin/clang-21", "/usr/bin/clang-18"];
+/// How long an agent may take to say how it is.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What a policy means to the agents, as their own flag `--enable-policy` takes it: `default` enforces where a policy
 /// selects a pod, `always` everywhere, `never` nowhere.
@@ -94,6 +97,11 @@ pub(crate) fn operator(plan: &Plan, kubeconfig: &Path) -> Result<Program> {
 
 /// Asks the agent of a node whether it is well.
 pub(crate) async fn is_well(namespace: &Namespace) -> Result<()> {
+    // One that was killed while it was asked leaves the question without an answer and without an end.
+    timeout(ANSWER, asked(namespace)).await.context("Cilium's agent does not answer")?
+}
+
+async fn asked(namespace: &Namespace) -> Result<()> {
     let mut socket = UnixStream::connect(namespace.path("/run/cilium/cilium.sock"))
         .await
         .context("Cilium's agent does not listen yet")?;
