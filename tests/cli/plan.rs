@@ -68,7 +68,7 @@ fn every_write_is_told_with_its_reason_and_what_it_changes() {
     let start = "\
 What Enforce would write, as of 2026-11-24T08:00:00Z. Nothing of it is written by this command.
 
-Zone cde (Observe): 20 to create, 1 to change
+Zone cde (Observe): 22 to create, 1 to change
   put our finalizer on PciZone/cde
     Without it a deletion of the zone would leave everything behind.
   create NetworkPolicy/vault/pcizone-baseline
@@ -118,8 +118,8 @@ fn the_exit_code_says_whether_something_would_be_written() {
     let nowhere = zone_with("mode: Enforce\n  scope: {namespaces: {names: [nowhere]}}\n");
     let namespace = VAULT.split("---\n").nth(1).unwrap().to_string();
     for (what, files, args, code, said) in [
-        ("observes", shop(zone("Observe")), vec![], 1, "20 to create, 1 to change"),
-        ("enforces", shop(zone("Enforce")), vec![], 1, "20 to create, 1 to change"),
+        ("observes", shop(zone("Observe")), vec![], 1, "22 to create, 1 to change"),
+        ("enforces", shop(zone("Enforce")), vec![], 1, "22 to create, 1 to change"),
         ("no such namespace", vec![("zone.yaml", nowhere)], vec![], 2, "it has no namespace"),
         ("no zone", vec![("vault.yaml", namespace)], vec![], 2, "there is no PciZone"),
         ("no such argument", shop(zone("Enforce")), vec!["--strict"], 3, "unexpected argument"),
