@@ -195,7 +195,7 @@ pub(super) fn closings(twins: &Twins, before: &Side, after: &Side, is_meant: &dy
     let (partition, _) = twins.partitions();
     let others = Reach::parted(before.snapshot, after.snapshot.policies.clone(), partition);
     let has = |policy: &str, direction| rules_of(&twins.after, policy, direction);
-    let is_open = |class, direction| twins.later(class).is_none_or(|class| !twins.after.is_isolated(class, direction));
+    let is_open = |class, direction| twins.later(class).is_some_and(|class| !twins.after.is_isolated(class, direction));
     to_come(&mut moves, &others, reach, &changed(after, before), (&is_open, &has), is_meant);
     said(
         &moves,
