@@ -26,6 +26,7 @@ const DIGITS: usize = 64;
 /// Prints what installs the operator: namespace, CRD, rights, Deployment, Service, disruption budget and NetworkPolicies. It
 /// needs no cert-manager and fetches nothing. Exit code 0: printed, 3: wrong arguments.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Arguments {
     /// Print it. This program never applies it: pipe it into kubectl apply --server-side -f -
     #[arg(long, required = true)]

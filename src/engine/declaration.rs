@@ -66,8 +66,6 @@ pub struct Declaration {
     pub evict_misplaced: bool,
     /// When the canary runs.
     pub canary: Canary,
-    /// What asks for a round of it now.
-    pub canary_request: Option<String>,
     /// DNS servers.
     pub dns: Dns,
     /// Declared flows.
@@ -153,7 +151,6 @@ impl Declaration {
             pod_security: hosting.and_then(|h| h.pod_security),
             admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
-            canary_request: annotation(names::CANARY_REQUEST),
             canary: spec.segmentation.canary.clone(),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),

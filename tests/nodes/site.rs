@@ -18,7 +18,7 @@ pub const OUTSIDE: usize = 0;
 /// The node of the zone.
 pub const INSIDE: usize = 1;
 
-const ZONE: &str = r#"
+const ZONE: &str = "
 apiVersion: v1
 kind: Namespace
 metadata: {name: vault}
@@ -37,7 +37,7 @@ spec:
   hosting:
     nodes: {selector: {matchLabels: {node-restriction.kubernetes.io/pool: pci}}}
     podSecurity: Restricted
-"#;
+";
 
 /// The cluster.
 pub struct Site {
@@ -106,6 +106,19 @@ impl Site {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    /// Asks for a round by hand, in a thread; gives the exit code and what was printed.
+    pub fn probe(&self) -> Result<std::thread::JoinHandle<Result<(i32, String)>>> {
+        let kubeconfig = self.cluster.control_plane().admin_kubeconfig().to_owned();
+        let ask = move || {
+            let mut command = Command::new(PCIZONE);
+            let output = command.args(["probe", "run", "cde", "--quiet"]).env("KUBECONFIG", kubeconfig).output()?;
+            eprintln!("{}", String::from_utf8_lossy(&output.stdout));
+            let text = [output.stdout, output.stderr].concat();
+            Ok((output.status.code().unwrap_or(-1), String::from_utf8(text)?))
+        };
+        Ok(std::thread::Builder::new().name("probe".to_owned()).spawn(ask)?)
     }
 
     /// Waits until a command succeeds and prints what is wanted.

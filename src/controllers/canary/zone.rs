@@ -211,11 +211,10 @@ impl ZoneCanary {
         Ok(Some(verdict(&seen)))
     }
 
-    /// What asks for a round now.
+    /// What asks for a round now: the annotation as it is, which decides nothing else.
     fn request(&self) -> Option<String> {
-        self.shared.hub.resolved(|resolution, _| {
-            resolution.zone(&self.zone).and_then(|zone| zone.declaration.as_deref()?.canary_request.clone())
-        })
+        let zone = self.shared.hub.zone_store().get(&self.zone)?;
+        zone.metadata.annotations.as_ref()?.get(names::CANARY_REQUEST).cloned()
     }
 
     /// A round is due: by the clock, after a change, or because the last one did not show what must be.

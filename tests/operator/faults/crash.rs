@@ -286,10 +286,10 @@ async fn a_crash_at_every_write_changes_nothing(moment: Moment) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_before_any_write_the_end_is_the_same() {
-    a_crash_at_every_write_changes_nothing(Moment::Before).await;
+    Box::pin(a_crash_at_every_write_changes_nothing(Moment::Before)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_any_write_the_end_is_the_same() {
-    a_crash_at_every_write_changes_nothing(Moment::After).await;
+    Box::pin(a_crash_at_every_write_changes_nothing(Moment::After)).await;
 }

@@ -56,6 +56,7 @@ impl Operator {
         let name = identity.clone();
         let task = runtime.spawn(async move {
             let settings = Settings {
+                canary: None,
                 config,
                 namespace,
                 identity: name,
