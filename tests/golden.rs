@@ -539,7 +539,6 @@ fn longest_test() -> SegmentationTest {
         closed_within_millis: Some(i64::MAX),
         open_at_start: 320,
         own_node: 20,
-        flow: None,
         digest: format!("sha256:{}", "a".repeat(64)),
     }
 }

@@ -201,9 +201,6 @@ pub struct SegmentationTest {
     /// Nodes whose own kubelet got through to their pods, as the API documents: no policy denies that.
     #[serde(default)]
     pub own_node: i64,
-    /// The flow whose compiled policy was tried with the canary's label, if one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flow: Option<String>,
     /// SHA-256 over the policies, nodes and network agents that it was about.
     pub digest: String,
 }

@@ -90,7 +90,6 @@ mod tests {
             closed_within_millis: Some(1400),
             open_at_start: 0,
             own_node: 2,
-            flow: None,
             digest: String::new(),
         };
         let mut out = Vec::new();

@@ -72,8 +72,10 @@ impl ZoneCanary {
     /// Round after round, until dropped. What stands then is removed by whoever dropped it.
     pub async fn run(self) {
         let mut number = 0_u64;
+        // What asked for a round before the last one began.
+        let mut answered = None;
         loop {
-            match self.turn(number).await {
+            match self.turn(number, &mut answered).await {
                 Ok(()) => number = number.wrapping_add(1),
                 Err(error) => {
                     self.shared.metrics.count_error("canary", error.category());
@@ -99,7 +101,7 @@ impl ZoneCanary {
     }
 
     /// Sets a round up, plays it when it is due, and takes everything away again.
-    async fn turn(&self, number: u64) -> Result<(), Error> {
+    async fn turn(&self, number: u64, answered: &mut Option<String>) -> Result<(), Error> {
         let Scene { round, every } = self.scene(number).await?;
         let Some(round) = round else {
             self.put_off("was not tested: the zone has no namespace under protection, or no node of it takes pods");
@@ -107,7 +109,7 @@ impl ZoneCanary {
             return Ok(());
         };
         self.shared.live(&round.id, true);
-        let played = self.play(&round, every).await;
+        let played = self.play(&round, every, answered).await;
         let cleared = self.clear(&round).await;
         self.shared.live(&round.id, false);
         let test = played?;
@@ -137,7 +139,12 @@ impl ZoneCanary {
         tokio::task::spawn_blocking(scene).await.map_err(|_| Error::Ended("the look for a round of the canary"))
     }
 
-    async fn play(&self, round: &Round, every: Duration) -> Result<Option<SegmentationTest>, Error> {
+    async fn play(
+        &self,
+        round: &Round,
+        every: Duration,
+        answered: &mut Option<String>,
+    ) -> Result<Option<SegmentationTest>, Error> {
         let applier = &self.shared.applier;
         applier.put_piece(Kind::NetworkPolicy, round.standing()).await?;
         for (at, post) in round.posts.iter().enumerate() {
@@ -169,17 +176,17 @@ impl ZoneCanary {
         until(&mut pods, START, asks).await;
         let stood = Instant::now();
         sleep(BEFORE).await;
-        let request = self.request();
-        while !self.is_due(every) && self.request() == request {
+        while !self.is_due(every) && self.request() == *answered {
             if stood.elapsed() > STAND {
                 return Ok(None);
             }
             sleep(LOOK).await;
         }
+        *answered = self.request();
         let (digest, expected) = self.expect(round, &targets).await?;
         applier.put_piece(Kind::NetworkPolicy, round.allowing()).await?;
-        let answered = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).started);
-        until(&mut pods, ALLOWED, answered).await;
+        let all_answered = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).started);
+        until(&mut pods, ALLOWED, all_answered).await;
         applier.delete_piece(&policy(round, &round.inside)).await?;
         let removed_at = Timestamp::now();
         let closed = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).message.is_some());

@@ -174,7 +174,6 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         closed_within_millis: longer.max(),
         open_at_start: number(ways.iter().filter(opens_late).count()),
         own_node: number(own_node.count()),
-        flow: None,
         digest: seen.digest.clone(),
     }
 }
