@@ -22,7 +22,7 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    api::{ConditionType, ControlFailure, PciZoneStatus},
+    api::{ConditionType, PciZoneStatus},
     engine::{
         self, Evaluation, Snapshot,
         canary::objects,
@@ -302,9 +302,9 @@ fn unjudged(status: &PciZoneStatus) -> Option<String> {
 }
 
 /// The zone with the status that this replica wrote last, whatever somebody made of it since. Of a status that it
-/// did not write, and others had a hand in, only what nothing else knows is taken: the count of confirmed changes, a broken
-/// glass, and failures of segmentation without their causes. That one may be forged says too much at worst, and can be acknowledged. What
-/// the canary showed is shown again by its next round.
+/// did not write, and others had a hand in, only what nothing else knows is taken: the count of confirmed changes, and a broken
+/// glass. That one may be forged says too much at worst, and can be acknowledged. What the canary showed is shown again by its next
+/// round; failures before that are lost then, but for the log and the Events that told them.
 fn as_published(zone: ZoneRecord, published: &Published) -> ZoneRecord {
     let live = zone.status().map(PciZoneStatus::without_foreign);
     let trusted = match published.get(&identity(&zone)) {
@@ -312,17 +312,11 @@ fn as_published(zone: ZoneRecord, published: &Published) -> ZoneRecord {
         None if ownership::is_status_shared(zone.metadata()) => live.as_ref().map(|live| PciZoneStatus {
             confirmed_changes: live.confirmed_changes,
             break_glass: live.break_glass.clone(),
-            // A cause that somebody else may have written is told again by the zone's annotation, or not at all.
-            control_failures: without_causes(&live.control_failures),
             ..PciZoneStatus::default()
         }),
         None => return zone,
     };
     if live == trusted { zone } else { zone.with_status(trusted) }
-}
-
-fn without_causes(failures: &[ControlFailure]) -> Vec<ControlFailure> {
-    failures.iter().cloned().map(|failure| ControlFailure { cause: None, ..failure }).collect()
 }
 
 fn evaluate(snapshot: &Snapshot, synced: bool, now: Timestamp) -> BTreeMap<String, Evaluation> {
