@@ -338,7 +338,10 @@ fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {
     if broken.is_empty() {
         return None;
     }
-    let is_open = |way: &Way| way.behaviour == Behaviour::Open && matches!(way.shown, Shown::Broken(_));
+    // Open in the end although nothing allows it: enforcement may have gone while the pods stood.
+    let is_open = |way: &Way| {
+        matches!(way.behaviour, Behaviour::Open | Behaviour::StayedOpen) && matches!(way.shown, Shown::Broken(_))
+    };
     let told = || ways.iter().filter(|way| !matches!(way.behaviour, Behaviour::Untold(_)));
     if told().all(is_open) {
         return Some(TestFailure::Everything);
