@@ -33,9 +33,9 @@ const LINTS: &[Step] = &[
 const TESTS: &[Step] = &[
     cargo("tests", &["test", "--workspace"]),
     Step {
-        env: &[("PROPTEST_CASES", "100000")],
+        env: &[("PROPTEST_CASES", "30000")],
         ..cargo(
-            "a hundred thousand clusters",
+            "thirty thousand clusters",
             &[
                 "test",
                 "--profile",
