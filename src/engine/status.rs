@@ -420,7 +420,8 @@ fn some(names: &[String]) -> String {
     }
 }
 
-fn number(n: usize) -> i64 {
+/// A count as the API has it.
+pub(super) fn number(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::columns::{plain, row, width};
-use crate::api::{SegmentationTest, TestResult};
+use crate::{
+    api::{SegmentationTest, TestResult},
+    engine::checks::canary::LIMITS,
+};
 
 /// Writes the grid, and what was seen in words.
 pub fn write(to: &mut impl Write, test: &SegmentationTest) -> io::Result<()> {
@@ -49,7 +52,7 @@ pub fn write(to: &mut impl Write, test: &SegmentationTest) -> io::Result<()> {
         "own node: {} of {} nodes got through to their own pods, as the API documents",
         test.own_node, test.nodes
     )?;
-    writeln!(to, "It supports PCI DSS 11.4.5 and is no penetration test.")
+    writeln!(to, "{LIMITS}")
 }
 
 fn word(result: TestResult) -> &'static str {

@@ -193,9 +193,7 @@ impl ZoneCanary {
         until(&mut pods, AFTER, closed).await;
         // Those who ask end first: that nobody listens any more is no news.
         for part in [Part::Prober, Part::Listener] {
-            for (at, _) in round.posts.iter().enumerate() {
-                applier.delete_piece(&pod(round, at, part)).await?;
-            }
+            self.delete_pods(round, part).await?;
             let ended = |pods: &Pods| {
                 (0..round.posts.len()).map(|at| told(pods, round, at, part)).all(|told| told.gone || !told.runs)
             };
@@ -271,10 +269,15 @@ impl ZoneCanary {
         for namespace in [&round.inside, &round.outside] {
             self.shared.applier.delete_piece(&policy(round, namespace)).await?;
         }
+        for part in [Part::Prober, Part::Listener] {
+            self.delete_pods(round, part).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_pods(&self, round: &Round, part: Part) -> Result<(), Error> {
         for (at, _) in round.posts.iter().enumerate() {
-            for part in [Part::Prober, Part::Listener] {
-                self.shared.applier.delete_piece(&pod(round, at, part)).await?;
-            }
+            self.shared.applier.delete_piece(&pod(round, at, part)).await?;
         }
         Ok(())
     }

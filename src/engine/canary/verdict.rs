@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{SegmentationTest, TestFailure, TestResult, TestedPair},
-    engine::{change::count, dates::seconds, shown::bounded},
+    engine::{change::count, dates::seconds, shown::bounded, status::number},
 };
 
 /// Pairs of nodes that are told.
@@ -355,10 +355,6 @@ fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {
             && !of(!family).any(is_broken)
     });
     Some(if one_family { TestFailure::OneFamily } else { TestFailure::Some })
-}
-
-fn number(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -132,14 +132,15 @@ fn detail(kind: &Kind) -> String {
         }
         Kind::Route { route, service } => {
             let backends = || route.backends.iter().filter(|backend| backend.service == service.key);
-            let paths: BTreeSet<&str> = backends().flat_map(|backend| &backend.paths).map(|path| &**path).collect();
+            let paths: BTreeSet<String> =
+                backends().flat_map(|backend| &backend.paths).map(ToString::to_string).collect();
             let hosts = list(route.hosts());
-            match (route.kind, paths.is_empty() || backends().any(|backend| backend.paths.is_empty())) {
-                (_, true) => hosts,
-                // Its paths name their hosts.
-                (route::Kind::Ingress, false) => list(paths.into_iter().map(ToString::to_string).collect()),
-                (_, false) => format!("{hosts}: {}", list(paths.into_iter().map(ToString::to_string).collect())),
+            if backends().any(|backend| backend.paths.is_empty()) {
+                return hosts;
             }
+            let paths = list(paths.into_iter().collect());
+            // The paths of an Ingress name their hosts.
+            if route.kind == route::Kind::Ingress { paths } else { format!("{hosts}: {paths}") }
         }
         Kind::OwnNode { .. } | Kind::HostNetwork | Kind::HostPort(..) | Kind::Endpoints(_) => String::new(),
     }
