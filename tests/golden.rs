@@ -539,6 +539,8 @@ fn longest_test() -> SegmentationTest {
         closed_within_millis: Some(i64::MAX),
         open_at_start: 320,
         own_node: 20,
+        flows: vec!["f".repeat(63); 4],
+        settings_digest: Some(format!("sha256:{}", "a".repeat(64))),
         digest: format!("sha256:{}", "a".repeat(64)),
     }
 }

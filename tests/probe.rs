@@ -88,6 +88,13 @@ impl Probe {
         Probe::spawn(&["listen", "--run", RUN, "--port", &port.to_string()]).begins()
     }
 
+    fn listen_also(port: u16, also: &[String]) -> Self {
+        let port = port.to_string();
+        let mut args = vec!["listen", "--run", RUN, "--port", &port];
+        args.extend(also.iter().flat_map(|also| ["--also", also]));
+        Probe::spawn(&args).begins()
+    }
+
     fn connect(targets: &[String]) -> Self {
         let mut args = vec!["connect", "--run", RUN];
         args.extend(OFTEN);
@@ -448,4 +455,26 @@ fn arguments_that_make_no_sense_are_refused_with_the_reason() {
         assert!(end.code == Some(3) && end.stderr.contains(says), "{args:?}: {end:?}");
         assert_eq!(end.message, "", "it has not begun");
     }
+}
+
+#[test]
+fn what_listens_on_ports_besides_answers_on_each_by_its_protocol_alone() {
+    let (own, of_tcp, of_udp) = (free_port(), free_port(), free_port());
+    let also = [format!("TCP:{of_tcp}"), format!("UDP:{of_udp}")];
+    let listener = Probe::listen_also(own, &also);
+    let marker = Other::honest();
+    let targets = [
+        tcp(1, V4, of_tcp),
+        udp(2, V6, of_udp),
+        udp(3, V4, of_tcp),
+        tcp(4, V4, of_udp),
+        tcp(5, V4, own),
+        tcp(9, V4, marker.port),
+    ];
+    let prober = Probe::connect(&targets);
+    marker.rounds();
+    let (asked, heard) = (prober.stop(), listener.stop());
+    let open: Vec<u32> = (1..=5).filter(|target| opened(&asked, *target) == [true]).collect();
+    assert_eq!(open, [1, 2, 5], "{asked:?}");
+    assert_eq!(heard.heard.iter().map(|heard| heard.target).collect::<Vec<_>>(), [1, 2, 5], "{heard:?}");
 }

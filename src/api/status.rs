@@ -177,7 +177,7 @@ pub struct SegmentationTest {
     pub round: String,
     /// Nodes of the zone that took part.
     pub nodes: i64,
-    /// Ways that were tried: from one node to another, by one protocol and one address family.
+    /// Ways that were tried: from one node to another, by one protocol and one address family; those of flows besides.
     pub tried: i64,
     /// Those that got through exactly while a policy allowed it.
     pub enforced: i64,
@@ -201,6 +201,13 @@ pub struct SegmentationTest {
     /// Nodes whose own kubelet got through to their pods, as the API documents: no policy denies that.
     #[serde(default)]
     pub own_node: i64,
+    /// Flows that got through on a copy of their policy, at most 4; others follow in the next rounds. A copy means the canary's pods instead
+    /// of those that the flow names, and is not the flow's own policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<String>,
+    /// SHA-256 over the settings of network plug-ins that the operator could read when it ended, such as that of `cilium-config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_digest: Option<String>,
     /// SHA-256 over the policies, nodes and network agents that it was about.
     pub digest: String,
 }

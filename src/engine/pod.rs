@@ -42,6 +42,8 @@ pub struct Pod {
     pub powers: Arc<Powers>,
     /// A `DaemonSet` made it, and one of its containers is known to enforce NetworkPolicies.
     pub enforces: bool,
+    /// How often its containers were started anew. Only of what enforces NetworkPolicies.
+    pub restarts: u32,
     /// A file on its node declares it, and no API server was asked.
     pub is_static: bool,
     /// It has ended, well or not: nothing of it runs any more.
@@ -109,7 +111,8 @@ impl From<Manifest> for Pod {
         let spec = spec.unwrap_or_default();
         let is_static = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
         let owner = controller(&metadata);
-        Pod {
+        let restarts = restarts(&status);
+        let mut pod = Pod {
             key: key::of(&metadata),
             enforces: is_of_daemon_set(owner.as_deref()) && enforces(&spec),
             owner,
@@ -125,8 +128,19 @@ impl From<Manifest> for Pod {
             labels: metadata.labels.unwrap_or_default().into(),
             zone: spec.node_selector.and_then(|mut all| all.remove(names::NODE_LABEL)).map(Arc::from),
             node: spec.node_name.filter(|node| !node.is_empty()).map(Arc::from),
+            restarts: 0,
+        };
+        // Of any other pod each restart would be a change that means nothing.
+        if data_plane::is_agent(&pod) {
+            pod.restarts = restarts;
         }
+        pod
     }
+}
+
+fn restarts(status: &PodStatus) -> u32 {
+    let counts = status.container_statuses.iter().flatten().map(|container| container.restart_count);
+    counts.filter_map(|count| u32::try_from(count).ok()).fold(0, u32::saturating_add)
 }
 
 /// One address, or one of each family.

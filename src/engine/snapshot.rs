@@ -82,6 +82,8 @@ pub struct Snapshot {
     pub tests: BTreeMap<String, Arc<SegmentationTest>>,
     /// Why the canary does not run in a zone, in words.
     pub untested: BTreeMap<String, String>,
+    /// SHA-256 over the settings of network plug-ins, where they were read.
+    pub settings: Option<String>,
     /// What the last judgement found in each zone: what is still there keeps its date.
     pub judged: BTreeMap<String, Arc<[Found]>>,
 }

@@ -80,7 +80,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         confirmed_changes: case.declaration.confirmed_changes.saturating_add(i64::from(confirmed)),
         break_glass: case.break_glass.clone(),
         segmentation_test: canary::test(case).cloned(),
-        control_failures: canary::failures(case, previous),
+        control_failures: case.failures.clone(),
         plan: case.observes().then(|| plan(case)),
     })
 }

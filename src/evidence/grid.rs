@@ -52,6 +52,10 @@ pub fn write(to: &mut impl Write, test: &SegmentationTest) -> io::Result<()> {
         "own node: {} of {} nodes got through to their own pods, as the API documents",
         test.own_node, test.nodes
     )?;
+    if !test.flows.is_empty() {
+        let flows: Vec<String> = test.flows.iter().map(|flow| plain(flow)).collect();
+        writeln!(to, "flows by a copy of their policy, with the canary's pods as ends: {}", flows.join(", "))?;
+    }
     writeln!(to, "{LIMITS}")
 }
 
@@ -93,6 +97,8 @@ mod tests {
             closed_within_millis: Some(1400),
             open_at_start: 0,
             own_node: 2,
+            flows: vec!["pay".to_string(), "settle".to_string()],
+            settings_digest: None,
             digest: String::new(),
         };
         let mut out = Vec::new();
@@ -109,6 +115,7 @@ NotEnforced: Not every way is enforced.
 namespace vault, round 1, ended at 2026-11-26T17:00:00Z
 the slowest way was closed 1 s after its policy was removed, to about a second
 own node: 2 of 2 nodes got through to their own pods, as the API documents
+flows by a copy of their policy, with the canary's pods as ends: pay, settle
 It supports PCI DSS 11.4.5 and is no penetration test.
 ";
         assert_eq!(text, grid);

@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Error, answered,
     ending::{self, Clock, Ending, note_trouble},
-    line, run_name,
+    guest, line, run_name,
     target::Target,
 };
 use crate::{
@@ -143,7 +143,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
     let mut tasks = JoinSet::new();
     let (have_answered, is_answered) = watch::channel(false);
     if tell_port != 0 {
-        let listener = answered::listen(tell_port)?;
+        let listener = guest::tcp(tell_port).await.map_err(|source| Error::Listen { port: tell_port, source })?;
         tasks.spawn(answered::serve(listener, is_answered));
     }
     for (target, place) in targets.into_iter().zip(0..) {

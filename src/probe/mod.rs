@@ -12,6 +12,7 @@
 mod answered;
 mod connect;
 mod ending;
+mod guest;
 mod listen;
 mod target;
 
@@ -72,17 +73,22 @@ pub fn run(command: Command) -> anyhow::Result<Outcome> {
 fn pod(command: Command) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
     match command {
-        Command::Listen(arguments) => runtime.block_on(listen::run(arguments)),
-        Command::Connect(arguments) => {
-            if let Err(complaint) = arguments.check() {
-                eprintln!("error: {complaint}");
-                return Ok(Outcome::Usage);
-            }
-            runtime.block_on(connect::run(arguments))
-        }
+        Command::Listen(arguments) => match arguments.check() {
+            Ok(()) => runtime.block_on(listen::run(arguments)),
+            Err(complaint) => Ok(refuse(&complaint)),
+        },
+        Command::Connect(arguments) => match arguments.check() {
+            Ok(()) => runtime.block_on(connect::run(arguments)),
+            Err(complaint) => Ok(refuse(&complaint)),
+        },
         // It is no part of a pod.
         Command::Run(_) => Ok(Outcome::Usage),
     }
+}
+
+fn refuse(complaint: &str) -> Outcome {
+    eprintln!("error: {complaint}");
+    Outcome::Usage
 }
 
 /// What is sent for a target of a round, and comes back.

@@ -18,10 +18,22 @@ use super::MOST_BYTES;
 /// How long a connection may take to come about, and then an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// By which protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+pub(super) enum Protocol {
     Tcp,
     Udp,
+}
+
+impl Protocol {
+    /// As the Kubernetes API spells it.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        match text {
+            "TCP" => Some(Protocol::Tcp),
+            "UDP" => Some(Protocol::Udp),
+            _ => None,
+        }
+    }
 }
 
 /// Whom to ask, and how.
@@ -41,11 +53,7 @@ impl FromStr for Target {
         let (number, rest) = text.split_once('=').ok_or_else(form)?;
         let (protocol, address) = rest.split_once(':').ok_or_else(form)?;
         let number = number.parse().map_err(|_| form())?;
-        let protocol = match protocol {
-            "TCP" => Protocol::Tcp,
-            "UDP" => Protocol::Udp,
-            _ => return Err(form().to_string()),
-        };
+        let protocol = Protocol::read(protocol).ok_or_else(form)?;
         let address: SocketAddr = address.parse().map_err(|_| form())?;
         if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() {
             return Err(format!("nobody listens at {address}: it is no port and address of one pod"));

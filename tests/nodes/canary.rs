@@ -18,12 +18,12 @@ const FIRST: Duration = Duration::from_secs(120);
 /// A change starts a round within a minute, and that takes less than two.
 const CHANGED: Duration = Duration::from_secs(240);
 
-/// A policy that means nobody: a change that opens nothing, and starts a round.
-const NOBODY: &str = "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: nobody-NUMBER, namespace: vault}
-spec: {podSelector: {matchLabels: {app: nobody}}, policyTypes: [Ingress, Egress]}
+/// Settings of the network plug-in: a change of them starts a round. These agents are told by arguments and do not read them.
+const SETTINGS: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cilium-config, namespace: kube-system}
+data: {enable-policy: default}
 ";
 
 const OPEN: &str = "
@@ -50,7 +50,7 @@ async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
         return Ok(());
     }
     sweep_nodes()?;
-    let site = Site::start(Cni::Cilium).await?;
+    let site = Site::start(Cni::Cilium, 2).await?;
     site.zone().await?;
     site.until("the zone is in place", FIRST, |status| condition(status, "Ready").0 == "True").await?;
     flow::ways_past_policies(&site).await?;
@@ -61,8 +61,11 @@ async fn what_is_enforced_is_proven_and_what_is_not_is_not() -> Result<()> {
 async fn shown_when_it_is(site: &Site) -> Result<()> {
     let status = site.until("enforced", FIRST, |status| proven(status).0 == "True").await?;
     let test = &status["segmentationTest"];
-    ensure!(test["result"] == "Enforced" && test["broken"] == 0 && test["ownNode"] == 1, "{test:#}");
-    ensure!(test["tried"].as_i64() >= Some(6), "{test:#}");
+    ensure!(test["result"] == "Enforced" && test["broken"] == 0 && test["ownNode"] == 2, "{test:#}");
+    // On each of the two nodes by itself, to the other one, out of the zone and into it, by two protocols; and a port of three flows.
+    ensure!(test["tried"] == 19 && test["enforced"] == 19, "{test:#}");
+    ensure!(test["flows"] == serde_json::json!(["checkout", "lookup", "sync"]), "{test:#}");
+    ensure!(test["pairs"].as_array().is_some_and(|pairs| pairs.len() == 8), "{test:#}");
     ensure!(finding(&status, "CniEnforcementUnproven").is_none(), "{status:#}");
 
     // A policy of somebody else opens the zone to the canary outside: engine and canary agree that it is open.
@@ -108,7 +111,7 @@ async fn shown_when_it_is(site: &Site) -> Result<()> {
     // With the agent gone, what is loaded goes on denying, and nothing new comes into force.
     let before = tested_at(&status);
     site.cluster.stop_cni_agent(INSIDE).await?;
-    site.apply(&NOBODY.replace("NUMBER", "2")).await?;
+    site.apply(SETTINGS).await?;
     let unproven = |status: &Value| {
         tested_at(status) > before
             && proven(status).0 == "Unknown"
@@ -137,7 +140,7 @@ async fn a_plug_in_that_enforces_nothing_is_told_with_the_nodes() -> Result<()> 
         return Ok(());
     }
     sweep_nodes()?;
-    let site = Site::start(Cni::Bridge).await?;
+    let site = Site::start(Cni::Bridge, 1).await?;
     site.zone().await?;
     let status = site.until("nothing is enforced", FIRST, |status| proven(status).0 == "False").await?;
     let found = finding(&status, "CniNoEnforcement").cloned().unwrap_or_default();

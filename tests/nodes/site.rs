@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
 
@@ -15,7 +16,7 @@ use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
 pub const PCIZONE: &str = env!("CARGO_BIN_EXE_pcizone");
 /// The node outside of the zone, where the operator runs.
 pub const OUTSIDE: usize = 0;
-/// The node of the zone.
+/// A node of the zone.
 pub const INSIDE: usize = 1;
 
 const ZONE: &str = "
@@ -33,7 +34,12 @@ metadata: {name: cde}
 spec:
   mode: Enforce
   scope: {namespaces: {names: [vault]}}
-  segmentation: {canary: {everyMinutes: 10}}
+  segmentation:
+    canary: {everyMinutes: 10}
+    flows:
+    - {name: checkout, need: The shop hands card numbers over to be kept., owner: payments, approvedBy: security, ticket: PAY-1, reviewedAt: 'REVIEWED', expiresAt: 'EXPIRES', from: {namespace: shop}, to: {namespace: vault}, ports: [{port: 8443}]}
+    - {name: lookup, need: The vault looks names of merchants up in the shop., owner: payments, approvedBy: security, ticket: PAY-2, reviewedAt: 'REVIEWED', expiresAt: 'EXPIRES', from: {namespace: vault}, to: {namespace: shop}, ports: [{protocol: UDP, port: 53}]}
+    - {name: sync, need: Copies of the vault keep each other up to date., owner: payments, approvedBy: security, ticket: PAY-3, reviewedAt: 'REVIEWED', expiresAt: 'EXPIRES', from: {namespace: vault, podSelector: {matchLabels: {app: a}}}, to: {namespace: vault, podSelector: {matchLabels: {app: b}}}, ports: [{port: 7000}]}
   hosting:
     nodes: {selector: {matchLabels: {node-restriction.kubernetes.io/pool: pci}}}
     podSecurity: Restricted
@@ -46,10 +52,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts it, with the operator at work.
-    pub async fn start(cni: Cni) -> Result<Self> {
+    /// Starts it, with so many nodes of the zone and one outside, and with the operator at work.
+    pub async fn start(cni: Cni, zone_nodes: usize) -> Result<Self> {
         let pool = BTreeMap::from([("node-restriction.kubernetes.io/pool".to_owned(), "pci".to_owned())]);
-        let options = NodeOptions { cni, node_labels: vec![BTreeMap::new(), pool], ..NodeOptions::default() };
+        let mut node_labels = vec![pool; zone_nodes];
+        node_labels.insert(OUTSIDE, BTreeMap::new());
+        let options = NodeOptions { cni, nodes: node_labels.len(), node_labels, ..NodeOptions::default() };
         let cluster = NodeCluster::start(options).await?;
         let image = Image::operator(Path::new(PCIZONE))?;
         cluster.import_image(&image)?;
@@ -76,11 +84,20 @@ impl Site {
 
     /// Applies the zone with its namespaces.
     pub async fn zone(&self) -> Result<()> {
-        self.apply(ZONE).await
+        let now = Timestamp::now();
+        let expires = (now + SignedDuration::from_hours(24 * 90)).to_string();
+        self.apply(&ZONE.replace("REVIEWED", &now.to_string()).replace("EXPIRES", &expires)).await
     }
 
     pub async fn apply(&self, manifest: &str) -> Result<()> {
         self.kubectl.run_stdin(&["apply", "-f", "-"], manifest).await.map(drop)
+    }
+
+    /// The number of the node on which a pod is.
+    pub fn node_of(&self, pod: &Value) -> Result<usize> {
+        let name = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+        let at = self.cluster.nodes().iter().position(|node| node.name() == name);
+        at.with_context(|| format!("the pod is on no node: {name:?}"))
     }
 
     /// The status of the zone.

@@ -6,6 +6,8 @@
 //! ```
 
 mod pods;
+mod settings;
+mod stage;
 mod zone;
 
 use std::{
@@ -94,6 +96,7 @@ impl Canary {
         let mut shared: Option<Arc<Shared>> = None;
         let mut asked: Option<Instant> = None;
         let _watching = Aborting(watching);
+        let _reading = Aborting(tokio::spawn(settings::follow(self.client.clone(), Arc::clone(&self.hub))));
         loop {
             sleep(LOOK).await;
             if !self.applier.may_write() || !self.hub.is_complete() {

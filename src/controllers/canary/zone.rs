@@ -5,46 +5,34 @@
 //! ```
 //! The pods of the next round stand before it is due: a node whose network agent is gone cannot start any, and just that is to be seen.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 
-use super::{Shared, pods::Pods};
+use super::{
+    Shared,
+    stage::{self, Stage},
+};
 use crate::{
     api::{FindingId, SegmentationTest, TestResult, names},
-    controllers::{
-        apply::canary::{Kind, Piece, Told},
-        error::Error,
-    },
+    controllers::error::Error,
     engine::{
-        self,
+        self, Resolution, Snapshot,
         canary::{
             about,
             objects::{self, Part},
-            report::Report,
-            round::{PORT, Round, Target},
+            round::{Round, Target},
             verdict::{Expected, Seen, verdict},
         },
         change::short_digest,
+        desired::policies,
         reach::{End, Reach, words::few},
     },
 };
 
-/// How long pods may take to start.
-const START: Duration = Duration::from_secs(60);
 /// How long the pods are looked at before anything is allowed.
 const BEFORE: Duration = Duration::from_secs(5);
-/// How long the policy that allows is there at most: the thirty seconds in which one has to come into force, and the pace of those who
-/// ask.
-const ALLOWED: Duration = Duration::from_secs(40);
-/// How long is looked at most after it was removed: the thirty seconds in which that has to come into force.
-const AFTER: Duration = Duration::from_secs(32);
-/// How long pods may take to end and to tell.
-const END: Duration = Duration::from_secs(25);
 /// Before pods end by themselves, others take their place.
 const STAND: Duration = Duration::from_secs(6_000);
 /// How soon a round that did not show what must be is followed by the next.
@@ -110,7 +98,7 @@ impl ZoneCanary {
         };
         self.shared.live(&round.id, true);
         let played = self.play(&round, every, answered).await;
-        let cleared = self.clear(&round).await;
+        let cleared = stage::clear(&self.shared.applier, &round).await;
         self.shared.live(&round.id, false);
         let test = played?;
         cleared?;
@@ -129,9 +117,12 @@ impl ZoneCanary {
             let snapshot = hub.snapshot(Vec::new(), Vec::new());
             let resolution = engine::resolve(&snapshot);
             let operator = &snapshot.cluster.operator_namespace;
-            let round = resolution.zone(&zone).and_then(|one| {
+            let mut round = resolution.zone(&zone).and_then(|one| {
                 Round::new(&zone, &id, operator, &objects::candidates(&snapshot, &resolution, one), number)
             });
+            if let Some(round) = &mut round {
+                take_flows(round, &snapshot, &resolution);
+            }
             let every = resolution.zone(&zone).and_then(|one| one.declaration.as_deref());
             let every = every.map_or(60, |declaration| declaration.canary.every_minutes);
             Scene { round, every: Duration::from_secs(60 * u64::try_from(every).unwrap_or(60)) }
@@ -145,35 +136,8 @@ impl ZoneCanary {
         every: Duration,
         answered: &mut Option<String>,
     ) -> Result<Option<SegmentationTest>, Error> {
-        let applier = &self.shared.applier;
-        applier.put_piece(Kind::NetworkPolicy, round.standing()).await?;
-        for (at, post) in round.posts.iter().enumerate() {
-            applier.put_piece(Kind::Pod, round.listener(at, post, &self.shared.image)).await?;
-        }
-        let mut pods = self.shared.pods.clone();
-        let listens =
-            |pods: &Pods| round.posts.iter().enumerate().all(|(at, _)| told(pods, round, at, Part::Listener).runs);
-        until(&mut pods, START, listens).await;
-        let addresses = round.addresses(|namespace, name| {
-            let key = (namespace.to_string(), name.to_string());
-            self.shared
-                .pods
-                .borrow()
-                .get(&key)
-                .filter(|told| told.runs)
-                .map(|told| told.addresses.clone())
-                .unwrap_or_default()
-        });
-        let targets = round.targets(&addresses);
-        let askers: Vec<usize> =
-            (0..round.posts.len()).filter(|at| targets.iter().any(|target| target.from == *at)).collect();
-        for at in &askers {
-            if let Some(post) = round.posts.get(*at) {
-                applier.put_piece(Kind::Pod, round.prober(*at, post, &self.shared.image, &targets)).await?;
-            }
-        }
-        let asks = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).runs);
-        until(&mut pods, START, asks).await;
+        let mut stage = Stage { round, applier: &self.shared.applier, pods: self.shared.pods.clone() };
+        let targets = stage.set_up(&self.shared.image).await?;
         let stood = Instant::now();
         sleep(BEFORE).await;
         while !self.is_due(every) && self.request() == *answered {
@@ -183,37 +147,14 @@ impl ZoneCanary {
             sleep(LOOK).await;
         }
         *answered = self.request();
-        let (digest, expected) = self.expect(round, &targets).await?;
-        applier.put_piece(Kind::NetworkPolicy, round.allowing()).await?;
-        let all_answered = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).started);
-        until(&mut pods, ALLOWED, all_answered).await;
-        applier.delete_piece(&policy(round, &round.inside)).await?;
-        let removed_at = Timestamp::now();
-        let closed = |pods: &Pods| askers.iter().all(|at| told(pods, round, *at, Part::Prober).message.is_some());
-        until(&mut pods, AFTER, closed).await;
-        // Those who ask end first: that nobody listens any more is no news.
-        for part in [Part::Prober, Part::Listener] {
-            self.delete_pods(round, part).await?;
-            let ended = |pods: &Pods| {
-                (0..round.posts.len()).map(|at| told(pods, round, at, part)).all(|told| told.gone || !told.runs)
-            };
-            until(&mut pods, END, ended).await;
-        }
-        let known = pods.borrow().clone();
-        let reports = |part: Part, all: &mut dyn Iterator<Item = usize>| -> BTreeMap<usize, Result<Report, String>> {
-            all.map(|at| (at, report(&told(&known, round, at, part)))).collect()
-        };
-        let seen = Seen {
-            round,
-            targets: &targets,
-            expected: &expected,
-            asked: reports(Part::Prober, &mut (0..round.posts.len())),
-            heard: reports(Part::Listener, &mut (0..round.posts.len())),
-            removed_at: Some(removed_at),
-            ended_at: Timestamp::now(),
-            digest,
-        };
-        Ok(Some(verdict(&seen)))
+        // Flows are tried as they are now; where they are others, the pods that stand have the wrong ports.
+        let Some((digest, expected)) = self.expect(round, &targets).await? else { return Ok(None) };
+        let settings = self.shared.hub.tested.settings();
+        let removed_at = stage.open_and_close(&targets).await?;
+        let (asked, heard) = stage.collect().await?;
+        let ended_at = Timestamp::now();
+        let (removed_at, targets, expected) = (Some(removed_at), &*targets, &*expected);
+        Ok(Some(verdict(&Seen { round, targets, expected, asked, heard, removed_at, ended_at, digest, settings })))
     }
 
     /// What asks for a round now: the annotation as it is, which decides nothing else.
@@ -234,12 +175,17 @@ impl ZoneCanary {
         age >= wait || is_stale
     }
 
-    /// What the engine says of each target, and what it says that of.
-    async fn expect(&self, round: &Round, targets: &[Target]) -> Result<(String, Vec<Expected>), Error> {
+    /// What the engine says of each target, and what it says that of. Nothing where the flows of the round are not as they were.
+    async fn expect(&self, round: &Round, targets: &[Target]) -> Result<Option<(String, Vec<Expected>)>, Error> {
         let (hub, round, targets) = (Arc::clone(&self.shared.hub), round.clone(), targets.to_vec());
         let expect = move || {
             let snapshot = hub.snapshot(Vec::new(), Vec::new());
             let resolution = engine::resolve(&snapshot);
+            let mut now = round.clone();
+            take_flows(&mut now, &snapshot, &resolution);
+            if now.trials != round.trials {
+                return None;
+            }
             let digest = resolution.zone(&round.zone).map(|zone| about::digest(&snapshot, zone)).unwrap_or_default();
             let reach = Reach::new(&snapshot);
             let end = |at: usize, part: Part| {
@@ -248,7 +194,7 @@ impl ZoneCanary {
             };
             let expected = |target: &Target| {
                 let ends = end(target.from, Part::Prober).zip(end(target.to, Part::Listener));
-                let answer = ends.map(|(from, to)| reach.probe(&from, &to, target.protocol, PORT));
+                let answer = ends.map(|(from, to)| reach.probe(&from, &to, target.protocol, target.port));
                 match answer {
                     Some(answer) if !answer.unread.is_empty() => Expected::Unsure(few(&answer.unread)),
                     Some(answer) if answer.allowed => {
@@ -260,62 +206,16 @@ impl ZoneCanary {
                     _ => Expected::Closed,
                 }
             };
-            (digest, targets.iter().map(expected).collect())
+            Some((digest, targets.iter().map(expected).collect()))
         };
         tokio::task::spawn_blocking(expect).await.map_err(|_| Error::Ended("the look at what the canary is to see"))
     }
-
-    async fn clear(&self, round: &Round) -> Result<(), Error> {
-        for namespace in [&round.inside, &round.outside] {
-            self.shared.applier.delete_piece(&policy(round, namespace)).await?;
-        }
-        for part in [Part::Prober, Part::Listener] {
-            self.delete_pods(round, part).await?;
-        }
-        Ok(())
-    }
-
-    async fn delete_pods(&self, round: &Round, part: Part) -> Result<(), Error> {
-        for (at, _) in round.posts.iter().enumerate() {
-            self.shared.applier.delete_piece(&pod(round, at, part)).await?;
-        }
-        Ok(())
-    }
 }
 
-fn policy(round: &Round, namespace: &str) -> Piece {
-    Piece {
-        kind: Kind::NetworkPolicy,
-        namespace: namespace.to_string(),
-        name: round.policy_name(),
-        round: round.id.clone(),
-    }
-}
-
-fn pod(round: &Round, at: usize, part: Part) -> Piece {
-    let namespace = round.posts.get(at).map(|post| round.namespace(post)).unwrap_or_default().to_string();
-    Piece { kind: Kind::Pod, namespace, name: round.pod_name(at, part), round: round.id.clone() }
-}
-
-fn told(pods: &Pods, round: &Round, at: usize, part: Part) -> Told {
-    let Piece { namespace, name, .. } = pod(round, at, part);
-    pods.get(&(namespace, name)).cloned().unwrap_or_default()
-}
-
-fn report(told: &Told) -> Result<Report, String> {
-    match &told.message {
-        Some(message) => Report::read(message),
-        None if told.runs => Err("it did not end in time".to_string()),
-        None => Err(format!(
-            "it did not start in {} s ({})",
-            START.as_secs(),
-            told.waits.as_deref().unwrap_or("no reason is told")
-        )),
-    }
-}
-
-/// Waits until the pods are so, for so long at most.
-async fn until(pods: &mut watch::Receiver<Pods>, limit: Duration, is: impl Fn(&Pods) -> bool) {
-    // Time that is up shows in what the pods tell; an end of the watch ends the operator.
-    let _ = timeout(limit, pods.wait_for(|pods| is(pods))).await;
+fn take_flows(round: &mut Round, snapshot: &Snapshot, resolution: &Resolution) {
+    let zone = resolution.zone(&round.zone).and_then(|one| one.declaration.as_deref());
+    let compiled = zone
+        .map(|zone| policies::desired(zone, &round.inside, resolution, &snapshot.cluster, Timestamp::now()))
+        .unwrap_or_default();
+    round.try_flows(compiled.values());
 }

@@ -439,6 +439,7 @@ impl Hub {
             judged: BTreeMap::new(),
             tests,
             untested,
+            settings: self.tested.settings(),
         }
     }
 

@@ -15,6 +15,7 @@ pub struct Tested(RwLock<Known>);
 struct Known {
     tests: BTreeMap<String, Arc<SegmentationTest>>,
     untested: BTreeMap<String, String>,
+    settings: Option<String>,
 }
 
 impl Tested {
@@ -41,6 +42,17 @@ impl Tested {
     /// The last test of a zone.
     pub fn get(&self, zone: &str) -> Option<Arc<SegmentationTest>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).tests.get(zone).map(Arc::clone)
+    }
+
+    /// The digest of the settings of network plug-ins, as they were read last. True when it is another one.
+    pub fn set_settings(&self, digest: String) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.settings.as_ref() != Some(&digest) && known.settings.replace(digest).is_some()
+    }
+
+    /// That digest, once they were read.
+    pub fn settings(&self) -> Option<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).settings.clone()
     }
 
     /// All of it.

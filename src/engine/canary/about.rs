@@ -1,7 +1,7 @@
 //! What a round is about: the policies of the zone's namespaces, its nodes and the network agents on them. When one of them changes,
 //! what was shown before says nothing about what is there now (PCI DSS 11.4.5: after changes).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use sha2::{Digest, Sha256};
@@ -11,11 +11,7 @@ use crate::engine::{change::format_digest, data_plane, policy::Policy, resolve::
 /// SHA-256 over all that a round in a zone is about.
 pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
     let mut hash = Sha256::new();
-    let mut put = |part: &str| {
-        // Each part with its length, so that no two lists of parts read the same.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    };
+    let mut put = |part: &str| take(&mut hash, part);
     // Copies share their spec: read once.
     let mut specs: HashMap<*const NetworkPolicySpec, String> = HashMap::new();
     let members: BTreeSet<&String> = zone.namespaces.declared.union(&zone.namespaces.held).collect();
@@ -47,13 +43,26 @@ pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
         .pods
         .iter()
         .filter(|pod| !pod.ended && data_plane::is_agent(pod))
-        .map(|pod| format!("{} {} {}", pod.key, pod.node.as_deref().unwrap_or_default(), pod.created))
+        .map(|pod| format!("{} {} {} {}", pod.key, pod.node.as_deref().unwrap_or_default(), pod.created, pod.restarts))
         .collect();
     agents.sort();
     for agent in &agents {
         put(agent);
     }
     format_digest(hash)
+}
+
+/// SHA-256 over the settings of network plug-ins, by object.
+pub fn settings_digest(settings: &BTreeMap<String, String>) -> String {
+    let mut hash = Sha256::new();
+    settings.iter().flat_map(|(object, data)| [object, data]).for_each(|part| take(&mut hash, part));
+    format_digest(hash)
+}
+
+/// Each part with its length, so that no two lists of parts read the same.
+fn take(hash: &mut Sha256, part: &str) {
+    hash.update((part.len() as u64).to_be_bytes());
+    hash.update(part.as_bytes());
 }
 
 fn text(spec: &NetworkPolicySpec) -> String {

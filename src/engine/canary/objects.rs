@@ -1,13 +1,16 @@
 //! What a round puts into the cluster: pods and policies, all with the canary's label, all of them removed with the round.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use serde_json::{Value, json};
 
 use super::round::{Candidates, PORT, Post, Round, Target};
 use crate::{
-    api::names,
+    api::{Protocol, names},
     engine::{
         pod::Pod,
         policy::Policy,
@@ -22,6 +25,8 @@ const LIFETIME: u32 = 7200;
 const CLOSED_FOR: &str = "6";
 /// Seconds between two tries of the kubelet.
 const PERIOD: u32 = 10;
+/// Ports below this one are the administrator's, unless a pod says otherwise.
+const UNPRIVILEGED: u16 = 1024;
 
 /// What a pod of the canary does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,9 +109,22 @@ impl Round {
         format!("{}{}-{post}-{}", names::CANARY_PREFIX, self.id, part.word())
     }
 
-    /// Name of the policies.
-    pub fn policy_name(&self) -> String {
-        format!("{}{}", names::CANARY_PREFIX, self.id)
+    /// Namespaces and names of all its policies.
+    pub fn policies(&self) -> impl Iterator<Item = (&str, String)> {
+        let allowing = (0..=self.copies().count()).map(|number| (self.inside.as_str(), self.policy_name(number)));
+        allowing.chain([(self.outside.as_str(), self.policy_name(0))])
+    }
+
+    fn policy_name(&self, number: usize) -> String {
+        let number = if number == 0 { String::new() } else { format!("-{number}") };
+        format!("{}{}{number}", names::CANARY_PREFIX, self.id)
+    }
+
+    /// Those of each flow once.
+    fn copies(&self) -> impl Iterator<Item = &NetworkPolicySpec> {
+        let flows: BTreeMap<&str, &Vec<NetworkPolicySpec>> =
+            self.trials.iter().map(|trial| (trial.flow.as_str(), &trial.copies)).collect();
+        flows.into_values().flatten()
     }
 
     fn labels(&self) -> Value {
@@ -120,9 +138,23 @@ impl Round {
 
     /// The pod of a post that listens.
     pub fn listener(&self, at: usize, post: &Post, image: &str) -> Value {
-        let args =
-            json!(["probe", "listen", "--run", self.id, "--port", PORT.to_string(), "--until", LIFETIME.to_string()]);
-        self.pod(at, post, Part::Listener, image, &args)
+        let (lifetime, port) = (LIFETIME.to_string(), PORT.to_string());
+        let mut args: Vec<String> =
+            ["probe", "listen", "--run", &self.id, "--port", &port, "--until", &lifetime].map(str::to_string).into();
+        let also: BTreeSet<(Protocol, u16)> =
+            self.trials.iter().filter(|trial| trial.to == at).map(|trial| (trial.protocol, trial.port)).collect();
+        for (protocol, port) in &also {
+            args.extend(["--also".to_string(), format!("{}:{port}", protocol.as_str())]);
+        }
+        let mut pod = self.pod(at, post, Part::Listener, image, &json!(args));
+        if also.iter().any(|(_, port)| *port < UNPRIVILEGED)
+            && let Some(security) = pod.pointer_mut("/spec/securityContext").and_then(Value::as_object_mut)
+        {
+            // A setting of the pod's own network, which Pod Security takes as safe. It needs no capability.
+            let setting = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+            security.insert("sysctls".to_string(), setting);
+        }
+        pod
     }
 
     /// The pod of a post that asks.
@@ -132,7 +164,7 @@ impl Round {
         let mut args: Vec<String> = ["probe", "connect", "--run", &self.id].map(str::to_string).into();
         args.extend(limits.map(str::to_string));
         for (number, target) in targets.iter().enumerate().filter(|(_, target)| target.from == at) {
-            let address = std::net::SocketAddr::new(target.address, PORT);
+            let address = std::net::SocketAddr::new(target.address, target.port);
             args.extend(["--target".to_string(), format!("{number}={}:{address}", target.protocol.as_str())]);
         }
         self.pod(at, post, Part::Prober, image, &json!(args))
@@ -214,36 +246,47 @@ impl Round {
         })
     }
 
-    /// The policy that lets the canary's pods of the zone reach the others and be reached, for as long as it is there.
-    pub fn allowing(&self) -> Value {
-        self.policy(&self.inside)
+    /// The policies that let the canary's pods of the zone reach the others and be reached, for as long as they are there: one of its own,
+    /// and the copies of those of flows.
+    pub fn allowing(&self) -> Vec<Value> {
+        let own = self.own_policy(&self.inside, [(Protocol::TCP, PORT), (Protocol::UDP, PORT)]);
+        let copies = self.copies().zip(1..).map(|(spec, number)| self.policy(&self.inside, number, &json!(spec)));
+        std::iter::once(own).chain(copies).collect()
     }
 
     /// The same for the pods outside, where a default deny of their own namespace must not pass for that of the zone. It is there for
     /// the whole round.
     pub fn standing(&self) -> Value {
-        self.policy(&self.outside)
+        let of_flows = self.trials.iter().map(|trial| (trial.protocol, trial.port));
+        self.own_policy(&self.outside, [(Protocol::TCP, PORT), (Protocol::UDP, PORT)].into_iter().chain(of_flows))
     }
 
-    fn policy(&self, namespace: &str) -> Value {
+    fn own_policy(&self, namespace: &str, ports: impl IntoIterator<Item = (Protocol, u16)>) -> Value {
         let pods = json!({ "matchLabels": { names::CANARY_LABEL: self.id } });
         let peers: Vec<Value> = [&self.inside, &self.outside]
             .map(|name| json!({ "namespaceSelector": { "matchLabels": { names::NAMESPACE_NAME: name } }, "podSelector": pods }))
             .into();
-        let ports = json!([{ "protocol": "TCP", "port": PORT }, { "protocol": "UDP", "port": PORT }]);
+        let ports: BTreeSet<(Protocol, u16)> = ports.into_iter().collect();
+        let ports: Vec<Value> =
+            ports.into_iter().map(|(protocol, port)| json!({ "protocol": protocol.as_str(), "port": port })).collect();
+        let spec = json!({
+            "podSelector": pods,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{ "from": peers, "ports": ports }],
+            "egress": [{ "to": peers, "ports": ports }],
+        });
+        self.policy(namespace, 0, &spec)
+    }
+
+    fn policy(&self, namespace: &str, number: usize, spec: &Value) -> Value {
         let mut labels = self.labels();
         // What is managed is compared with what is declared; this is nobody's declaration.
         labels.as_object_mut().map(|labels| labels.remove(names::MANAGED_BY));
         json!({
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": { "name": self.policy_name(), "namespace": namespace, "labels": labels },
-            "spec": {
-                "podSelector": pods,
-                "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{ "from": peers, "ports": ports }],
-                "egress": [{ "to": peers, "ports": ports }],
-            },
+            "metadata": { "name": self.policy_name(number), "namespace": namespace, "labels": labels },
+            "spec": spec,
         })
     }
 

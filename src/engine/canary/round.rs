@@ -11,10 +11,11 @@
 
 use std::collections::BTreeMap;
 
+use super::flows::Trial;
 use crate::api::Protocol;
 
-/// Nodes of a zone that take part in one round; the next ones take part in the next.
-pub const MOST_INSIDE: usize = 20;
+/// Nodes of a zone that take part in one round; the next ones take part in the next. What each pod asks must fit into its message.
+pub const MOST_INSIDE: usize = 16;
 /// Nodes outside that take part in one round.
 pub const MOST_OUTSIDE: usize = 2;
 /// The port on which listeners listen.
@@ -30,12 +31,14 @@ pub struct Post {
 }
 
 /// A round: where canaries stand and who asks whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Round {
     /// The zone.
     pub zone: String,
     /// A value that no round had before: the label of the pods.
     pub id: String,
+    /// Which one it is of those since the operator began: it says whose turn it is.
+    pub number: u64,
     /// The namespace of the zone's pods.
     pub inside: String,
     /// The namespace of the others.
@@ -46,6 +49,8 @@ pub struct Round {
     pub posts: Vec<Post>,
     /// From which post to which.
     pub ways: Vec<(usize, usize)>,
+    /// Flows that are tried besides.
+    pub trials: Vec<Trial>,
 }
 
 /// One address and protocol of a way.
@@ -59,6 +64,10 @@ pub struct Target {
     pub protocol: Protocol,
     /// To which address of the listener.
     pub address: std::net::IpAddr,
+    /// To which port.
+    pub port: u16,
+    /// The flow whose policy is tried by a copy of it; the others go by a policy of the canary's own.
+    pub flow: Option<String>,
 }
 
 /// What may take part.
@@ -78,11 +87,9 @@ impl Round {
     /// The round of this number; each takes the namespaces and nodes that come next. Nothing where the zone has no namespace or no node.
     pub fn new(zone: &str, id: &str, operator_namespace: &str, candidates: &Candidates, number: u64) -> Option<Self> {
         let turn = |all: &[String], most: usize| -> Vec<String> {
-            let Some(len) = u64::try_from(all.len()).ok().filter(|len| *len > 0) else { return Vec::new() };
-            let step = u64::try_from(most).unwrap_or(1);
-            let start = if all.len() <= most { 0 } else { number.wrapping_mul(step) % len };
-            let at = |offset: u64| all.get(usize::try_from((start + offset) % len).unwrap_or_default()).cloned();
-            (0..step.min(len)).filter_map(at).collect()
+            let most = most.min(all.len());
+            let start = if all.len() <= most { 0 } else { number.wrapping_mul(most as u64) };
+            from_turn(all, start).take(most).cloned().collect()
         };
         let inside = turn(&candidates.inside, MOST_INSIDE);
         let namespace = turn(&candidates.namespaces, 1).pop()?;
@@ -109,11 +116,13 @@ impl Round {
         Some(Round {
             zone: zone.to_string(),
             id: id.to_string(),
+            number,
             inside: namespace,
             outside: operator_namespace.to_string(),
             has_nodes: candidates.has_nodes,
             posts,
             ways,
+            trials: Vec::new(),
         })
     }
 
@@ -124,23 +133,37 @@ impl Round {
 
     /// What is tried, by number: each way by each protocol and each address of its listener.
     pub fn targets(&self, addresses: &BTreeMap<usize, Vec<std::net::IpAddr>>) -> Vec<Target> {
-        let mut targets = Vec::new();
-        for (from, to) in &self.ways {
-            for address in addresses.get(to).into_iter().flatten() {
-                // An address of a family that the one who asks has not got cannot be asked.
-                let has_family = |own: &std::net::IpAddr| own.is_ipv4() == address.is_ipv4();
-                if !addresses.get(from).into_iter().flatten().any(has_family) {
-                    continue;
-                }
-                for protocol in [Protocol::TCP, Protocol::UDP] {
-                    targets.push(Target { from: *from, to: *to, protocol, address: *address });
-                }
-            }
-        }
-        targets
+        let of = |post: usize| addresses.get(&post).into_iter().flatten();
+        let shared = |from: usize, to: usize| {
+            // An address of a family that the one who asks has not got cannot be asked.
+            of(to).filter(move |address| of(from).any(|own| own.is_ipv4() == address.is_ipv4()))
+        };
+        let own = self.ways.iter().flat_map(|&(from, to)| {
+            shared(from, to).flat_map(move |address| {
+                [Protocol::TCP, Protocol::UDP].map(|protocol| Target {
+                    from,
+                    to,
+                    protocol,
+                    address: *address,
+                    port: PORT,
+                    flow: None,
+                })
+            })
+        });
+        let of_flows = self.trials.iter().flat_map(|trial| {
+            shared(trial.from, trial.to).map(|address| Target {
+                from: trial.from,
+                to: trial.to,
+                protocol: trial.protocol,
+                address: *address,
+                port: trial.port,
+                flow: Some(trial.flow.clone()),
+            })
+        });
+        own.chain(of_flows).collect()
     }
 
-    /// A target in words: `node a → node b by TCP over IPv4`.
+    /// A target in words: `the zone on a → outside on b by TCP over IPv4`.
     pub fn words(&self, target: &Target) -> String {
         let name = |at: usize| {
             let post = self.posts.get(at);
@@ -148,8 +171,17 @@ impl Round {
             format!("{place} {}", post.map(|post| post.node.as_str()).unwrap_or_default())
         };
         let family = if target.address.is_ipv4() { "IPv4" } else { "IPv6" };
-        format!("{} → {} by {} over {family}", name(target.from), name(target.to), target.protocol.as_str())
+        let protocol = target.protocol.as_str();
+        let flow =
+            target.flow.as_ref().map(|flow| format!(", port {} of flow {flow}", target.port)).unwrap_or_default();
+        format!("{} → {} by {protocol} over {family}{flow}", name(target.from), name(target.to))
     }
+}
+
+/// All of them, once, from the one whose turn it is.
+pub(super) fn from_turn<T>(all: &[T], start: u64) -> impl Iterator<Item = &T> {
+    let start = start.checked_rem(all.len() as u64).unwrap_or_default();
+    all.iter().cycle().skip(usize::try_from(start).unwrap_or_default()).take(all.len())
 }
 
 #[cfg(test)]

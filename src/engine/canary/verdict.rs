@@ -55,6 +55,8 @@ pub struct Seen<'r> {
     pub ended_at: Timestamp,
     /// SHA-256 over what it was about, from when it began.
     pub digest: String,
+    /// SHA-256 over the settings of network plug-ins, from when it began, where they were read.
+    pub settings: Option<String>,
 }
 
 /// What the engine says of a target.
@@ -120,6 +122,7 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
     let missing = absent(seen);
     let is_outside = seen.round.posts.iter().any(|post| !post.is_inside);
     let named = |ways: &[&Way]| named(seen.round, ways);
+    let flows = proven_flows(&ways);
     let failure = failure(&ways, &broken);
     let (result, message) = if !broken.is_empty() {
         let head = match failure {
@@ -142,8 +145,12 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         (TestResult::Unproven, message.to_string())
     } else {
         let nodes = count(seen.round.posts.iter().filter(|post| post.is_inside).count(), "node");
+        let copied = match flows.len() {
+            0 => String::new(),
+            n => format!(" Among them {} by a copy of its policy.", count(n, "flow")),
+        };
         let message = format!(
-            "{} on {nodes} of the zone got through while a policy of the canary's own allowed it, and at no other time.",
+            "{} on {nodes} of the zone got through while a policy of the canary's own allowed it, and at no other time.{copied}",
             count(enforced.len(), "way")
         );
         (TestResult::Enforced, message)
@@ -174,6 +181,8 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         closed_within_millis: longer.max(),
         open_at_start: number(ways.iter().filter(opens_late).count()),
         own_node: number(own_node.count()),
+        flows,
+        settings_digest: seen.settings.clone(),
         digest: seen.digest.clone(),
     }
 }
@@ -188,7 +197,12 @@ struct Way<'s> {
 impl<'s> Way<'s> {
     fn of(seen: &Seen<'s>, number: usize, target: &'s Target) -> Self {
         let behaviour = behaviour(seen, number, target);
-        let shown = shown(&behaviour, seen.expected.get(number).unwrap_or(&Expected::Closed));
+        let expected = seen.expected.get(number).unwrap_or(&Expected::Closed);
+        let shown = match (&behaviour, expected) {
+            // Its own policy means the canary's pods too: what is declared is open, and needs no copy.
+            (Behaviour::Open, Expected::Open(_)) if target.flow.is_some() => Shown::Enforced,
+            _ => shown(&behaviour, expected),
+        };
         Way { target, behaviour, shown }
     }
 
@@ -320,6 +334,17 @@ fn pairs(round: &Round, ways: &[Way]) -> Vec<TestedPair> {
     pairs.into_iter().map(pair).take(PAIRS).collect()
 }
 
+/// Flows all of whose ways got through as declared.
+fn proven_flows(ways: &[Way]) -> Vec<String> {
+    let mut flows: BTreeMap<&str, bool> = BTreeMap::new();
+    for way in ways {
+        if let Some(flow) = &way.target.flow {
+            *flows.entry(flow).or_insert(true) &= way.shown == Shown::Enforced;
+        }
+    }
+    flows.into_iter().filter(|(_, proven)| *proven).map(|(flow, _)| flow.to_string()).collect()
+}
+
 /// Posts whose pods told nothing at all, in words.
 fn absent(seen: &Seen) -> Vec<String> {
     let reports = [&seen.asked, &seen.heard];
@@ -342,7 +367,9 @@ fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {
     let is_open = |way: &Way| {
         matches!(way.behaviour, Behaviour::Open | Behaviour::StayedOpen) && matches!(way.shown, Shown::Broken(_))
     };
-    let told = || ways.iter().filter(|way| !matches!(way.behaviour, Behaviour::Untold(_)));
+    // What is open because it is declared says nothing of that.
+    let is_declared = |way: &Way| way.behaviour == Behaviour::Open && way.shown == Shown::Enforced;
+    let told = || ways.iter().filter(move |way| !matches!(way.behaviour, Behaviour::Untold(_)) && !is_declared(way));
     if told().all(is_open) {
         return Some(TestFailure::Everything);
     }

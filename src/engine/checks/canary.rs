@@ -8,7 +8,7 @@ use k8s_openapi::{
 use super::{Case, Found};
 use crate::{
     api::{ControlFailure, FindingId, PciZoneStatus, SegmentationTest, TestFailure, TestResult},
-    engine::{change::count, dates::later, shown::bounded},
+    engine::{change::count, dates::later, declaration::Declaration, shown::bounded},
 };
 
 /// What a round is, and what it is not.
@@ -65,12 +65,12 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         );
         found.push(new(FindingId::PodStartsBeforeEnforcement, message).with_evidence(evidence()));
     }
-    for failure in failures(case, case.previous) {
+    for failure in &case.failures {
         if failure.cause.is_none() {
             let ended =
                 failure.ended_at.as_ref().map_or("it goes on".to_string(), |end| format!("it ended at {}", end.0));
             let message = format!("Segmentation failed at {}, {ended}, and nobody has told why.", failure.started_at.0);
-            found.push(new(FindingId::ControlFailureUnexplained, message).with_evidence(failure.what));
+            found.push(new(FindingId::ControlFailureUnexplained, message).with_evidence(failure.what.clone()));
         }
     }
 }
@@ -99,8 +99,16 @@ fn stale(case: &Case, test: &SegmentationTest) -> Option<String> {
             hours(case.declaration.canary.max_age_hours)
         ));
     }
-    (test.digest != case.about)
-        .then(|| format!("Policies, nodes or network agents changed since the canary's last round, which was at {at}."))
+    if test.digest != case.about {
+        return Some(format!(
+            "Policies, nodes or network agents changed since the canary's last round, which was at {at}."
+        ));
+    }
+    // Who cannot read them now, or could not then, does not know of a change.
+    let (then, now) = (test.settings_digest.as_ref(), case.snapshot.settings.as_ref());
+    then.zip(now)
+        .filter(|(then, now)| then != now)
+        .map(|_| format!("Settings of the network plug-in changed since the canary's last round, which was at {at}."))
 }
 
 /// When a result ends to prove anything.
@@ -118,10 +126,14 @@ fn evidence(test: &SegmentationTest) -> String {
 }
 
 /// The failures on record, the newest first.
-pub fn failures(case: &Case, previous: Option<&PciZoneStatus>) -> Vec<ControlFailure> {
+pub(super) fn failures(
+    previous: Option<&PciZoneStatus>,
+    test: Option<&SegmentationTest>,
+    declaration: &Declaration,
+) -> Vec<ControlFailure> {
     let mut all = previous.map(|status| status.control_failures.clone()).unwrap_or_default();
     let is_open = |failure: &ControlFailure| failure.ended_at.is_none();
-    if let Some(test) = test(case) {
+    if let Some(test) = test {
         let at = || Time(test.tested_at.0);
         match (test.result, test.failure) {
             (TestResult::NotEnforced, Some(_)) if !all.iter().any(is_open) => {
@@ -141,7 +153,7 @@ pub fn failures(case: &Case, previous: Option<&PciZoneStatus>) -> Vec<ControlFai
             _ => {}
         }
     }
-    if let Some((start, why)) = &case.declaration.failure_cause {
+    if let Some((start, why)) = &declaration.failure_cause {
         let named = all.iter_mut().filter(|failure| failure.started_at.0 == *start);
         named.for_each(|failure| failure.cause = Some(bounded(why, SAID)));
     }

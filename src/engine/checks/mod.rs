@@ -45,7 +45,8 @@ use super::{
     snapshot::{Snapshot, ZoneRecord, node_ranges},
 };
 use crate::api::{
-    BreakGlassUse, ConditionType, FindingId, FindingState, Mode, PciZoneStatus, Reason, SegmentationTest, Severity,
+    BreakGlassUse, ConditionType, ControlFailure, FindingId, FindingState, Mode, PciZoneStatus, Reason,
+    SegmentationTest, Severity,
 };
 
 /// The cluster at one moment.
@@ -121,6 +122,8 @@ pub struct Case<'a> {
     pub test: Option<SegmentationTest>,
     /// A digest of what the canary's result is about.
     pub about: String,
+    /// Failures of segmentation on record, the newest first.
+    pub failures: Vec<ControlFailure>,
     /// Who can reach whom.
     pub reach: &'a Reach<'a>,
     /// Who holds what that opens a zone.
@@ -382,10 +385,12 @@ impl<'a> Case<'a> {
         let recorded = || previous.filter(|_| is_own_word).and_then(|status| status.segmentation_test.clone());
         let test = told.or_else(recorded);
         let about = test.as_ref().map(|_| about::digest(snapshot, zone)).unwrap_or_default();
+        let failures = canary::failures(previous, test.as_ref(), declaration);
         Case {
             previous,
             test,
             about,
+            failures,
             snapshot,
             resolution,
             name,

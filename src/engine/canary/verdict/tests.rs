@@ -21,11 +21,13 @@ fn round() -> Round {
     Round {
         zone: "cde".to_string(),
         id: "abc".to_string(),
+        number: 0,
         inside: "vault".to_string(),
         outside: "pcizone-system".to_string(),
         has_nodes: true,
         posts: vec![post("pci-1", true), post("web-1", false)],
         ways: vec![(0, 0), (0, 1), (1, 0)],
+        trials: Vec::new(),
     }
 }
 
@@ -33,7 +35,14 @@ fn round() -> Round {
 fn targets() -> Vec<Target> {
     let target = |address: &str| {
         let address: std::net::IpAddr = address.parse().unwrap();
-        [(0, 0), (0, 1), (1, 0)].map(|(from, to)| Target { from, to, protocol: Protocol::TCP, address })
+        [(0, 0), (0, 1), (1, 0)].map(|(from, to)| Target {
+            from,
+            to,
+            protocol: Protocol::TCP,
+            address,
+            port: 47471,
+            flow: None,
+        })
     };
     [target("10.0.0.1"), target("fd00::1")].concat()
 }
@@ -43,14 +52,25 @@ struct Scene {
     expected: Vec<Expected>,
     heard: Vec<Heard>,
     silent: Option<usize>,
+    /// The target that is of a flow.
+    flow: Option<usize>,
 }
 
 fn scene(lines: &[&'static str]) -> Scene {
-    Scene { lines: lines.to_vec(), expected: vec![Expected::Closed; lines.len()], heard: Vec::new(), silent: None }
+    Scene {
+        lines: lines.to_vec(),
+        expected: vec![Expected::Closed; lines.len()],
+        heard: Vec::new(),
+        silent: None,
+        flow: None,
+    }
 }
 
 fn judged(scene: &Scene) -> SegmentationTest {
-    let (round, targets) = (round(), targets());
+    let (round, mut targets) = (round(), targets());
+    if let Some(flow) = scene.flow {
+        targets[flow].flow = Some("sync".to_string());
+    }
     let targets = &targets[..scene.lines.len()];
     let report = |post: usize| {
         let asked = scene.lines.iter().zip(targets).enumerate().filter(|(_, (_, target))| target.from == post);
@@ -71,6 +91,7 @@ fn judged(scene: &Scene) -> SegmentationTest {
         removed_at: Timestamp::from_millisecond(1_000_000 + i64::from(REMOVED)).ok(),
         ended_at: Timestamp::from_millisecond(1_080_000).unwrap(),
         digest: "sha256:1".to_string(),
+        settings: None,
     })
 }
 
@@ -171,4 +192,37 @@ fn whoever_tells_nothing_proves_nothing() {
         assert_eq!(test.result, TestResult::Unproven, "{}", test.message);
         assert!(test.message.contains("it did not start"), "{}", test.message);
     }
+}
+
+#[test]
+fn a_flow_is_shown_by_the_copy_of_its_policy_or_by_its_own_where_that_means_the_canary() {
+    let of_flow = |line: &'static str, expected: Expected| {
+        let mut scene = scene(&[FOLLOWED, FOLLOWED, FOLLOWED, line]);
+        scene.expected[3] = expected;
+        scene.flow = Some(3);
+        judged(&scene)
+    };
+    let own = || Expected::Open("NetworkPolicy/vault/pcizone-flow-sync-ingress".to_string());
+    for (name, line, expected, result, flows) in [
+        ("by its copy", FOLLOWED, Expected::Closed, TestResult::Enforced, &["sync"][..]),
+        ("by its own policy", "#######", own(), TestResult::Enforced, &["sync"]),
+        ("open without one", "#######", Expected::Closed, TestResult::NotEnforced, &[]),
+        ("closed against its own policy", ".......", own(), TestResult::NotEnforced, &[]),
+        ("closed against its copy", ".......", Expected::Closed, TestResult::Unproven, &[]),
+    ] {
+        let test = of_flow(line, expected);
+        assert_eq!(
+            (test.result, &*test.flows),
+            (result, &*flows.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            "{name}: {}",
+            test.message
+        );
+        let is_told = test.message.contains("Among them 1 flow by a copy");
+        assert_eq!(is_told, result == TestResult::Enforced, "{name}: {}", test.message);
+    }
+    // What is open because it is declared does not make less of it that nothing else is closed.
+    let mut open = scene(&["#######"; 4]);
+    open.expected[3] = own();
+    open.flow = Some(3);
+    assert_eq!(judged(&open).failure, Some(TestFailure::Everything));
 }
