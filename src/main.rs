@@ -66,6 +66,9 @@ enum Command {
     #[cfg(feature = "operator")]
     #[command(subcommand)]
     Probe(pcizone::probe::Command),
+    /// What the sidecar runs that holds a log forwarder until everything is sent.
+    #[cfg(feature = "operator")]
+    Linger(pcizone::linger::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -103,6 +106,8 @@ fn main() -> ExitCode {
         Command::Operator(arguments) => (operator::run(arguments), ExitCode::FAILURE),
         #[cfg(feature = "operator")]
         Command::Probe(command) => (pcizone::probe::run(command), ExitCode::FAILURE),
+        #[cfg(feature = "operator")]
+        Command::Linger(arguments) => (pcizone::linger::run(arguments), ExitCode::FAILURE),
     };
     match result {
         Ok(outcome) => outcome.into(),
