@@ -527,12 +527,13 @@ fn longest_test() -> SegmentationTest {
         message: "m".repeat(384),
         namespace: "n".repeat(63),
         round: "r".repeat(16),
+        request: Some("r".repeat(64)),
         nodes: 20,
         tried: 320,
         enforced: 1,
         broken: 319,
-        sample: vec!["s".repeat(160); 5],
-        pairs: (0..40)
+        sample: vec!["s".repeat(160); 3],
+        pairs: (0..12)
             .map(|n| TestedPair { from: node(n), to: node(n + 1), result: TestResult::NotEnforced })
             .collect(),
         failure: Some(TestFailure::Everything),

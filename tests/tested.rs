@@ -14,12 +14,22 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use engine_support::Model;
 use k8s_openapi::{
+    api::{
+        core::v1,
+        networking::v1::{NetworkPolicy, NetworkPolicySpec},
+    },
     apimachinery::pkg::apis::meta::v1::Time,
     jiff::{SignedDuration, Timestamp},
 };
 use pcizone::{
     api::{ControlFailure, FindingId, SegmentationTest, TestFailure, TestResult, names},
-    engine::{self, Evaluation, canary::about},
+    engine::{
+        self, Evaluation,
+        canary::{about, objects},
+        pod::Pod,
+        policy::Policy,
+        snapshot::Untested,
+    },
 };
 use serde_json::{Value, json};
 
@@ -50,7 +60,7 @@ fn agent(restarts: i32) -> Value {
             "name": "cilium-a", "namespace": "kube-system", "creationTimestamp": "2026-11-01T00:00:00Z",
             "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "cilium", "uid": "1", "controller": true }],
         },
-        "spec": { "nodeName": "a", "containers": [{ "name": "cilium-agent", "image": "cilium" }] },
+        "spec": { "nodeName": "a", "hostNetwork": true, "containers": [{ "name": "cilium-agent", "image": "cilium" }] },
         "status": { "containerStatuses": [{ "name": "cilium-agent", "restartCount": restarts, "ready": true, "image": "", "imageID": "" }] },
     })
 }
@@ -69,6 +79,7 @@ fn test(model: &Model, result: TestResult, failure: Option<TestFailure>) -> Segm
         message: "What was seen.".to_string(),
         namespace: "vault".to_string(),
         round: "abc".to_string(),
+        request: None,
         nodes: 1,
         tried: 6,
         enforced: 6,
@@ -146,6 +157,58 @@ fn each_result_leads_to_its_findings_and_its_condition() {
         assert_eq!(shown(&with(test)), (found, condition.to_string()), "{name}");
     }
     assert_eq!(shown(&here), (["CniEnforcementUnproven"].into(), "Unknown NotTested".to_string()));
+}
+
+#[test]
+fn what_was_shown_before_counts_while_a_round_fails_and_not_once_the_canary_is_off() {
+    for result in [(TestResult::Enforced, None), (TestResult::NotEnforced, Some(TestFailure::Some))] {
+        for (is_off, recorded) in [(false, false), (true, false), (true, true)] {
+            let mut model = with(test(&model(), result.0, result.1));
+            let before = shown(&model).1;
+            if recorded {
+                // By an operator that ran before this one.
+                model.judge();
+                model.around.tests.clear();
+                assert_eq!(shown(&model).1, before);
+            }
+            let untested = Untested { why: "was not tested: it is switched off".to_string(), is_off };
+            model.around.untested.insert("cde".to_string(), untested);
+            let wanted = if is_off { "Unknown NotTested" } else { &before };
+            assert_eq!(shown(&model).1, wanted, "{result:?} {is_off} {recorded}");
+        }
+    }
+}
+
+#[test]
+fn only_what_a_round_that_is_played_is_made_of_is_left_out_of_the_judgement() {
+    let policy = |name: &str, round: &str| -> Policy {
+        let spec = json!({ "podSelector": { "matchLabels": { "pcizone.dev/canary": round } }, "ingress": [{}] });
+        let object = json!({ "metadata": { "name": name, "namespace": "vault" }, "spec": spec });
+        Policy::from(serde_json::from_value::<NetworkPolicy>(object).expect("a policy"))
+    };
+    let pod = |name: &str, round: &str, host: bool| -> Pod {
+        let object = json!({
+            "metadata": { "name": name, "namespace": "vault", "labels": { "pcizone.dev/canary": round } },
+            "spec": { "containers": [], "hostNetwork": host },
+        });
+        Pod::from(serde_json::from_value::<v1::Pod>(object).expect("a pod"))
+    };
+    let is_played = |round: &str| round == "r1";
+    for (name, round, wanted) in [
+        ("pcizone-canary-r1", "r1", true),
+        ("pcizone-canary-r1-2", "r1", true),
+        ("pcizone-canary-r2", "r2", false),
+        ("pcizone-canary-", "", false),
+        ("pcizone-canary-r2", "r1", false),
+        ("open", "r1", false),
+    ] {
+        assert_eq!(objects::is_control(&policy(name, round), is_played), wanted, "policy {name} {round}");
+        assert_eq!(objects::is_own(&pod(name, round, false), is_played), wanted, "pod {name} {round}");
+        assert!(!objects::is_own(&pod(name, round, true), is_played), "on the network of its node");
+    }
+    let everywhere =
+        Policy::from(NetworkPolicy { spec: Some(NetworkPolicySpec::default()), ..NetworkPolicy::default() });
+    assert!(!objects::is_control(&everywhere, |_| true));
 }
 
 #[test]

@@ -175,6 +175,9 @@ pub struct SegmentationTest {
     pub namespace: String,
     /// Value of the label `pcizone.dev/canary` of its pods.
     pub round: String,
+    /// Value of the annotation `pcizone.dev/canary-request` that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Nodes of the zone that took part.
     pub nodes: i64,
     /// Ways that were tried: from one node to another, by one protocol and one address family; those of flows besides.
@@ -183,10 +186,10 @@ pub struct SegmentationTest {
     pub enforced: i64,
     /// Those that got through although no policy allowed it, or did not although one does.
     pub broken: i64,
-    /// Some of those that were not enforced, at most 5.
+    /// Some of those that were not enforced, at most 3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<String>,
-    /// What each pair of nodes showed, the worst of its protocols and address families, at most 20 pairs; those that are not enforced come first.
+    /// What each pair of nodes showed, the worst of its protocols and address families, at most 12 pairs; those that are not enforced come first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<TestedPair>,
     /// What broke: every way alike, or only some.

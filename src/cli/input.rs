@@ -167,7 +167,8 @@ impl Reading {
         }
         let as_is = self.as_is || live;
         if live {
-            objects::without_canary(&mut snapshot);
+            let resolution = engine::resolve(&snapshot);
+            objects::without_canary(&mut snapshot, &resolution);
         }
         if as_is {
             // What the objects do not tell: the guards that patch are only where the API server knows such.

@@ -62,9 +62,9 @@ async fn round(arguments: &Arguments) -> anyhow::Result<SegmentationTest> {
     let client = Client::try_from(live::config(arguments.context.as_deref()).await?)
         .context("cannot speak to the API server")?;
     let zones: Api<PciZone> = Api::all(client);
-    let asked = Timestamp::now();
-    let before = read(&zones, zone).await?.map(|test| test.round);
-    let patch = json!({ "metadata": { "annotations": { names::CANARY_REQUEST: asked.to_string() } } });
+    // A value that nobody asked with before; the result tells which one it answers.
+    let asked = Timestamp::now().to_string();
+    let patch = json!({ "metadata": { "annotations": { names::CANARY_REQUEST: asked } } });
     let patched = timeout(CALL, zones.patch(zone, &PatchParams::default(), &Patch::Merge(&patch))).await;
     patched.with_context(|| format!("PciZone/{zone}: no answer for {} s", CALL.as_secs()))?.with_context(|| {
         format!("cannot ask for a round on PciZone/{zone}: that is the annotation {}", names::CANARY_REQUEST)
@@ -73,8 +73,7 @@ async fn round(arguments: &Arguments) -> anyhow::Result<SegmentationTest> {
     loop {
         sleep(LOOK).await;
         match read(&zones, zone).await? {
-            // One that was under way counts too: it saw the zone after this was asked.
-            Some(test) if Some(&test.round) != before.as_ref() && test.tested_at.0 > asked => {
+            Some(test) if test.request.as_ref() == Some(&asked) => {
                 progress.close();
                 return Ok(test);
             }

@@ -140,7 +140,8 @@ impl Judge {
         let (published, judged) = (self.published.clone(), self.judged.clone());
         let judged = tokio::task::spawn_blocking(move || {
             let mut snapshot = hub.snapshot(missing, incidents);
-            snapshot.pods.retain(|pod| !objects::is_own(pod));
+            let rounds = hub.tested.known();
+            snapshot.pods.retain(|pod| !objects::is_own(pod, |round| rounds.contains(round)));
             let zones = snapshot.zones.clone();
             let found = |zone: &ZoneRecord| Some((zone.name().to_string(), Arc::clone(judged.get(&identity(zone))?)));
             snapshot.judged = zones.iter().filter_map(found).collect();

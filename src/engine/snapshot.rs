@@ -81,11 +81,20 @@ pub struct Snapshot {
     /// What the canary showed last in each zone, where this operator ran it.
     pub tests: BTreeMap<String, Arc<SegmentationTest>>,
     /// Why the canary does not run in a zone, in words.
-    pub untested: BTreeMap<String, String>,
+    pub untested: BTreeMap<String, Untested>,
     /// SHA-256 over the settings of network plug-ins, where they were read.
     pub settings: Option<String>,
     /// What the last judgement found in each zone: what is still there keeps its date.
     pub judged: BTreeMap<String, Arc<[Found]>>,
+}
+
+/// Why the canary does not run in a zone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Untested {
+    /// In words, after "whether the network plug-in enforces them": `was not tested: …`.
+    pub why: String,
+    /// It is not to run: what it showed before counts no more.
+    pub is_off: bool,
 }
 
 /// What objects outside a cluster do not show, where they are silent of it. In a cluster everything is seen.

@@ -83,6 +83,7 @@ mod tests {
             message: "Not every way is enforced.".to_string(),
             namespace: "vault".to_string(),
             round: "1".to_string(),
+            request: None,
             nodes: 2,
             tried: 8,
             enforced: 6,

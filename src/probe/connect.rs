@@ -22,11 +22,13 @@ use super::{
 };
 use crate::{
     cli::Outcome,
-    engine::canary::report::{Asked, Report},
+    engine::canary::report::{Asked, Report, Stretch},
 };
 
 /// Targets of one probe: as many as fit into a message.
 const MOST_TARGETS: usize = 48;
+/// For how many milliseconds a pod may be open after it started, before its policies hold.
+const LASTING: u32 = 30_000;
 
 /// Asks targets again and again, and writes when they answered and when not. Exit code 0: written, 1: it could not be, 3:
 /// wrong arguments.
@@ -111,9 +113,13 @@ impl Seen {
 }
 
 impl Seen {
-    /// Each target has answered at least once.
+    /// Each target was closed and has answered after that; or it answers for so long that it does not only because its pod has just
+    /// started and its policies do not hold yet.
     fn have_all_answered(&self) -> bool {
-        self.report.asked.iter().all(|asked| asked.stretches.iter().any(|stretch| stretch.open))
+        let opened = |two: &[Stretch]| matches!(two, [before, after] if !before.open && after.open);
+        let is_lasting = |stretch: &Stretch| stretch.open && stretch.to.saturating_sub(stretch.from) >= LASTING;
+        let has = |stretches: &[Stretch]| stretches.windows(2).any(opened) || stretches.iter().any(is_lasting);
+        self.report.asked.iter().all(|asked| has(&asked.stretches))
     }
 
     /// Each target was closed, has answered after that, and did not so many times in a row since. What was open from the start and
@@ -167,7 +173,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
     while let Ok(attempt) = told.try_recv() {
         seen.note(attempt);
     }
-    ending.write(&seen.report)?;
+    ending.write(seen.report)?;
     eprintln!("ended: {why}");
     Ok(Outcome::Clean)
 }
@@ -261,13 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_over_when_each_target_was_opened_and_closed_again() {
+    fn it_has_answered_when_it_opened_and_is_over_when_it_closed_again() {
         let seen = |lines: &[&str]| {
             let mut seen = Seen { report: Report::default(), last: vec![None; lines.len()] };
             seen.report.asked = vec![Asked::default(); lines.len()];
             for (place, line) in lines.iter().enumerate() {
-                for (at, letter) in (0..).zip(line.chars()) {
-                    seen.note(Attempt { place, at, ended: Ok(letter == '#') });
+                for (second, letter) in (0..).zip(line.chars()) {
+                    seen.note(Attempt { place, at: second * 1000, ended: Ok(letter == '#') });
                 }
             }
             (seen.have_all_answered(), seen.are_all_closed_again(2))
@@ -276,8 +282,9 @@ mod tests {
             (&["..##.."][..], true, true),
             (&["..##."], true, false),
             (&["....."], false, false),
-            (&["#####"], true, false),
-            (&["##..."], true, false),
+            (&["#####"], false, false),
+            (&["###############################"], true, false),
+            (&["##..."], false, false),
             (&["#.##.."], true, true),
             (&["..##..", "..##"], true, false),
             (&["..##..", "...."], false, false),

@@ -98,7 +98,8 @@ impl Ending {
     }
 
     /// Writes the report.
-    pub(super) fn write(mut self, report: &Report) -> Result<(), Error> {
+    pub(super) fn write(mut self, mut report: Report) -> Result<(), Error> {
+        report.ended = self.clock.at();
         let written = self.file.write_all(report.message().as_bytes());
         written.map_err(|source| Error::Report { path: self.path, source })
     }

@@ -103,7 +103,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
         if let Err(source) = host.take_in(&mut tasks, protocol, port).await {
             // In the report too: whoever started the pod reads nothing else.
             note_trouble(&mut report, || format!("cannot listen on port {port}: {source}"));
-            ending.write(&report)?;
+            ending.write(report)?;
             return Err(Error::Listen { port, source });
         }
     }
@@ -118,7 +118,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
         note(&mut report, sign);
     }
     report.heard.sort_by_key(|heard| heard.target);
-    ending.write(&report)?;
+    ending.write(report)?;
     eprintln!("ended: {why}");
     Ok(Outcome::Clean)
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt, net::IpAddr};
 
-use k8s_openapi::api::{core::v1, networking::v1::NetworkPolicy};
+use k8s_openapi::{
+    api::{core::v1, networking::v1::NetworkPolicy},
+    jiff::Timestamp,
+};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, PostParams, Preconditions},
@@ -60,7 +63,7 @@ impl Applier {
         Api::namespaced_with(self.client.clone(), namespace, &kind.resource())
     }
 
-    /// Makes an object of a round. One of its name that is there already is of this round: no other has its number.
+    /// Makes an object of a round. One of its name that is there already is of this round, or somebody else's: then it fails.
     pub async fn put_piece(&self, kind: Kind, object: Value) -> Result<(), Error> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
@@ -73,8 +76,11 @@ impl Applier {
         })?;
         let params = PostParams { field_manager: Some(names::MANAGER_CANARY.to_string()), ..PostParams::default() };
         match self.call("create", &subject, self.pieces(kind, &namespace).create(&params, &object)).await {
-            Err(Error::Api { source, .. }) if matches!(source.as_ref(), kube::Error::Api(status) if status.is_already_exists()) => {
-                Ok(())
+            Err(Error::Api { source, act, object: subject, wait }) if is_there(&source) => {
+                let round = object.labels().get(names::CANARY_LABEL).cloned().unwrap_or_default();
+                let piece = Piece { kind, namespace, name, round };
+                let is_ours = self.read("read", &piece.to_string(), self.live_piece(&piece)).await?.is_some();
+                if is_ours { Ok(()) } else { Err(Error::Api { source, act, object: subject, wait }) }
             }
             other => other.map(drop),
         }
@@ -137,6 +143,10 @@ impl Applier {
     }
 }
 
+fn is_there(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_already_exists())
+}
+
 /// What a pod of the canary tells while it is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -146,8 +156,8 @@ pub struct Told {
     pub started: bool,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// With what its container ended.
-    pub message: Option<String>,
+    /// With what its container ended, and when that was seen.
+    pub message: Option<(String, Timestamp)>,
     /// Why it does not run, as far as that is told.
     pub waits: Option<String>,
     /// It is gone.
@@ -169,7 +179,7 @@ impl From<&v1::Pod> for Told {
             runs: state.is_some_and(|state| state.running.is_some()),
             started: container.and_then(|container| container.started).unwrap_or_default(),
             addresses: ips.collect(),
-            message: ended.map(|ended| ended.message.clone().unwrap_or_default()),
+            message: ended.map(|ended| (ended.message.clone().unwrap_or_default(), Timestamp::now())),
             waits: unscheduled.or(waiting).or(status.message),
             gone: false,
         }

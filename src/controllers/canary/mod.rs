@@ -12,7 +12,7 @@ mod zone;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -42,19 +42,6 @@ pub struct Shared {
     reported: watch::Receiver<Reported>,
     pods: watch::Receiver<Pods>,
     image: String,
-    rounds: Arc<Mutex<HashSet<String>>>,
-}
-
-impl Shared {
-    /// A round is played, or not any more.
-    fn live(&self, round: &str, is_live: bool) {
-        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_live {
-            rounds.insert(round.to_string());
-        } else {
-            rounds.remove(round);
-        }
-    }
 }
 
 /// Where the image of the canary's pods comes from.
@@ -89,7 +76,6 @@ impl Canary {
         self.hub.until_synced().await;
         let (to, pods) = watch::channel(Pods::new());
         let watching = tokio::spawn(pods::follow(self.client.clone(), to));
-        let rounds = Arc::new(Mutex::new(HashSet::new()));
         let mut playing: BTreeMap<String, tokio::task::AbortHandle> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         let mut swept: Option<Instant> = None;
@@ -103,7 +89,6 @@ impl Canary {
                 playing.clear();
                 tasks.abort_all();
                 while tasks.join_next().await.is_some() {}
-                rounds.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 swept = None;
                 continue;
             }
@@ -120,7 +105,7 @@ impl Canary {
             while tasks.try_join_next().is_some() {}
             if shared.is_none() && !due.is_empty() && asked.is_none_or(|at| at.elapsed() > IMAGE_AGAIN) {
                 asked = Some(Instant::now());
-                shared = self.share(&due, &pods, &rounds).await;
+                shared = self.share(&due, &pods).await;
             }
             if let Some(shared) = &shared {
                 for zone in due.iter().filter(|zone| !playing.contains_key(*zone)).cloned().collect::<Vec<_>>() {
@@ -128,9 +113,12 @@ impl Canary {
                     playing.insert(zone, tasks.spawn(canary.run()));
                 }
             }
-            if playing.len() < before || swept.is_none_or(|at| at.elapsed() > SWEEP) {
+            if playing.len() < before {
+                // Once the tasks are gone that were ended.
+                swept = None;
+            } else if swept.is_none_or(|at| at.elapsed() > SWEEP) {
                 swept = Some(Instant::now());
-                self.sweep(&rounds, playing.is_empty()).await;
+                self.sweep().await;
             }
         }
     }
@@ -146,22 +134,15 @@ impl Canary {
                     Some(Ok(())) => {
                         due.insert(name);
                     }
-                    Some(Err(why)) => {
-                        self.hub.tested.put_off(&name, why);
-                    }
-                    None => {}
+                    Some(Err(why)) if self.hub.tested.switch_off(&name, why) => self.hub.wake(),
+                    Some(Err(_)) | None => {}
                 }
             }
             (due, there)
         })
     }
 
-    async fn share(
-        &self,
-        due: &HashSet<String>,
-        pods: &watch::Receiver<Pods>,
-        rounds: &Arc<Mutex<HashSet<String>>>,
-    ) -> Option<Arc<Shared>> {
+    async fn share(&self, due: &HashSet<String>, pods: &watch::Receiver<Pods>) -> Option<Arc<Shared>> {
         let image = match &self.image {
             Image::Named(image) => Ok(Some(image.clone())),
             Image::OwnPod(pod) => self.applier.own_image(&self.namespace, pod).await,
@@ -175,13 +156,15 @@ impl Canary {
                     reported: self.reported.clone(),
                     pods: pods.clone(),
                     image,
-                    rounds: Arc::clone(rounds),
                 }));
             }
             Ok(None) => "was not tested: the operator does not know its own image by digest; name it by --canary-image"
                 .to_string(),
+            // Without its component it is not to run.
             Err(error) if error.category() == "forbidden" => {
-                "was not tested: the operator may not read its own pod; install its component canary".to_string()
+                let why = "was not tested: the operator may not read its own pod; install its component canary";
+                due.iter().filter(|zone| self.hub.tested.switch_off(zone, why)).for_each(|_| self.hub.wake());
+                return None;
             }
             Err(error) => format!("was not tested: {}", error.chain()),
         };
@@ -194,7 +177,7 @@ impl Canary {
     }
 
     /// Takes away what no round plays.
-    async fn sweep(&self, rounds: &Mutex<HashSet<String>>, is_quiet: bool) {
+    async fn sweep(&self) {
         let pieces = match self.applier.list_pieces().await {
             Ok(pieces) => pieces,
             Err(error) => {
@@ -203,8 +186,7 @@ impl Canary {
             }
         };
         for piece in pieces {
-            let is_played = rounds.lock().unwrap_or_else(PoisonError::into_inner).contains(&piece.round) && !is_quiet;
-            if is_played {
+            if self.hub.tested.playing().contains(&piece.round) {
                 continue;
             }
             if let Err(error) = self.applier.delete_piece(&piece).await {

@@ -18,6 +18,7 @@ use crate::{
         objects::Part,
         report::Report,
         round::{Round, Target},
+        verdict::Told as Statement,
     },
 };
 
@@ -32,7 +33,7 @@ const AFTER: Duration = Duration::from_secs(32);
 const END: Duration = Duration::from_secs(25);
 
 /// What each post's pod told, or why it told nothing.
-type Reports = BTreeMap<usize, Result<Report, String>>;
+type Reports = BTreeMap<usize, Result<Statement, String>>;
 
 /// Where a round is played.
 pub struct Stage<'r> {
@@ -68,8 +69,16 @@ impl Stage<'_> {
         Ok(targets)
     }
 
-    /// Allows everything that is tried until it was seen, and removes that again; tells when.
-    pub async fn open_and_close(&mut self, targets: &[Target]) -> Result<Timestamp, Error> {
+    /// One of those who ask has ended before anything was allowed: it has seen enough.
+    pub fn has_ended(&self, targets: &[Target]) -> bool {
+        let pods = self.pods.borrow();
+        let ended = |at: usize| told(&pods, self.round, at, Part::Prober).message.is_some();
+        (0..self.round.posts.len()).filter(|at| asks(targets, *at)).any(ended)
+    }
+
+    /// Allows everything that is tried until it was seen, and removes that again; tells when it did both.
+    pub async fn open_and_close(&mut self, targets: &[Target]) -> Result<(Timestamp, Timestamp), Error> {
+        let allowed_at = Timestamp::now();
         for policy in self.round.allowing() {
             self.applier.put_piece(Kind::NetworkPolicy, policy).await?;
         }
@@ -79,7 +88,7 @@ impl Stage<'_> {
         }
         let removed_at = Timestamp::now();
         self.until_askers(AFTER, targets, |told| told.message.is_some()).await;
-        Ok(removed_at)
+        Ok((allowed_at, removed_at))
     }
 
     /// Has the pods end, and reads what those who asked and those who listened tell.
@@ -91,7 +100,7 @@ impl Stage<'_> {
         }
         let known = self.pods.borrow().clone();
         let reports = |part: Part| -> Reports {
-            (0..self.round.posts.len()).map(|at| (at, report(&told(&known, self.round, at, part)))).collect()
+            (0..self.round.posts.len()).map(|at| (at, statement(&told(&known, self.round, at, part)))).collect()
         };
         Ok((reports(Part::Prober), reports(Part::Listener)))
     }
@@ -157,9 +166,9 @@ fn told(pods: &Pods, round: &Round, at: usize, part: Part) -> Told {
     pods.get(&(namespace, name)).cloned().unwrap_or_default()
 }
 
-fn report(told: &Told) -> Result<Report, String> {
+fn statement(told: &Told) -> Result<Statement, String> {
     match &told.message {
-        Some(message) => Report::read(message),
+        Some((message, seen_at)) => Ok(Statement { report: Report::read(message)?, seen_at: *seen_at }),
         None if told.runs => Err("it did not end in time".to_string()),
         None => Err(format!(
             "it did not start in {} s ({})",

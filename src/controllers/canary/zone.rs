@@ -21,12 +21,13 @@ use crate::{
         self, Resolution, Snapshot,
         canary::{
             about,
+            cycle::{Cycle, Step},
             objects::{self, Part},
             round::{Round, Target},
             verdict::{Expected, Seen, verdict},
         },
         change::short_digest,
-        desired::policies,
+        desired::policies::{self, End as Side},
         reach::{End, Reach, words::few},
     },
 };
@@ -53,31 +54,35 @@ pub struct ZoneCanary {
 /// What is found out of the cluster for a round.
 struct Scene {
     round: Option<Round>,
+    namespaces: usize,
     every: Duration,
+}
+
+/// How far the rounds of a zone are.
+#[derive(Default)]
+struct Course {
+    /// Says whose turn it is. Who did not pass has the next turn too.
+    number: u64,
+    cycle: Cycle,
+    /// The request that was answered last.
+    answered: Option<String>,
+    /// Rounds in a row that failed.
+    failed: usize,
 }
 
 impl ZoneCanary {
     /// Round after round, until dropped. What stands then is removed by whoever dropped it.
     pub async fn run(self) {
-        let mut number = 0_u64;
-        // What asked for a round before the last one began.
-        let mut answered = None;
+        let mut course = Course { answered: self.answered(), ..Course::default() };
         loop {
-            match self.turn(number, &mut answered).await {
-                Ok(()) => number = number.wrapping_add(1),
-                Err(error) => {
-                    self.shared.metrics.count_error("canary", error.category());
-                    let why = match error.category() {
-                        "forbidden" => {
-                            "was not tested: the operator may not make pods for it; install its component canary"
-                                .to_string()
-                        }
-                        _ => format!("was not tested: {}", error.chain()),
-                    };
-                    tracing::warn!(zone = self.zone, error = error.chain(), "the canary cannot run; it is tried again");
-                    self.put_off(&why);
-                    sleep(RETRY).await;
-                }
+            if let Err(error) = self.turn(&mut course).await {
+                self.shared.metrics.count_error("canary", error.category());
+                tracing::warn!(
+                    zone = self.zone,
+                    error = error.chain(),
+                    "a round of the canary failed; another follows"
+                );
+                sleep(RETRY).await;
             }
         }
     }
@@ -88,25 +93,34 @@ impl ZoneCanary {
         }
     }
 
+    /// The request that the last result answers, also of an earlier operator.
+    fn answered(&self) -> Option<String> {
+        let test = self.shared.hub.tested.get(&self.zone);
+        test.map_or_else(|| self.request(), |test| test.request.clone())
+    }
+
     /// Sets a round up, plays it when it is due, and takes everything away again.
-    async fn turn(&self, number: u64, answered: &mut Option<String>) -> Result<(), Error> {
-        let Scene { round, every } = self.scene(number).await?;
+    async fn turn(&self, course: &mut Course) -> Result<(), Error> {
+        let Scene { round, namespaces, every } = self.scene(course.number).await?;
         let Some(round) = round else {
             self.put_off("was not tested: the zone has no namespace under protection, or no node of it takes pods");
             sleep(RETRY).await;
             return Ok(());
         };
-        self.shared.live(&round.id, true);
-        let played = self.play(&round, every, answered).await;
+        let playing = self.shared.hub.tested.play(&round.id);
+        let played = self.play(&round, every, course).await;
         let cleared = stage::clear(&self.shared.applier, &round).await;
-        self.shared.live(&round.id, false);
-        let test = played?;
-        cleared?;
-        if let Some(test) = test {
-            tracing::info!(zone = self.zone, result = ?test.result, "{}", test.message);
-            self.shared.hub.tested.put(&self.zone, test);
-            self.shared.hub.wake();
+        drop(playing);
+        if let Err(error) = played.and(cleared) {
+            // One namespace that takes no pods, by a quota or a webhook, keeps no other from its turn.
+            course.number = course.number.wrapping_add(1);
+            course.failed += 1;
+            if course.failed >= namespaces {
+                self.put_off(&format!("was not tested: {}", error.chain()));
+            }
+            return Err(error);
         }
+        course.failed = 0;
         Ok(())
     }
 
@@ -116,45 +130,89 @@ impl ZoneCanary {
         let scene = move || {
             let snapshot = hub.snapshot(Vec::new(), Vec::new());
             let resolution = engine::resolve(&snapshot);
-            let operator = &snapshot.cluster.operator_namespace;
-            let mut round = resolution.zone(&zone).and_then(|one| {
-                Round::new(&zone, &id, operator, &objects::candidates(&snapshot, &resolution, one), number)
-            });
-            if let Some(round) = &mut round {
-                take_flows(round, &snapshot, &resolution);
-            }
-            let every = resolution.zone(&zone).and_then(|one| one.declaration.as_deref());
+            let one = resolution.zone(&zone);
+            let every = one.and_then(|one| one.declaration.as_deref());
             let every = every.map_or(60, |declaration| declaration.canary.every_minutes);
-            Scene { round, every: Duration::from_secs(60 * u64::try_from(every).unwrap_or(60)) }
+            Scene {
+                round: draft(&zone, &id, number, &snapshot, &resolution),
+                namespaces: one.map_or(0, |one| one.namespaces.declared.len()),
+                every: Duration::from_secs(60 * u64::try_from(every).unwrap_or(60)),
+            }
         };
         tokio::task::spawn_blocking(scene).await.map_err(|_| Error::Ended("the look for a round of the canary"))
     }
 
-    async fn play(
-        &self,
-        round: &Round,
-        every: Duration,
-        answered: &mut Option<String>,
-    ) -> Result<Option<SegmentationTest>, Error> {
+    async fn play(&self, round: &Round, every: Duration, course: &mut Course) -> Result<(), Error> {
         let mut stage = Stage { round, applier: &self.shared.applier, pods: self.shared.pods.clone() };
         let targets = stage.set_up(&self.shared.image).await?;
         let stood = Instant::now();
         sleep(BEFORE).await;
-        while !self.is_due(every) && self.request() == *answered {
+        while !course.cycle.is_open()
+            && !self.is_due(every)
+            && self.request() == course.answered
+            && !stage.has_ended(&targets)
+        {
             if stood.elapsed() > STAND {
-                return Ok(None);
+                return Ok(());
             }
             sleep(LOOK).await;
         }
-        *answered = self.request();
-        // Flows are tried as they are now; where they are others, the pods that stand have the wrong ports.
-        let Some((digest, expected)) = self.expect(round, &targets).await? else { return Ok(None) };
+        let request = self.request();
+        // Where nodes or flows are others by now, those that stand are the wrong ones.
+        let Some(outlook) = self.outlook(round, &targets, course.number).await? else { return Ok(()) };
         let settings = self.shared.hub.tested.settings();
-        let removed_at = stage.open_and_close(&targets).await?;
+        let (allowed_at, removed_at) = stage.open_and_close(&targets).await?;
         let (asked, heard) = stage.collect().await?;
-        let ended_at = Timestamp::now();
-        let (removed_at, targets, expected) = (Some(removed_at), &*targets, &*expected);
-        Ok(Some(verdict(&Seen { round, targets, expected, asked, heard, removed_at, ended_at, digest, settings })))
+        let Outlook { digest, expected } = &outlook;
+        let test = verdict(&Seen {
+            round,
+            targets: &targets,
+            expected,
+            asked,
+            heard,
+            allowed_at,
+            removed_at,
+            ended_at: Timestamp::now(),
+            digest: digest.clone(),
+            settings,
+            request: request.as_deref(),
+        });
+        // What others changed while it was played is not what the plug-in did.
+        if test.result == TestResult::NotEnforced
+            && self.outlook(round, &targets, course.number).await?.as_ref() != Some(&outlook)
+        {
+            tracing::info!(
+                zone = self.zone,
+                "policies or nodes changed during a round of the canary; it is played again"
+            );
+            return Ok(());
+        }
+        self.show(round, test, request, course);
+        Ok(())
+    }
+
+    fn show(&self, round: &Round, test: SegmentationTest, request: Option<String>, course: &mut Course) {
+        tracing::info!(zone = self.zone, result = ?test.result, "{}", test.message);
+        if test.result == TestResult::Enforced {
+            course.number = course.number.wrapping_add(1);
+        }
+        let test = match course.cycle.take(round, test) {
+            Step::Over(test) => {
+                course.answered = request;
+                test
+            }
+            // What was shown before, of the same, holds until the nodes that are missing had their turn.
+            Step::GoesOn(test) if self.is_shown(&test) => return,
+            Step::GoesOn(test) => test,
+        };
+        self.shared.hub.tested.put(&self.zone, test);
+        self.shared.hub.wake();
+    }
+
+    fn is_shown(&self, test: &SegmentationTest) -> bool {
+        let about = |test: &SegmentationTest| (test.digest.clone(), test.settings_digest.clone());
+        let last = self.shared.hub.tested.get(&self.zone);
+        last.is_some_and(|last| last.result == TestResult::Enforced && about(&last) == about(test))
     }
 
     /// What asks for a round now: the annotation as it is, which decides nothing else.
@@ -175,47 +233,66 @@ impl ZoneCanary {
         age >= wait || is_stale
     }
 
-    /// What the engine says of each target, and what it says that of. Nothing where the flows of the round are not as they were.
-    async fn expect(&self, round: &Round, targets: &[Target]) -> Result<Option<(String, Vec<Expected>)>, Error> {
+    /// What the engine says of each target, and what it says that of. Nothing where the round would be another one now.
+    async fn outlook(&self, round: &Round, targets: &[Target], number: u64) -> Result<Option<Outlook>, Error> {
         let (hub, round, targets) = (Arc::clone(&self.shared.hub), round.clone(), targets.to_vec());
-        let expect = move || {
+        let look = move || {
             let snapshot = hub.snapshot(Vec::new(), Vec::new());
             let resolution = engine::resolve(&snapshot);
-            let mut now = round.clone();
-            take_flows(&mut now, &snapshot, &resolution);
-            if now.trials != round.trials {
+            if draft(&round.zone, &round.id, number, &snapshot, &resolution).as_ref() != Some(&round) {
                 return None;
             }
             let digest = resolution.zone(&round.zone).map(|zone| about::digest(&snapshot, zone)).unwrap_or_default();
             let reach = Reach::new(&snapshot);
-            let end = |at: usize, part: Part| {
-                let post = round.posts.get(at)?;
-                Some(End::Pod { namespace: round.namespace(post).to_string(), name: round.pod_name(at, part) })
-            };
-            let expected = |target: &Target| {
-                let ends = end(target.from, Part::Prober).zip(end(target.to, Part::Listener));
-                let answer = ends.map(|(from, to)| reach.probe(&from, &to, target.protocol, target.port));
-                match answer {
-                    Some(answer) if !answer.unread.is_empty() => Expected::Unsure(few(&answer.unread)),
-                    Some(answer) if answer.allowed => {
-                        // Its own policy outside is there in every round, under another name.
-                        let is_own = |policy: &&String| policy.contains(names::CANARY_PREFIX);
-                        let others = answer.decided_by.iter().filter(|policy| !is_own(policy)).cloned();
-                        Expected::Open(few(&others.collect::<Vec<_>>()))
-                    }
-                    _ => Expected::Closed,
-                }
-            };
-            Some((digest, targets.iter().map(expected).collect()))
+            let expected = targets.iter().map(|target| expected(&reach, &round, target)).collect();
+            Some(Outlook { digest, expected })
         };
-        tokio::task::spawn_blocking(expect).await.map_err(|_| Error::Ended("the look at what the canary is to see"))
+        tokio::task::spawn_blocking(look).await.map_err(|_| Error::Ended("the look at what the canary is to see"))
     }
 }
 
-fn take_flows(round: &mut Round, snapshot: &Snapshot, resolution: &Resolution) {
-    let zone = resolution.zone(&round.zone).and_then(|one| one.declaration.as_deref());
-    let compiled = zone
-        .map(|zone| policies::desired(zone, &round.inside, resolution, &snapshot.cluster, Timestamp::now()))
-        .unwrap_or_default();
-    round.try_flows(compiled.values());
+/// What is to be seen, and what it is about.
+#[derive(PartialEq)]
+struct Outlook {
+    digest: String,
+    expected: Vec<Expected>,
+}
+
+/// The round of this number as things are.
+fn draft(zone: &str, id: &str, number: u64, snapshot: &Snapshot, resolution: &Resolution) -> Option<Round> {
+    let one = resolution.zone(zone)?;
+    let candidates = objects::candidates(snapshot, resolution, one);
+    let mut round = Round::new(zone, id, &snapshot.cluster.operator_namespace, &candidates, number)?;
+    let (cluster, now) = (&snapshot.cluster, Timestamp::now());
+    let compiled =
+        one.declaration.as_deref().map(|zone| policies::desired(zone, &round.inside, resolution, cluster, now));
+    round.try_flows(compiled.unwrap_or_default().values());
+    Some(round)
+}
+
+/// What the engine says of a target, whatever the round's own policies say.
+fn expected(reach: &Reach, round: &Round, target: &Target) -> Expected {
+    let end = |at: usize, part: Part| {
+        let post = round.posts.get(at)?;
+        Some(End::Pod { namespace: round.namespace(post).to_string(), name: round.pod_name(at, part) })
+    };
+    let ends = end(target.from, Part::Prober).zip(end(target.to, Part::Listener));
+    let Some(answer) = ends.map(|(from, to)| reach.probe(&from, &to, target.protocol, target.port)) else {
+        return Expected::Closed;
+    };
+    if !answer.unread.is_empty() {
+        return Expected::Unsure(few(&answer.unread));
+    }
+    if !answer.allowed {
+        return Expected::Closed;
+    }
+    // The policy of the pods outside is there in every round.
+    let standing = format!("NetworkPolicy/{}/{}", round.outside, round.policy_name(0));
+    let others: Vec<String> = answer.decided_by.into_iter().filter(|policy| *policy != standing).collect();
+    let of_flow = target.flow.as_ref().map(|flow| {
+        [Side::To, Side::From]
+            .map(|side| format!("NetworkPolicy/{}/{}", round.inside, policies::flow_policy_name(flow, side)))
+    });
+    let is_declared = of_flow.is_some_and(|own| !others.is_empty() && others.iter().all(|policy| own.contains(policy)));
+    if is_declared { Expected::Declared } else { Expected::Open(few(&others)) }
 }

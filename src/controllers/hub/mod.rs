@@ -386,11 +386,12 @@ impl Hub {
     pub fn snapshot(&self, missing_rights: Vec<String>, incidents: Vec<Incident>) -> Snapshot {
         let mut policies: BTreeMap<String, Vec<Arc<Policy>>> = BTreeMap::new();
         let (namespaces, nodes) = (self.all_namespaces(), self.all_nodes());
+        let rounds = self.tested.known();
         for policy in self.policies.all() {
             let name = policy.namespace().unwrap_or_default();
             // It opens something to nobody but the canary's own pods, for as long as a round tries that. What opens a way for those
             // outside the zone is there all the time.
-            if objects::is_control(&policy) && name != self.operator_namespace {
+            if name != self.operator_namespace && objects::is_control(&policy, |round| rounds.contains(round)) {
                 continue;
             }
             if !namespaces.get(&name).is_some_and(|namespace| policy.is_older_than(namespace)) {

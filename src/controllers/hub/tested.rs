@@ -1,11 +1,17 @@
 //! What the canary showed in each zone, and why it does not run in others.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
-use crate::api::SegmentationTest;
+use tokio::time::Instant;
+
+use crate::{api::SegmentationTest, engine::snapshot::Untested};
+
+/// How long pods of a round that ended may take to go.
+const LEAVING: Duration = Duration::from_secs(60);
 
 /// What was tested.
 #[derive(Default)]
@@ -14,7 +20,9 @@ pub struct Tested(RwLock<Known>);
 #[derive(Default)]
 struct Known {
     tests: BTreeMap<String, Arc<SegmentationTest>>,
-    untested: BTreeMap<String, String>,
+    untested: BTreeMap<String, Untested>,
+    playing: HashSet<String>,
+    played: Vec<(String, Instant)>,
     settings: Option<String>,
 }
 
@@ -29,7 +37,34 @@ impl Tested {
     /// Why the canary does not run in a zone. True when that is new.
     pub fn put_off(&self, zone: &str, why: &str) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.untested.insert(zone.to_string(), why.to_string()).as_deref() != Some(why)
+        let untested = Untested { why: why.to_string(), is_off: false };
+        known.untested.insert(zone.to_string(), untested.clone()) != Some(untested)
+    }
+
+    /// Why the canary does not run in a zone, and is not to: what was shown before counts no more. True when that is new.
+    pub fn switch_off(&self, zone: &str, why: &str) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.tests.remove(zone);
+        let untested = Untested { why: why.to_string(), is_off: true };
+        known.untested.insert(zone.to_string(), untested.clone()) != Some(untested)
+    }
+
+    /// A round is played from now on, until the value goes.
+    pub fn play<'t>(&'t self, round: &str) -> Playing<'t> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).playing.insert(round.to_string());
+        Playing { tested: self, round: round.to_string() }
+    }
+
+    /// The rounds that are played.
+    pub fn playing(&self) -> HashSet<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).playing.clone()
+    }
+
+    /// Those, and those that ended just now: the last of their pods are still on their way out.
+    pub fn known(&self) -> HashSet<String> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let played = known.played.iter().filter(|(_, at)| at.elapsed() < LEAVING).map(|(round, _)| round);
+        known.playing.iter().chain(played).cloned().collect()
     }
 
     /// Forgets zones that are not there any more. What was shown in a zone that is made anew is not shown of it.
@@ -56,8 +91,23 @@ impl Tested {
     }
 
     /// All of it.
-    pub fn all(&self) -> (BTreeMap<String, Arc<SegmentationTest>>, BTreeMap<String, String>) {
+    pub fn all(&self) -> (BTreeMap<String, Arc<SegmentationTest>>, BTreeMap<String, Untested>) {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         (known.tests.clone(), known.untested.clone())
+    }
+}
+
+/// A round that is played.
+pub struct Playing<'t> {
+    tested: &'t Tested,
+    round: String,
+}
+
+impl Drop for Playing<'_> {
+    fn drop(&mut self) {
+        let mut known = self.tested.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.playing.remove(&self.round);
+        known.played.retain(|(_, at)| at.elapsed() < LEAVING);
+        known.played.push((std::mem::take(&mut self.round), Instant::now()));
     }
 }

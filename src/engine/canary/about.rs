@@ -42,7 +42,8 @@ pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
     let mut agents: Vec<String> = snapshot
         .pods
         .iter()
-        .filter(|pod| !pod.ended && data_plane::is_agent(pod))
+        // Agents use the network of their node; what only has a like name does not.
+        .filter(|pod| !pod.ended && pod.shares.network && data_plane::is_agent(pod))
         .map(|pod| format!("{} {} {} {}", pod.key, pod.node.as_deref().unwrap_or_default(), pod.created, pod.restarts))
         .collect();
     agents.sort();

@@ -85,9 +85,9 @@ impl Round {
             *(if spec.ingress.is_some() { &mut compiled.ingress } else { &mut compiled.egress }) = Some(spec);
         }
         let flows: Vec<(&str, Compiled)> = flows.into_iter().filter(|(_, compiled)| compiled.is_among_pods()).collect();
-        let turns = self.number.checked_div(flows.len() as u64).unwrap_or_default();
+        let turns = self.turn.checked_div(flows.len() as u64).unwrap_or_default();
         let mut taken: BTreeSet<(Protocol, u16)> = BTreeSet::new();
-        for (flow, compiled) in from_turn(&flows, self.number) {
+        for (flow, compiled) in from_turn(&flows, self.turn) {
             let ports: Vec<(Protocol, u16)> = compiled.ports().into_iter().collect();
             let Some((from, to)) = self.ends_of(compiled) else { continue };
             if !taken.is_disjoint(&ports.iter().copied().collect()) {
@@ -115,7 +115,7 @@ impl Round {
     fn ends_of(&self, compiled: &Compiled) -> Option<(usize, usize)> {
         let (inside, outside): (Vec<usize>, Vec<usize>) =
             (0..self.posts.len()).partition(|at| self.posts.get(*at).is_some_and(|post| post.is_inside));
-        let mut inside = from_turn(&inside, self.number).copied();
+        let mut inside = from_turn(&inside, self.turn).copied();
         let own = inside.next()?;
         let other = || outside.first().copied();
         match (compiled.ingress, compiled.egress) {
@@ -188,6 +188,7 @@ mod tests {
     /// Posts 0 and 1 lie in the zone, 2 outside.
     fn round(outside: bool) -> Round {
         let candidates = Candidates {
+            left_out: Vec::new(),
             inside: vec!["a".to_string(), "b".to_string()],
             outside: if outside { vec!["c".to_string()] } else { Vec::new() },
             namespaces: vec!["vault".to_string()],
@@ -197,7 +198,7 @@ mod tests {
     }
 
     fn tried(policies: &[Policy], number: u64) -> Vec<String> {
-        let mut round = Round { number, ..round(true) };
+        let mut round = Round { turn: number, ..round(true) };
         round.try_flows(policies);
         let words = |trial: &Trial| {
             format!("{} {}>{} {}:{}", trial.flow, trial.from, trial.to, trial.protocol.as_str(), trial.port)

@@ -7,6 +7,7 @@
 //! followed it, each way on each node. So a broken network does not pass for a closed one, and an open one not for a closed one.
 
 pub mod about;
+pub mod cycle;
 pub mod flows;
 pub mod objects;
 pub mod report;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::round::{Candidates, PORT, Post, Round, Target};
 use crate::{
-    api::{Protocol, names},
+    api::{Mode, Protocol, names},
     engine::{
         pod::Pod,
         policy::Policy,
@@ -22,11 +22,14 @@ use crate::{
 /// Seconds after which the pods of a round end by themselves, should the operator be gone.
 const LIFETIME: u32 = 7200;
 /// Attempts in a row after which what was open is closed.
-const CLOSED_FOR: &str = "6";
+const CLOSED_FOR: &str = "12";
 /// Seconds between two tries of the kubelet.
 const PERIOD: u32 = 10;
 /// Ports below this one are the administrator's, unless a pod says otherwise.
 const UNPRIVILEGED: u16 = 1024;
+
+/// Says on which operating system a node runs.
+const OPERATING_SYSTEM: &str = "kubernetes.io/os";
 
 /// What a pod of the canary does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,31 +49,46 @@ impl Part {
     }
 }
 
-/// The policy only means pods of the canary, which only the operator can make: to whom it opens what matters to nobody else.
-pub fn is_control(policy: &Policy) -> bool {
+/// The policy is one of a round that is played, and means only its pods: to whom it opens what matters to nobody else.
+pub fn is_control(policy: &Policy, is_played: impl Fn(&str) -> bool) -> bool {
     let selector = policy.spec.as_deref().and_then(|spec: &NetworkPolicySpec| spec.pod_selector.as_ref());
-    selector
-        .and_then(|selector| selector.match_labels.as_ref())
-        .is_some_and(|labels| labels.contains_key(names::CANARY_LABEL))
+    let round = selector.and_then(|selector| selector.match_labels.as_ref()?.get(names::CANARY_LABEL));
+    let is_named = |round: &String| {
+        let name = policy.metadata.name.as_deref().and_then(|name| name.strip_prefix(names::CANARY_PREFIX));
+        name.is_some_and(|name| name.starts_with(round.as_str()))
+    };
+    round.is_some_and(|round| !round.is_empty() && is_named(round) && is_played(round))
 }
 
-/// The pod is one of the canary's: nobody's workload, and judged by nothing but what it tells. Admission keeps its label to the operator;
-/// what a file on a node declares, or what uses the network of its node, is none.
-pub fn is_own(pod: &Pod) -> bool {
-    pod.labels.contains_key(names::CANARY_LABEL)
-        && pod.name().starts_with(names::CANARY_PREFIX)
-        && pod.owner.is_none()
+/// The pod is one of a round that is played: nobody's workload, and judged by nothing but what it tells. What a file on a node declares, or
+/// what uses the network of its node, is none.
+pub fn is_own(pod: &Pod, is_played: impl Fn(&str) -> bool) -> bool {
+    let round = pod.labels.get(names::CANARY_LABEL);
+    let is_named = |round: &String| {
+        pod.name().strip_prefix(names::CANARY_PREFIX).is_some_and(|name| name.starts_with(round.as_str()))
+    };
+    pod.owner.is_none()
         && !pod.is_static
         && !pod.shares.network
+        && round.is_some_and(|round| !round.is_empty() && is_named(round) && is_played(round))
 }
 
-/// A live cluster as it would be without the canary, whose label admission keeps to the operator; and with the operator's own word on what
-/// it showed.
-pub fn without_canary(snapshot: &mut Snapshot) {
+/// A live cluster as it would be without the canary, and with the operator's own word on what it showed. Which rounds are played only the
+/// operator knows; to others what carries the label is the canary's where the guards refuse that label to everybody else, and in the
+/// operator's own namespace.
+pub fn without_canary(snapshot: &mut Snapshot, resolution: &Resolution) {
     snapshot.is_live = true;
-    snapshot.pods.retain(|pod| !is_own(pod));
-    for policies in snapshot.policies.values_mut() {
-        policies.retain(|policy| !is_control(policy));
+    let operator = snapshot.cluster.operator_namespace.clone();
+    let is_guarded = |namespace: &str| {
+        let zone = resolution.namespace(namespace).and_then(|claim| claim.zone.as_deref());
+        let zone = zone.and_then(|zone| resolution.zone(zone)).and_then(|zone| zone.declaration.as_deref());
+        namespace == operator || zone.is_some_and(|zone| zone.segmentation == Mode::Enforce)
+    };
+    snapshot.pods.retain(|pod| !(is_guarded(pod.namespace()) && is_own(pod, |_| true)));
+    for (namespace, policies) in &mut snapshot.policies {
+        if is_guarded(namespace) {
+            policies.retain(|policy| !is_control(policy, |_| true));
+        }
     }
 }
 
@@ -78,10 +96,13 @@ pub fn without_canary(snapshot: &mut Snapshot) {
 pub fn candidates(snapshot: &Snapshot, resolution: &Resolution, zone: &Zone) -> Candidates {
     let is_usable = |name: &&String| {
         let node = snapshot.nodes.get(*name);
-        let is_closed = node.and_then(|node| node.spec.as_ref()?.unschedulable).unwrap_or_default();
         let conditions = node.and_then(|node| node.status.as_ref()?.conditions.as_deref());
+        let system = node.and_then(|node| node.metadata.labels.as_ref()?.get(OPERATING_SYSTEM));
         // Of the conditions only that it is not ready is kept.
-        node.is_some() && !is_closed && conditions.unwrap_or_default().is_empty()
+        node.is_some() && conditions.unwrap_or_default().is_empty() && system.is_none_or(|system| system == "linux")
+    };
+    let is_closed = |name: &&String| {
+        snapshot.nodes.get(*name).and_then(|node| node.spec.as_ref()?.unschedulable).unwrap_or_default()
     };
     let declares_nodes = zone.declaration.as_deref().is_some_and(|declaration| declaration.nodes.is_some());
     let is_free = |name: &&String| resolution.node(name).is_none_or(|claim| !claim.is_member());
@@ -89,10 +110,23 @@ pub fn candidates(snapshot: &Snapshot, resolution: &Resolution, zone: &Zone) -> 
         let taints = snapshot.nodes.get(*name).and_then(|node| node.spec.as_ref()?.taints.as_deref());
         taints.unwrap_or_default().iter().any(|taint| taint.effect == "NoSchedule" || taint.effect == "NoExecute")
     };
-    let outside: Vec<String> =
-        snapshot.nodes.keys().filter(is_usable).filter(is_free).filter(|name| !is_tainted(name)).cloned().collect();
-    let inside =
-        if declares_nodes { zone.nodes.declared.iter().filter(is_usable).cloned().collect() } else { outside.clone() };
+    let free = || snapshot.nodes.keys().filter(is_free).filter(|name| !is_tainted(name));
+    let outside: Vec<String> = free().filter(is_usable).filter(|name| !is_closed(name)).cloned().collect();
+    // A zone without nodes of its own is where its pods are.
+    let homes: BTreeSet<&str> = snapshot
+        .pods
+        .iter()
+        .filter(|pod| !pod.ended && !pod.labels.contains_key(names::CANARY_LABEL))
+        .filter(|pod| zone.namespaces.declared.contains(pod.namespace()))
+        .filter_map(|pod| pod.node.as_deref())
+        .collect();
+    let (inside, left_out): (Vec<String>, Vec<String>) = if declares_nodes {
+        // Also those that take no new pods: the canary's pods tolerate that.
+        zone.nodes.declared.iter().cloned().partition(|name| is_usable(&name))
+    } else {
+        let homes: Vec<String> = outside.iter().filter(|name| homes.contains(name.as_str())).cloned().collect();
+        (if homes.is_empty() { outside.iter().take(1).cloned().collect() } else { homes }, Vec::new())
+    };
     let protected = |name: &&String| {
         let namespace = snapshot.namespaces.get(*name);
         let is_leaving = namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some());
@@ -100,7 +134,7 @@ pub fn candidates(snapshot: &Snapshot, resolution: &Resolution, zone: &Zone) -> 
         label.is_some() && !is_leaving
     };
     let namespaces = zone.namespaces.declared.iter().filter(protected).cloned().collect();
-    Candidates { inside, outside, namespaces, has_nodes: declares_nodes }
+    Candidates { inside, left_out, outside, namespaces, has_nodes: declares_nodes }
 }
 
 impl Round {
@@ -115,7 +149,8 @@ impl Round {
         allowing.chain([(self.outside.as_str(), self.policy_name(0))])
     }
 
-    fn policy_name(&self, number: usize) -> String {
+    /// Name of one of them.
+    pub fn policy_name(&self, number: usize) -> String {
         let number = if number == 0 { String::new() } else { format!("-{number}") };
         format!("{}{}{number}", names::CANARY_PREFIX, self.id)
     }
@@ -222,7 +257,10 @@ impl Round {
             // The guards add this too, where the API server can.
             spec.insert(
                 "tolerations".to_string(),
-                json!([{ "key": names::NODE_TAINT, "operator": "Equal", "value": self.zone }]),
+                json!([
+                    { "key": names::NODE_TAINT, "operator": "Equal", "value": self.zone },
+                    { "key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule" },
+                ]),
             );
             if self.has_nodes {
                 spec.insert("nodeSelector".to_string(), json!({ names::NODE_LABEL: self.zone }));

@@ -14,6 +14,9 @@ pub const MOST_STRETCHES: usize = 6;
 pub struct Report {
     /// When it began, in milliseconds since 1970, by the clock of its node. All other times count from here.
     pub began: i64,
+    /// When it ended, in milliseconds.
+    #[serde(default)]
+    pub ended: u32,
     /// Who asks: each target, and whether it answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,

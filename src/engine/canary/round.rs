@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use super::flows::Trial;
 use crate::api::Protocol;
 
-/// Nodes of a zone that take part in one round; the next ones take part in the next. What each pod asks must fit into its message.
-pub const MOST_INSIDE: usize = 16;
 /// Nodes outside that take part in one round.
 pub const MOST_OUTSIDE: usize = 2;
+/// Nodes of a zone for each of those; the next ones take part in the next round. What each pod asks must fit into its message.
+pub const INSIDE_FOR_EACH: usize = 8;
 /// The port on which listeners listen.
 pub const PORT: u16 = 47471;
 
@@ -37,14 +37,18 @@ pub struct Round {
     pub zone: String,
     /// A value that no round had before: the label of the pods.
     pub id: String,
-    /// Which one it is of those since the operator began: it says whose turn it is.
-    pub number: u64,
+    /// How often all nodes in all namespaces had their turn: it says whose turn it is among flows.
+    pub turn: u64,
     /// The namespace of the zone's pods.
     pub inside: String,
     /// The namespace of the others.
     pub outside: String,
     /// The zone declares nodes, which carry its label.
     pub has_nodes: bool,
+    /// All nodes of the zone that have their turn in this round or another one.
+    pub nodes: Vec<String>,
+    /// Nodes of the zone where none can stand.
+    pub left_out: Vec<String>,
     /// Where they stand.
     pub posts: Vec<Post>,
     /// From which post to which.
@@ -73,8 +77,10 @@ pub struct Target {
 /// What may take part.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// Nodes of the zone that pods can start on, by name. Where the zone declares none: every node.
+    /// Nodes of the zone that pods can start on, by name. Where the zone declares none: those where its pods are.
     pub inside: Vec<String>,
+    /// Nodes of the zone that no pod can start on, because they are not ready.
+    pub left_out: Vec<String>,
     /// Nodes outside that pods can start on, by name.
     pub outside: Vec<String>,
     /// Namespaces of the zone that deny by default, by name.
@@ -84,22 +90,26 @@ pub struct Candidates {
 }
 
 impl Round {
-    /// The round of this number; each takes the namespaces and nodes that come next. Nothing where the zone has no namespace or no node.
+    /// The round of this number. The nodes come first, batch by batch; when all had their turn, the next namespace does. Nothing where the
+    /// zone has no namespace or no node.
     pub fn new(zone: &str, id: &str, operator_namespace: &str, candidates: &Candidates, number: u64) -> Option<Self> {
-        let turn = |all: &[String], most: usize| -> Vec<String> {
-            let most = most.min(all.len());
-            let start = if all.len() <= most { 0 } else { number.wrapping_mul(most as u64) };
-            from_turn(all, start).take(most).cloned().collect()
-        };
-        let inside = turn(&candidates.inside, MOST_INSIDE);
-        let namespace = turn(&candidates.namespaces, 1).pop()?;
-        if inside.is_empty() {
+        let Candidates { inside, left_out, outside, namespaces, has_nodes } = candidates;
+        let batch = INSIDE_FOR_EACH * outside.len().clamp(1, MOST_OUTSIDE);
+        let batches = inside.len().div_ceil(batch).max(1) as u64;
+        let turn = number / batches;
+        let namespace = from_turn(namespaces, turn).next()?.clone();
+        let start = (number % batches).saturating_mul(batch as u64);
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let chosen: Vec<String> = inside.iter().skip(start).take(batch).cloned().collect();
+        if chosen.is_empty() {
             return None;
         }
-        let outside = turn(&candidates.outside, MOST_OUTSIDE);
+        // No more than there are nodes to ask them.
+        let outside = from_turn(outside, number.wrapping_mul(MOST_OUTSIDE as u64));
+        let outside: Vec<String> = outside.take(MOST_OUTSIDE.min(chosen.len())).cloned().collect();
         let post = |is_inside: bool| move |node: String| Post { node, is_inside };
-        let (zone_posts, others) = (inside.len(), outside.len());
-        let posts: Vec<Post> = inside.into_iter().map(post(true)).chain(outside.into_iter().map(post(false))).collect();
+        let (zone_posts, others) = (chosen.len(), outside.len());
+        let posts: Vec<Post> = chosen.into_iter().map(post(true)).chain(outside.into_iter().map(post(false))).collect();
         let mut ways = Vec::new();
         for one in 0..zone_posts {
             // Two pods of one host, and of two.
@@ -116,10 +126,12 @@ impl Round {
         Some(Round {
             zone: zone.to_string(),
             id: id.to_string(),
-            number,
+            turn: turn / namespaces.len() as u64,
             inside: namespace,
             outside: operator_namespace.to_string(),
-            has_nodes: candidates.has_nodes,
+            has_nodes: *has_nodes,
+            nodes: inside.clone(),
+            left_out: left_out.clone(),
             posts,
             ways,
             trials: Vec::new(),
@@ -194,6 +206,7 @@ mod tests {
 
     fn candidates(inside: usize, outside: usize) -> Candidates {
         Candidates {
+            left_out: Vec::new(),
             inside: names("z", inside),
             outside: names("o", outside),
             namespaces: names("ns", 3),
@@ -221,19 +234,43 @@ mod tests {
     }
 
     #[test]
-    fn rounds_take_turns_through_nodes_and_namespaces_and_stay_small() {
+    fn rounds_take_every_node_in_turn_and_then_the_next_namespace_and_stay_small() {
         let candidates = candidates(50, 3);
+        let rounds: Vec<Round> =
+            (0..8).map(|number| Round::new("cde", "r", "pcizone-system", &candidates, number).unwrap()).collect();
         let mut seen = std::collections::BTreeSet::new();
-        let mut namespaces = Vec::new();
-        for number in 0..5 {
-            let round = Round::new("cde", "r", "pcizone-system", &candidates, number).unwrap();
-            assert_eq!(round.posts.len(), MOST_INSIDE + MOST_OUTSIDE);
-            assert!(round.ways.len() <= 4 * MOST_INSIDE, "{}", round.ways.len());
-            seen.extend(round.posts.iter().map(|post| post.node.clone()));
-            namespaces.push(round.inside);
+        for round in &rounds[..4] {
+            let inside = round.posts.iter().filter(|post| post.is_inside);
+            assert!(inside.into_iter().all(|post| seen.insert(post.node.clone())), "each node once");
         }
-        assert_eq!(seen.len(), 53, "every node had its turn");
-        assert_eq!(namespaces, ["ns00", "ns01", "ns02", "ns00", "ns01"]);
+        assert_eq!(seen.len(), 50, "every node had its turn");
+        let namespaces: Vec<&str> = rounds.iter().map(|round| round.inside.as_str()).collect();
+        assert_eq!(namespaces, ["ns00", "ns00", "ns00", "ns00", "ns01", "ns01", "ns01", "ns01"]);
+        assert_eq!(Round::new("cde", "r", "x", &candidates, 12).unwrap().turn, 1);
+    }
+
+    #[test]
+    fn every_pod_asks_no_more_than_fits_and_every_post_asks() {
+        let ip = |text: &str| text.parse().unwrap();
+        for (inside, outside) in [(1, 1), (1, 2), (1, 5), (2, 2), (16, 1), (16, 2), (40, 1), (40, 5), (9, 0)] {
+            let mut round = Round::new("cde", "r", "x", &candidates(inside, outside), 0).unwrap();
+            let both = || vec![ip("10.0.0.1"), ip("fd00::1")];
+            let trial = |from: usize, to: usize| Trial {
+                flow: "f".to_string(),
+                from,
+                to,
+                protocol: Protocol::TCP,
+                port: 1,
+                copies: Vec::new(),
+            };
+            let last = round.posts.len() - 1;
+            round.trials = vec![trial(last, 0); super::super::flows::MOST_TRIALS];
+            let targets = round.targets(&(0..round.posts.len()).map(|post| (post, both())).collect());
+            for post in 0..round.posts.len() {
+                let asked = targets.iter().filter(|target| target.from == post).count();
+                assert!((1..=48).contains(&asked), "{inside} {outside}: post {post} asks {asked}");
+            }
+        }
     }
 
     #[test]

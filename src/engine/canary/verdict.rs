@@ -5,6 +5,8 @@
 //!  closed ────────────────┬─────────────────────────┬──────────── enforced: it follows what policies say
 //!                         └──────── open ───────────┘
 //!  open ────────────────────────────────────────────────────────── enforced nowhere: nothing denies it
+//!  closed ──────┐ ┌──────────────────────────────────────────────── enforcement lapsed: it was open before anything allowed it
+//!               └─┘
 //!  closed ──────────────────────────────────────────────────────── unproven: it may as well be broken
 //!  closed ────────────────┬──────────────────────────────────────── what was removed still holds
 //!                         └──────── open ─────────────────────────
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
-    report::{Asked, Heard, Report},
+    report::{Asked, Heard, Report, Stretch},
     round::{Round, Target},
 };
 use crate::{
@@ -24,17 +26,19 @@ use crate::{
 };
 
 /// Pairs of nodes that are told.
-const PAIRS: usize = 20;
+const PAIRS: usize = 12;
 /// Longest name of a node that is told.
 const NODE: usize = 63;
+/// Longest request.
+const REQUEST: usize = 64;
 /// Ways that are named.
-const SAMPLE: usize = 5;
+const SAMPLE: usize = 3;
 /// Ways that are named in a sentence.
 const NAMED: usize = 6;
 /// Longest message.
 const MESSAGE: usize = 384;
-/// A datagram may be on its way, and the clocks of nodes differ by some of this, in milliseconds.
-const LATE: i64 = 5_000;
+/// Lines that may arrive without that their answer does, where the two directions open or close a moment apart, and that get lost.
+const UNANSWERED: u32 = 6;
 
 /// A round that is over.
 #[derive(Clone, Debug)]
@@ -46,17 +50,37 @@ pub struct Seen<'r> {
     /// What the engine says of each target, whatever the canary's own policy says, by number.
     pub expected: &'r [Expected],
     /// What each post's prober told, or why it told nothing.
-    pub asked: BTreeMap<usize, Result<Report, String>>,
+    pub asked: BTreeMap<usize, Result<Told, String>>,
     /// What each post's listener told, or why it told nothing.
-    pub heard: BTreeMap<usize, Result<Report, String>>,
-    /// When the policy that allows was removed.
-    pub removed_at: Option<Timestamp>,
+    pub heard: BTreeMap<usize, Result<Told, String>>,
+    /// When the policy that allows was written.
+    pub allowed_at: Timestamp,
+    /// When it was removed.
+    pub removed_at: Timestamp,
     /// When the round ended.
     pub ended_at: Timestamp,
     /// SHA-256 over what it was about, from when it began.
     pub digest: String,
     /// SHA-256 over the settings of network plug-ins, from when it began, where they were read.
     pub settings: Option<String>,
+    /// What asked for it.
+    pub request: Option<&'r str>,
+}
+
+/// What a pod told, and when that was seen by the clock of whoever judges: clocks of nodes may be wrong.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What it told.
+    pub report: Report,
+    /// When that was seen, at its end or a moment later.
+    pub seen_at: Timestamp,
+}
+
+impl Told {
+    /// A moment of its report by the clock of whoever judges, or a moment later, in milliseconds since 1970.
+    fn at(&self, millis: u32) -> i64 {
+        self.seen_at.as_millisecond().saturating_sub(i64::from(self.report.ended.saturating_sub(millis)))
+    }
 }
 
 /// What the engine says of a target.
@@ -67,6 +91,8 @@ pub enum Expected {
     Closed,
     /// Policies open it, or deny nothing: these.
     Open(String),
+    /// The policies of the flow that is tried open it: they mean the canary's pods as well.
+    Declared,
     /// Policies may open it that are not understood in all: these.
     Unsure(String),
 }
@@ -82,6 +108,8 @@ enum Behaviour {
     Closed,
     /// Open, and open still when nothing allowed it any more.
     StayedOpen,
+    /// Open for a while before anything allowed it, and not only at the start.
+    Lapsed,
     /// One way got through without an answer, when nothing allowed it.
     OneWay,
     /// None of these: what was seen goes to and fro.
@@ -161,9 +189,9 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         _ => None,
     });
     let opens_late = |way: &&Way| matches!(way.behaviour, Behaviour::Followed { open_at_start: true, .. });
-    let own_node = seen.heard.iter().filter(|(post, report)| {
+    let own_node = seen.heard.iter().filter(|(post, told)| {
         let is_inside = seen.round.posts.get(**post).is_some_and(|post| post.is_inside);
-        is_inside && report.as_ref().is_ok_and(|report| report.own_node.is_some())
+        is_inside && told.as_ref().is_ok_and(|told| told.report.own_node.is_some())
     });
     SegmentationTest {
         tested_at: Time(seconds(seen.ended_at)),
@@ -171,6 +199,7 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         message: bounded(&message, MESSAGE),
         namespace: seen.round.inside.clone(),
         round: seen.round.id.clone(),
+        request: seen.request.map(|request| bounded(request, REQUEST)),
         nodes: number(seen.round.posts.iter().filter(|post| post.is_inside).count()),
         tried: number(ways.len()),
         enforced: number(enforced.len()),
@@ -199,8 +228,8 @@ impl<'s> Way<'s> {
         let behaviour = behaviour(seen, number, target);
         let expected = seen.expected.get(number).unwrap_or(&Expected::Closed);
         let shown = match (&behaviour, expected) {
-            // Its own policy means the canary's pods too: what is declared is open, and needs no copy.
-            (Behaviour::Open, Expected::Open(_)) if target.flow.is_some() => Shown::Enforced,
+            // What is declared is open, and needs no copy.
+            (Behaviour::Open, Expected::Declared) => Shown::Enforced,
             _ => shown(&behaviour, expected),
         };
         Way { target, behaviour, shown }
@@ -217,11 +246,14 @@ fn shown(behaviour: &Behaviour, expected: &Expected) -> Shown {
     match (behaviour, expected) {
         (Behaviour::Untold(why), _) => Shown::Unproven(why.clone()),
         (Behaviour::Unclear, _) => Shown::Unproven("it opened and closed by itself".to_string()),
-        (Behaviour::Open | Behaviour::OneWay, Expected::Open(by) | Expected::Unsure(by)) => {
+        (Behaviour::Open | Behaviour::OneWay | Behaviour::Lapsed, Expected::Open(by) | Expected::Unsure(by)) => {
             Shown::Agrees(format!("open by {by}"))
         }
-        (_, Expected::Open(_)) => Shown::Broken("policies open it, and it was closed"),
+        (_, Expected::Open(_) | Expected::Declared) => Shown::Broken("policies open it, and it was closed"),
         (Behaviour::Open, Expected::Closed) => Shown::Broken("open all the time, and no policy allows it"),
+        (Behaviour::Lapsed, Expected::Closed) => {
+            Shown::Broken("open for a while before any policy allowed it; enforcement lapsed")
+        }
         (Behaviour::OneWay, Expected::Closed) => {
             Shown::Broken("packets got through when no policy allowed it, only no answer came back")
         }
@@ -235,44 +267,71 @@ fn shown(behaviour: &Behaviour, expected: &Expected) -> Shown {
 
 fn behaviour(seen: &Seen, number: usize, target: &Target) -> Behaviour {
     let node = |at: usize| seen.round.posts.get(at).map(|post| post.node.as_str()).unwrap_or_default();
-    let report = match seen.asked.get(&target.from) {
-        Some(Ok(report)) => report,
+    let told = match seen.asked.get(&target.from) {
+        Some(Ok(told)) => told,
         Some(Err(why)) => {
             return Behaviour::Untold(format!("the pod that asks on {} told nothing: {why}", node(target.from)));
         }
         None => return Behaviour::Untold(format!("no pod asked on {}", node(target.from))),
     };
     let is_meant = |asked: &&Asked| usize::try_from(asked.target).is_ok_and(|target| target == number);
-    let Some(asked) = report.asked.iter().find(is_meant) else {
-        return Behaviour::Untold(format!("the pod on {} does not tell of it", node(target.from)));
+    let Some(asked) = told.report.asked.iter().find(is_meant) else {
+        return Behaviour::Untold(format!("the pod on {} does not tell of it{}", node(target.from), trouble(told)));
     };
-    let heard = seen.heard.get(&target.to).and_then(|report| report.as_ref().ok());
-    let arrived = heard.and_then(|report| {
-        let is_meant = |heard: &&Heard| usize::try_from(heard.target).is_ok_and(|target| target == number);
-        report.heard.iter().find(is_meant).map(|heard| report.began.saturating_add(i64::from(heard.last)))
-    });
-    let open: Vec<bool> = asked.stretches.iter().map(|stretch| stretch.open).collect();
-    let last_open = asked.stretches.iter().filter(|stretch| stretch.open).map(|stretch| stretch.to).max();
-    let last_open = last_open.map(|at| report.began.saturating_add(i64::from(at)));
-    let removed = seen.removed_at.map(Timestamp::as_millisecond);
-    // What arrives long after the last answer, and after nothing allowed it any more, got through one way.
-    let is_one_way = |arrived: i64| {
-        arrived > last_open.unwrap_or(i64::MIN).saturating_add(LATE)
-            && removed.is_none_or(|removed| last_open.is_none() || arrived > removed.saturating_add(LATE))
-    };
+    let stretches = without_losses(&asked.stretches);
+    let open: Vec<bool> = stretches.iter().map(|stretch| stretch.open).collect();
+    let allowed_at = seen.allowed_at.as_millisecond();
+    // What is open at the start is another matter: the policies of a pod that was just made may not hold yet.
+    let has_lapsed = stretches.iter().skip(1).any(|stretch| stretch.open && told.at(stretch.from) < allowed_at);
     match open.as_slice() {
-        [] => Behaviour::Untold(format!("the pod on {} did not try it", node(target.from))),
+        [] => Behaviour::Untold(format!("the pod on {} did not try it{}", node(target.from), trouble(told))),
         [true] => Behaviour::Open,
+        _ if has_lapsed => Behaviour::Lapsed,
         [.., true] => Behaviour::StayedOpen,
-        [.., false] if arrived.is_some_and(is_one_way) => Behaviour::OneWay,
+        [.., false] if is_one_way(seen, number, target, &stretches) => Behaviour::OneWay,
         [first @ .., true, false] if first == [false] || first == [true, false] => {
-            let longer = removed.zip(last_open).map(|(removed, open)| open.saturating_sub(removed).max(0));
+            let last_open = stretches.iter().filter(|stretch| stretch.open).map(|stretch| stretch.to).max();
+            let longer = last_open.map(|open| told.report.began.saturating_add(i64::from(open)));
+            let longer = longer.map(|open| open.saturating_sub(seen.removed_at.as_millisecond()).max(0));
             Behaviour::Followed { longer, open_at_start: first.len() > 1 }
         }
         // Where it was open at the start alone, whether the policy opened it later is not told apart.
         [false] | [true, false] => Behaviour::Closed,
         _ => Behaviour::Unclear,
     }
+}
+
+/// One attempt without an answer between two that had one is a packet that was lost. The other way round nothing is lost.
+fn without_losses(stretches: &[Stretch]) -> Vec<Stretch> {
+    let mut kept: Vec<Stretch> = Vec::with_capacity(stretches.len());
+    for stretch in stretches {
+        let is_loss = |lost: &Stretch| !lost.open && lost.attempts == 1;
+        if stretch.open
+            && kept.len() > 1
+            && kept.last().is_some_and(is_loss)
+            && let [.., open, _] = kept.as_mut_slice()
+            && open.open
+        {
+            (open.to, open.attempts) = (stretch.to, open.attempts.saturating_add(stretch.attempts));
+            kept.pop();
+        } else {
+            kept.push(*stretch);
+        }
+    }
+    kept
+}
+
+/// Many more lines arrived than were answered.
+fn is_one_way(seen: &Seen, number: usize, target: &Target, stretches: &[Stretch]) -> bool {
+    let told = seen.heard.get(&target.to).and_then(|told| told.as_ref().ok());
+    let is_meant = |heard: &&Heard| usize::try_from(heard.target).is_ok_and(|target| target == number);
+    let arrived = told.and_then(|told| told.report.heard.iter().find(is_meant)).map_or(0, |heard| heard.times);
+    let answered = stretches.iter().filter(|stretch| stretch.open).map(|stretch| stretch.attempts);
+    arrived > answered.fold(UNANSWERED, u32::saturating_add)
+}
+
+fn trouble(told: &Told) -> String {
+    if told.report.trouble.is_empty() { String::new() } else { format!(" ({})", bounded(&told.report.trouble, NODE)) }
 }
 
 /// The node of a post; one outside is said to be.
@@ -356,7 +415,8 @@ fn absent(seen: &Seen) -> Vec<String> {
         });
         Some(format!("node {}: {}", post.node, why?))
     });
-    silent.collect()
+    let left_out = seen.round.left_out.iter().map(|node| format!("node {node}: it is not ready"));
+    silent.chain(left_out).collect()
 }
 
 fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {

@@ -32,7 +32,7 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     }
     let Some(test) = test(case) else {
         if idle.is_none() {
-            let why = case.snapshot.untested.get(case.name).map_or("was not tested", String::as_str);
+            let why = case.snapshot.untested.get(case.name).map_or("was not tested", |untested| &untested.why);
             let message =
                 format!("The policies are in the API server; whether the network plug-in enforces them {why}.");
             found.push(new(FindingId::CniEnforcementUnproven, message));

@@ -382,8 +382,9 @@ impl<'a> Case<'a> {
         let told = snapshot.tests.get(name).map(|test| SegmentationTest::clone(test));
         // A status in a file proves nothing, and neither does one into which others write.
         let is_own_word = snapshot.is_kept || snapshot.is_live && !ownership::is_status_shared(record.metadata());
+        let is_off = snapshot.untested.get(name).is_some_and(|untested| untested.is_off);
         let recorded = || previous.filter(|_| is_own_word).and_then(|status| status.segmentation_test.clone());
-        let test = told.or_else(recorded);
+        let test = told.or_else(recorded).filter(|_| !is_off);
         let about = test.as_ref().map(|_| about::digest(snapshot, zone)).unwrap_or_default();
         let failures = canary::failures(previous, test.as_ref(), declaration);
         Case {

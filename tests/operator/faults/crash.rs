@@ -264,13 +264,13 @@ async fn a_crash_at_every_write_changes_nothing(moment: Moment) {
     let before = world.bed.shape().await;
     // What is there already is no part of any life.
     world.history.take().await;
-    let clean = world.live(None, None).await;
+    let clean = Box::pin(world.live(None, None)).await;
     assert_eq!(clean.shapes.last(), Some(&before), "nothing is left of a life");
     for counted in [Counted::Others, Counted::Guards] {
         let mut kills = 0;
         for number in (1..=WRITES + counted.step()).step_by(counted.step()) {
             assert!(number <= WRITES, "a stage has more than {WRITES} writes");
-            let life = world.live(Some((counted, number, moment)), Some(&clean)).await;
+            let life = Box::pin(world.live(Some((counted, number, moment)), Some(&clean))).await;
             let differs = life.differs(&clean);
             let killed = format!("killed {moment:?} write {number} of {counted:?}");
             assert!(differs.is_empty(), "not the same versions: {killed}: {}", differs.join("\n"));

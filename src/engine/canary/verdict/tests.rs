@@ -4,8 +4,12 @@ use super::{
 };
 use crate::api::Protocol;
 
-/// Milliseconds at which the policy that allows is removed.
+/// Milliseconds at which the policy that allows is written.
+const ALLOWED: u32 = 20_000;
+/// Milliseconds at which it is removed.
 const REMOVED: u32 = 50_000;
+/// The same of the end of all pods.
+const ENDED: u32 = 75_000;
 
 /// A letter a stretch of ten seconds: `.` closed, `#` open.
 fn stretches(line: &str) -> Vec<Stretch> {
@@ -21,7 +25,9 @@ fn round() -> Round {
     Round {
         zone: "cde".to_string(),
         id: "abc".to_string(),
-        number: 0,
+        turn: 0,
+        nodes: vec!["pci-1".to_string()],
+        left_out: Vec::new(),
         inside: "vault".to_string(),
         outside: "pcizone-system".to_string(),
         has_nodes: true,
@@ -54,6 +60,8 @@ struct Scene {
     silent: Option<usize>,
     /// The target that is of a flow.
     flow: Option<usize>,
+    /// By how many milliseconds the clocks of nodes are wrong.
+    skew: i64,
 }
 
 fn scene(lines: &[&'static str]) -> Scene {
@@ -63,6 +71,7 @@ fn scene(lines: &[&'static str]) -> Scene {
         heard: Vec::new(),
         silent: None,
         flow: None,
+        skew: 0,
     }
 }
 
@@ -76,22 +85,27 @@ fn judged(scene: &Scene) -> SegmentationTest {
         let asked = scene.lines.iter().zip(targets).enumerate().filter(|(_, (_, target))| target.from == post);
         let asked = asked
             .map(|(number, (line, _))| Asked { target: u32::try_from(number).unwrap(), stretches: stretches(line) });
-        Report { began: 1_000_000, asked: asked.collect(), ..Report::default() }
+        Report { began: 1_000_000 + scene.skew, ended: ENDED, asked: asked.collect(), ..Report::default() }
     };
+    let at = |millis: u32| Timestamp::from_millisecond(1_000_000 + i64::from(millis)).unwrap();
+    // It is seen a second after it happened.
+    let told = |report: Report| Told { report, seen_at: at(ENDED + 1_000) };
     let tell = |post: usize, report: Report| {
-        (post, if scene.silent == Some(post) { Err("it did not start".to_string()) } else { Ok(report) })
+        (post, if scene.silent == Some(post) { Err("it did not start".to_string()) } else { Ok(told(report)) })
     };
-    let heard = Report { began: 1_000_000, heard: scene.heard.clone(), own_node: Some(3), ..Report::default() };
+    let heard = Report { heard: scene.heard.clone(), own_node: Some(3), ended: ENDED, ..Report::default() };
     verdict(&Seen {
         round: &round,
         targets,
         expected: &scene.expected,
         asked: [0, 1].map(|post| tell(post, report(post))).into(),
         heard: [0, 1].map(|post| tell(post, heard.clone())).into(),
-        removed_at: Timestamp::from_millisecond(1_000_000 + i64::from(REMOVED)).ok(),
-        ended_at: Timestamp::from_millisecond(1_080_000).unwrap(),
+        allowed_at: at(ALLOWED),
+        removed_at: at(REMOVED),
+        ended_at: at(80_000),
         digest: "sha256:1".to_string(),
         settings: None,
+        request: Some("now"),
     })
 }
 
@@ -117,7 +131,7 @@ fn what_follows_its_policy_is_enforced_and_nothing_else_is() {
         ("a removed policy goes on", vec![FOLLOWED, "..#####", FOLLOWED], NotEnforced, Some(SomeWays), "was removed"),
         ("open at the start", vec!["#.##...", FOLLOWED, FOLLOWED], Enforced, None, "3 ways"),
         ("open at the start alone", vec!["#......", FOLLOWED, FOLLOWED], Unproven, None, "closed also while"),
-        ("to and fro", vec![".#.#...", FOLLOWED, FOLLOWED], Unproven, None, "opened and closed by itself"),
+        ("to and fro", vec!["..#.#..", FOLLOWED, FOLLOWED], Unproven, None, "opened and closed by itself"),
         ("open again later", vec!["..##..#", FOLLOWED, FOLLOWED], NotEnforced, Some(SomeWays), "was removed"),
         (
             "one family open",
@@ -172,15 +186,79 @@ fn where_others_open_a_way_nothing_is_shown_and_a_closed_one_is_a_contradiction(
 
 #[test]
 fn packets_that_get_through_without_an_answer_got_through() {
-    for (last, result) in [(REMOVED - 1, TestResult::Enforced), (REMOVED + 30_000, TestResult::NotEnforced)] {
+    // Twenty were answered.
+    for (times, result) in [(20, TestResult::Enforced), (26, TestResult::Enforced), (27, TestResult::NotEnforced)] {
         let mut one_way = scene(&[FOLLOWED; 3]);
-        one_way.heard = vec![Heard { target: 2, first: 20_000, last, times: 9 }];
+        one_way.heard = vec![Heard { target: 2, first: 20_000, last: 70_000, times }];
         let test = judged(&one_way);
-        assert_eq!(test.result, result, "{last}: {}", test.message);
+        assert_eq!(test.result, result, "{times}: {}", test.message);
     }
     let mut never = scene(&[FOLLOWED, FOLLOWED, "......."]);
     never.heard = vec![Heard { target: 2, first: 1_000, last: 60_000, times: 9 }];
     assert_eq!(judged(&never).result, TestResult::NotEnforced);
+}
+
+#[test]
+fn what_opens_before_anything_allows_it_is_no_control_whatever_the_clocks_say() {
+    for (name, line, result) in [
+        ("when it was allowed", "..##...", TestResult::Enforced),
+        ("before it was allowed", ".#.....", TestResult::NotEnforced),
+        ("before, and when it was allowed", ".#.##..", TestResult::NotEnforced),
+        ("at the start, before, and when it was allowed", "#.##...", TestResult::Enforced),
+    ] {
+        for skew in [-3_600_000, 0, 3_600_000] {
+            let mut scene = scene(&[FOLLOWED, FOLLOWED, line]);
+            scene.skew = skew;
+            let test = judged(&scene);
+            assert_eq!((test.result, test.request.as_deref()), (result, Some("now")), "{name}: {}", test.message);
+            assert_eq!(test.message.contains("enforcement lapsed"), result == TestResult::NotEnforced, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_packet_that_is_lost_while_it_is_allowed_decides_nothing_and_one_that_gets_through_does() {
+    let lost = |open: &[(bool, u32)]| {
+        let mut asked = Asked::default();
+        let mut at = 1_000;
+        for (open, attempts) in open {
+            for _ in 0..*attempts {
+                asked.note(*open, at);
+                at += 1_000;
+            }
+        }
+        let kept: Vec<(bool, u32)> =
+            without_losses(&asked.stretches).iter().map(|stretch| (stretch.open, stretch.attempts)).collect();
+        kept
+    };
+    assert_eq!(
+        lost(&[(false, 20), (true, 9), (false, 1), (true, 9), (false, 12)]),
+        [(false, 20), (true, 18), (false, 12)]
+    );
+    assert_eq!(lost(&[(false, 20), (true, 9), (false, 2), (true, 9)]), [(false, 20), (true, 9), (false, 2), (true, 9)]);
+    assert_eq!(lost(&[(false, 20), (true, 1), (false, 20)]), [(false, 20), (true, 1), (false, 20)]);
+    assert_eq!(lost(&[(false, 1), (true, 3)]), [(false, 1), (true, 3)]);
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_not_shown() {
+    let mut round = round();
+    round.left_out = vec!["pci-2".to_string()];
+    let at = Timestamp::from_second(1_000).unwrap();
+    let seen = Seen {
+        round: &round,
+        targets: &[],
+        expected: &[],
+        asked: BTreeMap::new(),
+        heard: BTreeMap::new(),
+        allowed_at: at,
+        removed_at: at,
+        ended_at: at,
+        digest: String::new(),
+        settings: None,
+        request: None,
+    };
+    assert!(absent(&seen).iter().any(|why| why == "node pci-2: it is not ready"));
 }
 
 #[test]
@@ -202,10 +280,12 @@ fn a_flow_is_shown_by_the_copy_of_its_policy_or_by_its_own_where_that_means_the_
         scene.flow = Some(3);
         judged(&scene)
     };
-    let own = || Expected::Open("NetworkPolicy/vault/pcizone-flow-sync-ingress".to_string());
+    let own = || Expected::Declared;
+    let others = || Expected::Open("NetworkPolicy/vault/open".to_string());
     for (name, line, expected, result, flows) in [
         ("by its copy", FOLLOWED, Expected::Closed, TestResult::Enforced, &["sync"][..]),
         ("by its own policy", "#######", own(), TestResult::Enforced, &["sync"]),
+        ("by a policy of others", "#######", others(), TestResult::NotEnforced, &[]),
         ("open without one", "#######", Expected::Closed, TestResult::NotEnforced, &[]),
         ("closed against its own policy", ".......", own(), TestResult::NotEnforced, &[]),
         ("closed against its copy", ".......", Expected::Closed, TestResult::Unproven, &[]),

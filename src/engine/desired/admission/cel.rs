@@ -77,6 +77,11 @@ pub(super) fn label(object: &str, key: &str) -> String {
     format!("{object}.metadata.?labels[?{}].orValue(\"\")", text(key))
 }
 
+/// Whether an object has a label, whatever its value.
+pub(super) fn has_label(object: &str, key: &str) -> String {
+    format!("({} in {object}.metadata.?labels.orValue({{}}))", text(key))
+}
+
 /// Whether a map of labels matches a selector.
 pub(super) fn matches(labels: &str, selector: &LabelSelector) -> String {
     let equal = selector.match_labels.iter().flatten();

@@ -64,13 +64,15 @@ pub(super) fn host(zone: &Declaration) -> Draft {
 pub(super) fn canary(zone: &Declaration, around: &Surroundings) -> Draft {
     let label = |object: &str| cel::label(object, names::CANARY_LABEL);
     let (is, was) = (label("object"), label("oldObject"));
+    // By its key: a policy may mean an empty value too.
+    let has = |object: &str| cel::has_label(object, names::CANARY_LABEL);
     Draft::new(zone, "canary")
         .on("", "v1", &["pods"], &["CREATE", "UPDATE"])
         .inside()
-        .when(format!("{is} != \"\""))
+        .when(has("object"))
         .by_others(around)
         .must(
-            format!("request.operation == \"UPDATE\" && {is} == {was}"),
+            format!("request.operation == \"UPDATE\" && {} && {is} == {was}", has("oldObject")),
             &Refusal {
                 id: FindingId::ManagedObjectTampered,
                 what: "the label pcizone.dev/canary is for the pods that test the network, which only the operator makes",
