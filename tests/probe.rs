@@ -22,7 +22,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pcizone::engine::canary::report::{MOST_BYTES, Report};
@@ -208,6 +208,14 @@ impl Other {
         Other::tcp(|line, stream| stream.write_all(line.as_bytes()).unwrap_or_default())
     }
 
+    /// Waits until it was asked for so long.
+    fn rounds_for(&self, time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            self.asked.recv_timeout(LONG).expect("it is asked");
+        }
+    }
+
     /// Waits until it was asked so often from now on that every target before it was, too.
     fn rounds(&self) {
         while self.asked.try_recv().is_ok() {}
@@ -268,6 +276,8 @@ fn a_listener_that_comes_later_opens_and_one_that_is_killed_closes() {
     marker.rounds();
     listener.signal("KILL");
     assert_eq!(listener.end().code, None, "it was killed");
+    // An attempt that was under way waits for its answer for a second.
+    marker.rounds_for(Duration::from_secs(2));
     marker.rounds();
     let report = prober.stop();
     for target in [1, 2, 3] {

@@ -173,9 +173,10 @@ pub fn verdict(seen: &Seen) -> SegmentationTest {
         (TestResult::Unproven, message.to_string())
     } else {
         let nodes = count(seen.round.posts.iter().filter(|post| post.is_inside).count(), "node");
-        let copied = match flows.len() {
-            0 => String::new(),
-            n => format!(" Among them {} by a copy of its policy.", count(n, "flow")),
+        let copied = if flows.is_empty() {
+            String::new()
+        } else {
+            format!(" Flows among them, each by a copy of its policy: {}.", flows.join(", "))
         };
         let message = format!(
             "{} on {nodes} of the zone got through while a policy of the canary's own allowed it, and at no other time.{copied}",

@@ -297,7 +297,7 @@ fn a_flow_is_shown_by_the_copy_of_its_policy_or_by_its_own_where_that_means_the_
             "{name}: {}",
             test.message
         );
-        let is_told = test.message.contains("Among them 1 flow by a copy");
+        let is_told = test.message.contains("each by a copy of its policy: sync.");
         assert_eq!(is_told, result == TestResult::Enforced, "{name}: {}", test.message);
     }
     // What is open because it is declared does not make less of it that nothing else is closed.
