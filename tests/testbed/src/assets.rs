@@ -287,7 +287,13 @@ pub(crate) fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> Stri
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+    let mut digest = hexadecimal(&hasher.finalize());
+    digest.truncate(16);
+    digest
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String can not fail.
         let _ = write!(text, "{byte:02x}");
         text

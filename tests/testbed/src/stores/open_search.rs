@@ -1,4 +1,4 @@
-//! OpenSearch: one node on this machine alone, from the jars of its core. Plug-ins that are published otherwise, such as those
+//! `OpenSearch`: one node on this machine alone, from the jars of its core. Plug-ins that are published otherwise, such as those
 //! for index states and for security, are not in it.
 
 use std::{
@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{daemon::Daemon, http::Http};
 use crate::{
-    assets::{cache_dir, lock, short_digest},
+    assets::{cache_dir, hexadecimal, lock, short_digest},
     control_plane::on_a_thread,
     packages::install_packages,
     port::Port,
@@ -26,7 +26,7 @@ use crate::{
     workdir::Workdir,
 };
 
-/// Set this environment variable where tests of OpenSearch must run, as in CI: what is missing fails them then.
+/// Set this environment variable where tests of `OpenSearch` must run, as in CI: what is missing fails them then.
 const REQUIRE_VARIABLE: &str = "PCIZONE_REQUIRE_STORES";
 /// What names the jars.
 const POM: &str = include_str!("../../opensearch/pom.xml");
@@ -143,7 +143,7 @@ impl OpenSearch {
     }
 }
 
-/// Whether OpenSearch can run here: it needs a JDK and Maven, or root on Debian to install them. When it can not, this says to
+/// Whether `OpenSearch` can run here: it needs a JDK and Maven, or root on Debian to install them. When it can not, this says to
 /// stderr what is missing, and fails where `PCIZONE_REQUIRE_STORES` is set.
 pub fn open_search_or_skip() -> Result<bool> {
     let Err(error) = install() else { return Ok(true) };
@@ -245,7 +245,7 @@ fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
     for entry in fs::read_dir(folder).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
         let bytes = fs::read(entry.path()).with_context(cannot)?;
-        let digest = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hexadecimal(&Sha256::digest(bytes));
         digests.insert(entry.file_name().to_string_lossy().into_owned(), digest);
     }
     Ok(digests)

@@ -1,4 +1,4 @@
-//! VictoriaLogs: takes OTLP, Elasticsearch's `_bulk`, Loki's push and Splunk's HEC, and answers LogsQL.
+//! `VictoriaLogs`: takes OTLP, Elasticsearch's `_bulk`, Loki's push and Splunk's HEC, and answers `LogsQL`.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl VictoriaLogs {
         String::from_utf8(body.into()).context("metrics that are no text")
     }
 
-    /// How many records a filter of LogsQL finds, `*` for all. Everything counts that a sender was told is taken.
+    /// How many records a filter of `LogsQL` finds, `*` for all. Everything counts that a sender was told is taken.
     pub async fn count(&self, filter: &str) -> Result<u64> {
         let records = self.query(&format!("{filter} | stats count() as n")).await?;
         // It writes numbers as strings.
@@ -85,7 +85,7 @@ impl VictoriaLogs {
         number.with_context(|| format!("VictoriaLogs does not count {filter:?}, but answers {records:?}"))
     }
 
-    /// The records that a query of LogsQL gives, 64 MB of them at most.
+    /// The records that a query of `LogsQL` gives, 64 MB of them at most.
     pub async fn query(&self, logsql: &str) -> Result<Vec<Value>> {
         // What was taken a moment ago is not found before this.
         self.http.take(Method::GET, "/internal/force_flush", None).await?;
