@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
-use testbed::{Collector, OpenSearch, VictoriaLogs, open_search_or_skip};
+use testbed::{Collector, OpenSearch, Rsyslog, VictoriaLogs, open_search_or_skip, rsyslog_or_skip};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -163,6 +163,18 @@ async fn a_collector_with_a_bad_configuration_is_an_error_that_says_why() -> Res
     Ok(())
 }
 
+/// Lets the store make a data stream of what comes under a name that begins with `logs-`.
+async fn take_data_streams(store: &OpenSearch) -> Result<()> {
+    let template = json!({
+        "index_patterns": ["logs-*"],
+        "data_stream": {},
+        "template": { "settings": { "number_of_replicas": 0 } },
+    });
+    let (status, answer) = store.request(Method::PUT, "/_index_template/logs", template.to_string()).await?;
+    ensure!(status == 200, "{answer}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn opensearch_tells_the_newest_record_and_knows_nothing_of_index_states() -> Result<()> {
     const RECORDS: u64 = 100;
@@ -173,13 +185,7 @@ async fn opensearch_tells_the_newest_record_and_knows_nothing_of_index_states() 
     let started = Instant::now();
     let store = OpenSearch::start().await?;
     println!("ready after {:?}", started.elapsed());
-    let template = json!({
-        "index_patterns": ["logs-*"],
-        "data_stream": {},
-        "template": { "settings": { "number_of_replicas": 0 } },
-    });
-    let (status, answer) = store.request(Method::PUT, "/_index_template/logs", template.to_string()).await?;
-    ensure!(status == 200, "{answer}");
+    take_data_streams(&store).await?;
 
     let mut bulk = String::new();
     for number in 0..RECORDS {
@@ -203,5 +209,74 @@ async fn opensearch_tells_the_newest_record_and_knows_nothing_of_index_states() 
     assert_eq!(status, 400);
     let error = answer["error"].as_str().context("no error")?;
     ensure!(error.contains("no handler found for uri"), "{error}");
+    Ok(())
+}
+
+/// The name of the file and the place in it are the name of the record, so that the store refuses what comes twice. By default
+/// rsyslog gives the store a second to answer when it is to end, and then loses what it was sending.
+fn rsyslog(log: &Path, store: &OpenSearch) -> Result<String> {
+    let port = store.url().rsplit_once(':').context("no port")?.1;
+    Ok(format!(
+        r#"
+module(load="imfile")
+module(load="omelasticsearch")
+template(name="record" type="list" option.jsonf="on") {{
+  property(outname="@timestamp" name="timereported" dateFormat="rfc3339" format="jsonf")
+  property(outname="message" name="msg" format="jsonf")
+}}
+template(name="id" type="string" string="%$!metadata!filename%:%$!metadata!fileoffset%")
+ruleset(name="forward") {{
+  action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" searchIndex="logs-rsyslog" searchType=""
+    bulkmode="on" writeoperation="create" template="record" bulkid="id" dynbulkid="on" action.resumeRetryCount="-1"
+    queue.type="LinkedList" queue.filename="forward" queue.saveOnShutdown="on" queue.dequeueBatchSize="500"
+    queue.timeoutActionCompletion="20000")
+}}
+input(type="imfile" file="{}" tag="app" addMetadata="on" ruleset="forward")
+"#,
+        log.display()
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tail_that_rsyslog_owes_at_its_end_comes_after_a_restart_on_the_same_storage() -> Result<()> {
+    const EARLY: u64 = 1_000;
+    const LINES: u64 = 6_000;
+
+    if !open_search_or_skip()? || !rsyslog_or_skip()? {
+        return Ok(());
+    }
+    let store = OpenSearch::start().await?;
+    take_data_streams(&store).await?;
+    let counted = async || {
+        store.request(Method::POST, "/logs-*/_refresh", "").await?;
+        let (_, answer) = store.request(Method::GET, "/logs-*/_count", "").await?;
+        answer["count"].as_u64().with_context(|| format!("no count: {answer}"))
+    };
+    let until_counted = async |wanted: u64| {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let count = counted().await?;
+            if count >= wanted {
+                return anyhow::Ok(());
+            }
+            ensure!(Instant::now() < deadline, "only {count} of {wanted} lines arrived");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("app.log");
+    let mut log = File::create(&path)?;
+    append(&mut log, 1..=EARLY)?;
+    let mut forwarder = Rsyslog::start(&rsyslog(&path, &store)?, &folder.path().join("storage")).await?;
+    until_counted(EARLY).await?;
+
+    append(&mut log, EARLY + 1..=LINES)?;
+    forwarder.terminate().await?;
+    println!("at exit {} of the last {} lines were missing", LINES - counted().await?, LINES - EARLY);
+
+    forwarder.start_again().await?;
+    until_counted(LINES).await?;
+    forwarder.terminate().await?;
+    assert_eq!(counted().await?, LINES);
     Ok(())
 }

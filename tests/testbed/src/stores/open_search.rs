@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -15,19 +15,17 @@ use http::Method;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{daemon::Daemon, http::Http};
+use super::{daemon::Daemon, http::Http, or_skip, run};
 use crate::{
     assets::{cache_dir, hexadecimal, lock, short_digest},
     control_plane::on_a_thread,
     packages::install_packages,
     port::Port,
-    process::{self, Process, Program},
+    process::{Process, Program},
     progress::say,
     workdir::Workdir,
 };
 
-/// Set this environment variable where tests of `OpenSearch` must run, as in CI: what is missing fails them then.
-const REQUIRE_VARIABLE: &str = "PCIZONE_REQUIRE_STORES";
 /// What names the jars.
 const POM: &str = include_str!("../../opensearch/pom.xml");
 /// What the jars must be, in the format of `sha256sum`: Maven pins versions only.
@@ -146,12 +144,7 @@ impl OpenSearch {
 /// Whether `OpenSearch` can run here: it needs a JDK and Maven, or root on Debian to install them. When it can not, this says to
 /// stderr what is missing, and fails where `PCIZONE_REQUIRE_STORES` is set.
 pub fn open_search_or_skip() -> Result<bool> {
-    let Err(error) = install() else { return Ok(true) };
-    if std::env::var_os(REQUIRE_VARIABLE).is_some_and(|value| !value.is_empty()) {
-        return Err(error.context(format!("{REQUIRE_VARIABLE} is set, but there can be no OpenSearch here")));
-    }
-    say(&format!("skipped, since there can be no OpenSearch here: {error:#}"));
-    Ok(false)
+    or_skip("OpenSearch", install())
 }
 
 /// Installs the tools that are missing.
@@ -223,19 +216,6 @@ fn download(scratch: &Path, jars: &Path) -> Result<()> {
     let mut compiler = Command::new(tool("javac").context("there is no javac")?);
     compiler.arg("-d").arg(jars).args(["-cp", &class_path(jars)]).arg(node);
     run(compiler)
-}
-
-fn run(mut command: Command) -> Result<()> {
-    let what = command.get_program().display().to_string();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = process::spawn(command).with_context(|| format!("cannot run {what}"))?;
-    let output = child.wait_with_output().with_context(|| format!("cannot wait for {what}"))?;
-    if !output.status.success() {
-        // Maven complains to stdout.
-        let said = [output.stdout, output.stderr].concat();
-        bail!("{what} failed ({}):\n{}", output.status, String::from_utf8_lossy(&said).trim_end());
-    }
-    Ok(())
 }
 
 /// The name and the digest of each file.
