@@ -95,7 +95,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     timed("paths in documents", &crate::paths::check)?;
     timed("the wall", &wall)?;
     timed(DENY.name, &deny)?;
-    timed("test cluster", &cluster)?;
+    timed("test cluster and stores", &cluster)?;
     // Cheap steps first.
     for step in LINTS {
         timed(step.name, &|| step.run())?;
@@ -133,7 +133,7 @@ impl Step {
     }
 }
 
-/// Builds the programs of the test cluster, so that no test has to.
+/// Builds the programs of the test cluster and the stores of logs, so that no test has to.
 fn cluster() -> anyhow::Result<()> {
     let all = [
         Binary::Etcd,
@@ -144,7 +144,8 @@ fn cluster() -> anyhow::Result<()> {
         Binary::KubeScheduler,
     ];
     Assets::get(&all)?;
-    testbed::get_node_assets()
+    testbed::get_node_assets()?;
+    testbed::get_store_assets()
 }
 
 /// Without the feature `operator` nothing may talk to a cluster.

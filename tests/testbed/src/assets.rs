@@ -60,6 +60,10 @@ pub enum Binary {
     CiliumOperator,
     /// What containerd calls of Cilium for each pod.
     CiliumCni,
+    /// A store of logs that takes what most forwarders send.
+    VictoriaLogs,
+    /// A forwarder of logs.
+    OtelCollector,
 }
 
 impl Binary {
@@ -84,6 +88,8 @@ impl Binary {
             Self::CiliumAgent => "cilium-agent",
             Self::CiliumOperator => "cilium-operator",
             Self::CiliumCni => "cilium-cni",
+            Self::VictoriaLogs => "victoria-logs",
+            Self::OtelCollector => "otelcol",
         }
     }
 
@@ -105,6 +111,8 @@ impl Binary {
             | Self::CniLoopback
             | Self::CniPortmap => "containers",
             Self::CiliumAgent | Self::CiliumOperator | Self::CiliumCni => "cilium",
+            Self::VictoriaLogs => "victorialogs",
+            Self::OtelCollector => "collector",
         }
     }
 
@@ -131,6 +139,9 @@ impl Binary {
             Self::CiliumAgent => "github.com/cilium/cilium/daemon",
             Self::CiliumOperator => "github.com/cilium/cilium/operator",
             Self::CiliumCni => "github.com/cilium/cilium/plugins/cilium-cni",
+            Self::VictoriaLogs => "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs",
+            // It is put together here, from the parts that the module pins.
+            Self::OtelCollector => ".",
         }
     }
 
@@ -155,10 +166,11 @@ impl Binary {
             | Self::CniHostLocal
             | Self::CniLoopback
             | Self::CniPortmap
-            | Self::CiliumOperator => 1,
+            | Self::CiliumOperator
+            | Self::VictoriaLogs => 1,
             Self::Containerd | Self::CiliumCni => 2,
             Self::KubeApiserver | Self::KubeApiserver135 | Self::KubeApiserver136 => 7,
-            Self::KubeControllerManager => 3,
+            Self::KubeControllerManager | Self::OtelCollector => 3,
             Self::CiliumAgent => 8,
         }
     }
@@ -234,27 +246,33 @@ fn choose(binary: Binary, envtest: Option<&Path>, cache: &Path, exists: impl Fn(
 
 /// Builds under a lock, so that test programs that run at the same time build once and the others wait.
 fn build_once(recipe: &go_build::Recipe, binary: Binary, cache: &Path, path: &Path) -> Result<()> {
-    fs::create_dir_all(cache).with_context(|| format!("cannot create the cache folder {}", cache.display()))?;
-    let lock_path = cache.join("lock");
-    let lock = File::create(&lock_path).with_context(|| format!("cannot create {}", lock_path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            say(&format!("waiting for another process that builds {binary} or a binary before it"));
-            lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("cannot lock {}", lock_path.display()));
-        }
-    }
+    let _lock = lock(cache, &format!("builds {binary} or a binary before it"))?;
     if path.is_file() {
         return Ok(());
     }
     recipe.build(binary, path)
 }
 
+/// Holds a folder of the cache, which it makes, as long as the result lives. `work` says what others do who hold it.
+pub(crate) fn lock(cache: &Path, work: &str) -> Result<File> {
+    fs::create_dir_all(cache).with_context(|| format!("cannot create the cache folder {}", cache.display()))?;
+    let lock_path = cache.join("lock");
+    let lock = File::create(&lock_path).with_context(|| format!("cannot create {}", lock_path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            say(&format!("waiting for another process that {work}"));
+            lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", lock_path.display()));
+        }
+    }
+    Ok(lock)
+}
+
 /// The folder for binaries of this recipe: never inside the source tree, where `git clean` or a container build copies it.
-fn cache_dir(key: &str) -> Result<PathBuf> {
+pub(crate) fn cache_dir(key: &str) -> Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let root = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
@@ -269,7 +287,13 @@ pub(crate) fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> Stri
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+    let mut digest = hexadecimal(&hasher.finalize());
+    digest.truncate(16);
+    digest
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String can not fail.
         let _ = write!(text, "{byte:02x}");
         text

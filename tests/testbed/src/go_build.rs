@@ -29,6 +29,8 @@ pub(crate) struct Recipe {
     folder: PathBuf,
     go_mod: String,
     go_sum: String,
+    /// Of a program that is put together here.
+    main_go: String,
     ldflags: String,
 }
 
@@ -43,13 +45,17 @@ impl Recipe {
             })
         };
         let (go_mod, go_sum) = (read("go.mod")?, read("go.sum")?);
+        let main_go = if folder.join("main.go").exists() { read("main.go")? } else { String::new() };
         let ldflags = ldflags(&go_mod)?;
-        Ok(Self { folder, go_mod, go_sum, ldflags })
+        Ok(Self { folder, go_mod, go_sum, main_go, ldflags })
     }
 
     /// Names the cache folder: equal keys mean equal binaries.
     pub(crate) fn key(&self) -> String {
-        short_digest([self.go_mod.as_str(), &self.go_sum, &self.ldflags, std::env::consts::ARCH])
+        let parts = [self.go_mod.as_str(), &self.go_sum, &self.ldflags, std::env::consts::ARCH];
+        // Nothing for the others: what was built of them stays valid.
+        let own = (!self.main_go.is_empty()).then_some(self.main_go.as_str());
+        short_digest(parts.into_iter().chain(own))
     }
 
     /// Builds `binary` and moves it to `path` when it is complete.
@@ -165,9 +171,11 @@ fn version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
 }
 
 /// Where the sources of a module look for its version when they are built outside its own repository.
-const VERSIONED: [(&str, &str); 2] = [
+const VERSIONED: [(&str, &str); 4] = [
     ("github.com/containerd/containerd/v2", "github.com/containerd/containerd/v2/version.Version"),
     ("github.com/cilium/cilium", "github.com/cilium/cilium/pkg/version.ciliumVersion"),
+    ("github.com/VictoriaMetrics/VictoriaLogs", "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version"),
+    ("go.opentelemetry.io/collector/otelcol", "main.version"),
 ];
 
 /// Without the version clients refuse to parse what the server says of itself.
@@ -208,7 +216,8 @@ mod tests {
 
     #[test]
     fn the_pinned_module_files_are_usable() {
-        let folders = ["cluster", "cluster-1.35", "cluster-1.36", "kubelet", "containers", "cilium"];
+        let folders =
+            ["cluster", "cluster-1.35", "cluster-1.36", "kubelet", "containers", "cilium", "victorialogs", "collector"];
         let mut keys = folders.map(|folder| Recipe::read(folder).unwrap().key()).to_vec();
         assert!(keys.iter().all(|key| key.len() == 16), "{keys:?}");
         keys.sort_unstable();

@@ -35,6 +35,8 @@
 //!
 //! [`FaultProxy`] stands between a client and the API server and fails as a script says.
 //!
+//! [`VictoriaLogs`] and [`OpenSearch`] are stores of logs, [`Collector`] and [`Rsyslog`] forward to them. They need no cluster and no root.
+//!
 //! Nothing outlives the program. Dropping a [`ControlPlane`] ends its processes and removes its folder; when the program
 //! itself is killed, the kernel ends them, and the next program that starts a cluster sweeps the folder.
 //! Of real nodes a bridge and control groups stay then, which the next such cluster and [`sweep_nodes`] remove. Set
@@ -57,6 +59,7 @@ mod port;
 mod process;
 mod progress;
 mod proxy;
+mod stores;
 mod workdir;
 
 pub use assets::{Assets, Binary};
@@ -71,6 +74,9 @@ pub use nodes::{ClusterNode, Cni, NodeCluster, NodeOptions, get_node_assets, hol
 pub use packages::install_packages;
 pub use process::Process;
 pub use proxy::{Fault, FaultProxy, Request, WatchFault};
+pub use stores::{
+    Collector, OpenSearch, Rsyslog, VictoriaLogs, get_store_assets, open_search_or_skip, rsyslog_or_skip,
+};
 pub use workdir::KEEP_VARIABLE;
 
 /// Resolves when the user (Ctrl-C), the system (SIGTERM) or the end of the terminal (SIGHUP) asks this program to end.

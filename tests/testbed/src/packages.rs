@@ -14,9 +14,14 @@ pub fn install_packages(packages: &[&str], need: &str) -> Result<()> {
         bail!("{need}: install the packages {names} (these are Debian's names)");
     }
     say(&format!("installing {names}"));
-    apt(&["update", "--quiet"])?;
+    update_packages()?;
     let options = ["install", "--quiet", "--yes", "--no-install-recommends"];
     apt(&[&options, packages].concat())
+}
+
+/// Asks for what there is to be installed. For root.
+pub(crate) fn update_packages() -> Result<()> {
+    apt(&["update", "--quiet"])
 }
 
 fn apt(args: &[&str]) -> Result<()> {

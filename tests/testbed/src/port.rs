@@ -1,7 +1,7 @@
-//! Reserves a port for an API server, for the whole life of a cluster.
+//! Reserves a port for a server, for the whole life of a cluster or a store.
 //! It never listens: until the server does, connections are refused.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use anyhow::{Context as _, Result};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -27,6 +27,20 @@ impl Port {
             std::io::Result::Ok(Self { _socket: socket, number })
         };
         reserve().with_context(|| format!("cannot reserve the port {address}"))
+    }
+
+    /// Reserves a port on 127.0.0.1 for a server that knows nothing of sharing. It sets `SO_REUSEADDR`, as Go and Java do, and so
+    /// the kernel lets it listen where another socket is bound that has this too and does not listen. The kernel does not
+    /// give the port to anybody who takes any; only who asks for this very number gets it.
+    pub(crate) fn reserve_for_reuse() -> Result<Self> {
+        let reserve = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).into())?;
+            let number = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
+            std::io::Result::Ok(Self { _socket: socket, number })
+        };
+        reserve().context("cannot reserve a port on 127.0.0.1")
     }
 
     pub(crate) fn number(&self) -> u16 {
@@ -55,8 +69,22 @@ mod tests {
     }
 
     #[test]
+    fn a_port_for_reuse_is_closed_until_a_server_that_asks_for_it_listens() {
+        let port = Port::reserve_for_reuse().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, port.number());
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        // The standard library sets SO_REUSEADDR.
+        let server = TcpListener::bind(address).unwrap();
+        TcpStream::connect(address).unwrap();
+        drop(server);
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        TcpListener::bind(address).unwrap();
+    }
+
+    #[test]
     fn reservations_differ() {
-        let ports: Vec<Port> = (0..200).map(|_| Port::reserve(ANY).unwrap()).collect();
+        let ports = (0..200).map(|_| Port::reserve(ANY).unwrap());
+        let ports: Vec<Port> = ports.chain((0..200).map(|_| Port::reserve_for_reuse().unwrap())).collect();
         assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), ports.len());
     }
 }
