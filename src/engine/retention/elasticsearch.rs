@@ -1,7 +1,7 @@
 //! Elasticsearch: who manages each backing index of a data stream, and how long that keeps it. The stream's next index counts as
 //! one of them, since new records go there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use super::{
     answer::{is_known, json, shown, status, text},
     ilm,
     length::{Length, elastic},
-    names::{index, segment},
+    names::{dated, index, segment},
     term::{Term, Terms, least},
 };
 
@@ -45,11 +45,21 @@ pub fn requests(name: &str, answers: &Answers) -> Vec<String> {
     [stream, lifecycle, explain].into_iter().chain(policies.into_iter().take(POLICIES)).collect()
 }
 
-/// How long each index is kept.
+/// How long each index is kept. Indices under one policy are as one, but for the time that their names say.
 pub fn terms(name: &str, answers: &Answers, wanted: Wanted) -> Terms {
     let paths = paths(name)?;
-    let indices = indices(name, &paths, answers)?;
-    Ok(indices.into_iter().map(|(index, manager)| term(name, &paths, answers, wanted, &index, manager?)).collect())
+    let mut terms = BTreeMap::new();
+    for (index, manager) in indices(name, &paths, answers)? {
+        let key = match &manager {
+            Ok(Manager::Policy(policy)) => (Some(policy.clone()), dated(&index), String::new()),
+            Ok(Manager::Lifecycle) => (None, None, "lifecycle".to_string()),
+            Ok(Manager::Nobody) => (None, None, "nobody".to_string()),
+            Err(why) => (None, None, format!("unknown: {why}")),
+        };
+        let term = || manager.and_then(|manager| term(name, &paths, answers, wanted, &index, manager));
+        terms.entry(key).or_insert_with(term);
+    }
+    Ok(terms.into_values().collect())
 }
 
 fn term(

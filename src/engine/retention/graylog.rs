@@ -115,7 +115,7 @@ fn legacy(name: &str, set: &Map<String, Value>, wanted: Wanted) -> Result<Term, 
 fn archived(kept: Length, by: String, wanted: Wanted) -> Result<Term, String> {
     let note = "It archives indices before it deletes them.".to_string();
     if kept >= Length::days(wanted.days.into()) {
-        return Ok(Term::kept(kept, by).noted(note));
+        return Ok(Term::kept(kept, by).noted(&note));
     }
     if kept < Length::days(wanted.searchable_days.into()) {
         return Ok(Term { searchable: Some(kept), searchable_by: by, ..Term::for_ever(note) });

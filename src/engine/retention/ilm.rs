@@ -72,7 +72,7 @@ pub fn term(policy: &str, answer: &Map<String, Value>, index: &str, wanted: Want
         Some(written) => {
             let note = format!("Index “{}” is taken to be written only in the time that its name says.", shown(index));
             let by = format!("{by}, in which it is written for {}", written.words());
-            Ok(Term::kept(age.less(written), by).noted(note))
+            Ok(Term::kept(age.less(written), by).noted(&note))
         }
         None => Term::between(
             (Length::ZERO, by.clone()),

@@ -3,7 +3,7 @@
 //! An age counts from when the index was made, so a record that was written last is kept for less, by as long as the index is
 //! written. What a way guarantees is the greatest of its conditions; what a policy guarantees is the least of its ways.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -16,8 +16,8 @@ use super::{
 };
 
 /// States and transitions that are followed, at most.
-const STATES: usize = 64;
-const TRANSITIONS: usize = 512;
+const STATES: usize = 32;
+const TRANSITIONS: usize = 128;
 
 /// What takes records away.
 const DELETES: [&str; 2] = ["delete", "cold_delete"];
@@ -45,14 +45,15 @@ const HARMLESS: &[&str] = &[
     "warm_migration",
 ];
 
-/// How long a record is there at least, and at most, that was written last; a greatest that is not there has no end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Bounds {
-    least: Length,
-    most: Option<Length>,
-    /// The condition that says so.
-    by: String,
+/// When something happens to the record that was written last; none: at no time that is known. What is sooner is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum When {
+    After(Length),
+    Unknown,
 }
+
+/// When, and the condition that says so.
+type Moment = (When, String);
 
 /// A state of a policy.
 struct State<'p> {
@@ -90,30 +91,31 @@ pub fn term(policy: &str, content: &Value, index: &str, wanted: Wanted) -> Resul
     if read.values().map(|state| state.transitions.len()).sum::<usize>() > TRANSITIONS {
         return Err(unclear("has more transitions than are followed"));
     }
-    let reached = reach(start, &read, written, dated(index)).map_err(|what| unclear(&what))?;
-    let at = |is: fn(&State) -> bool| {
-        let bounds = || reached.iter().filter(|(name, _)| read.get(*name).is_some_and(is)).map(|(_, bounds)| bounds);
-        let least = bounds().min_by_key(|bounds| bounds.least)?;
-        let most = bounds().min_by_key(|bounds| (bounds.most.is_none(), bounds.most))?;
-        Some((least.clone(), most.clone()))
+    // A record is there at least until the first, and at most until the second.
+    let bounds = [least as Weight, most].map(|weight| soonest(start, &read, written, dated(index), weight));
+    let [least, most] = bounds;
+    let (least, most) = (least.map_err(|what| unclear(&what))?, most.map_err(|what| unclear(&what))?);
+    let limit = |is: fn(&State) -> bool, does: &str, days: u32| {
+        let first = |moments: &[(&str, Moment)]| {
+            let is_one = |(name, _): &&(&str, Moment)| read.get(name).is_some_and(is);
+            moments.iter().filter(is_one).min_by_key(|(_, (when, _))| *when).map(|(_, moment)| moment.clone())
+        };
+        let (Some((least, why)), Some((most, by))) = (first(&least), first(&most)) else { return Ok(None) };
+        let told = |by: &str| format!("ISM policy “{name}” {does} {by}");
+        let unknown = "how long after its last record that is cannot be told: use min_rollover_age, or a rollover with min_index_age";
+        let least = if let When::After(least) = least { least } else { Length::ZERO };
+        let most = if let When::After(most) = most { Some(most) } else { None };
+        Term::between((least, told(&why)), (most, told(&by)), days, unknown).map(Some)
     };
-    let limit = |bounds: Option<(Bounds, Bounds)>, does: &str, days: u32| match bounds {
-        None => Ok(None),
-        Some((least, most)) => {
-            let by = |bounds: &Bounds| format!("ISM policy “{name}” {does} {}", bounds.by);
-            let unknown = "how long after its last record that is cannot be told: use min_rollover_age, or a rollover with min_index_age";
-            Term::between((least.least, by(&least)), (most.most, by(&most)), days, unknown).map(Some)
-        }
-    };
-    let kept = limit(at(|state| state.deletes), "deletes", wanted.days)?;
-    let hidden = limit(at(|state| state.hides), "closes", wanted.searchable_days)?;
+    let kept = limit(|state| state.deletes, "deletes", wanted.days)?;
+    let hidden = limit(|state| state.hides, "closes", wanted.searchable_days)?;
     let mut term = kept.unwrap_or_else(|| Term::for_ever(format!("ISM policy “{name}” deletes nothing.")));
     if let Some(Term { kept, by, .. }) = hidden {
         (term.searchable, term.searchable_by) = (kept, by);
     }
     let is_by_name = written.is_none() && dated(index).is_some() && term.kept.is_some();
     let note = || format!("Index “{}” is taken to be written only in the time that its name says.", shown(index));
-    Ok(if is_by_name { term.noted(note()) } else { term })
+    Ok(if is_by_name { term.noted(&note()) } else { term })
 }
 
 /// A state by its name, and how long an index is written that it rolls over, where that has an end.
@@ -167,77 +169,67 @@ fn condition(conditions: Option<&Value>) -> Condition {
     }
 }
 
-/// The states that are reached, and after how long at least and at most. Which of them have been rolled over on the way by age is
-/// kept apart, since only then it is known how long the index was written.
-fn reach<'p>(
+/// When a condition holds at the soonest, given for how long an index is written.
+type Weight = fn(&Condition, Option<Length>) -> Option<Moment>;
+
+/// The states that are reached, and when at the soonest: the one that is reached first is followed first. Whether an index has been
+/// rolled over by its age on the way is kept apart, since only then it is known for how long it was written.
+fn soonest<'p>(
     start: &'p str,
     states: &BTreeMap<&'p str, State<'p>>,
     written: Option<Length>,
     dated: Option<Length>,
-) -> Result<Vec<(&'p str, Bounds)>, String> {
-    let at_once =
-        Bounds { least: Length::ZERO, most: Some(Length::ZERO), by: "at once (its default_state)".to_string() };
-    let mut reached: BTreeMap<(&str, bool), Bounds> = BTreeMap::new();
-    let mut open = vec![(start, false, at_once)];
-    while let Some((name, rolled, bounds)) = open.pop() {
+    weight: Weight,
+) -> Result<Vec<(&'p str, Moment)>, String> {
+    let mut reached: BTreeMap<(&str, bool), Moment> = BTreeMap::new();
+    let mut open =
+        BTreeSet::from([(When::After(Length::ZERO), start, false, "at once (its default_state)".to_string())]);
+    while let Some((when, name, rolled, by)) = open.pop_first() {
         let state =
             states.get(name).ok_or_else(|| format!("leads to a state “{}” that it does not have", shown(name)))?;
         let rolled = rolled || state.rolls_over;
-        let better = match reached.get(&(name, rolled)) {
-            None => bounds,
-            Some(known) => match sooner(known, &bounds) {
-                better if better == *known => continue,
-                better => better,
-            },
-        };
-        reached.insert((name, rolled), better.clone());
-        if state.deletes {
+        if reached.contains_key(&(name, rolled)) {
             continue;
         }
-        let written = if rolled { written } else { dated };
-        let onward = state.transitions.iter().map(|(to, condition)| (*to, rolled, later(&better, condition, written)));
-        open.extend(onward);
-    }
-    Ok(reached.into_iter().map(|((name, _), bounds)| (name, bounds)).collect())
-}
-
-/// The worse of two ways to one state.
-fn sooner(one: &Bounds, other: &Bounds) -> Bounds {
-    let no_later = |one: Option<Length>, other: Option<Length>| match (one, other) {
-        (Some(one), Some(other)) => one <= other,
-        (None, Some(_)) => false,
-        (_, None) => true,
-    };
-    let least = if one.least <= other.least { one.least } else { other.least };
-    let is_first = no_later(one.most, other.most);
-    let most = if is_first { one.most } else { other.most };
-    let by = if (least, most) == (one.least, one.most) { &one.by } else { &other.by };
-    Bounds { least, most, by: by.clone() }
-}
-
-/// A way, and a condition after it: both have to hold.
-fn later(before: &Bounds, condition: &Condition, written: Option<Length>) -> Bounds {
-    let (least, most, by) = match condition {
-        Condition::None => return before.clone(),
-        Condition::RolloverAge(age) => {
-            (*age, Some(*age), format!("after {}, counted from rollover (min_rollover_age)", age.words()))
-        }
-        Condition::IndexAge(age) => {
-            let by = format!("after {}, counted from when the index was made (min_index_age)", age.words());
-            match written {
-                Some(written) => {
-                    let kept = age.less(written);
-                    (kept, Some(kept), format!("{by}, in which it is written for {}", written.words()))
-                }
-                None => (Length::ZERO, Some(*age), by),
+        if !state.deletes {
+            for (to, condition) in &state.transitions {
+                let moment = weight(condition, if rolled { written } else { dated });
+                // Both have to hold, what came before and this.
+                let (later, why) = moment.filter(|(later, _)| *later >= when).unwrap_or_else(|| (when, by.clone()));
+                open.insert((later, *to, rolled, why));
             }
         }
-        Condition::Other(key) => (Length::ZERO, None, format!("on a condition that names no time ({key})")),
-    };
-    let grows = least > before.least || most.is_none() || before.most.is_some_and(|before| most > Some(before));
-    Bounds {
-        least: before.least.max(least),
-        most: before.most.zip(most).map(|(one, other)| one.max(other)),
-        by: if grows { by } else { before.by.clone() },
+        reached.insert((name, rolled), (when, by));
+    }
+    Ok(reached.into_iter().map(|((name, _), moment)| (name, moment)).collect())
+}
+
+/// The soonest that a condition may hold.
+fn least(condition: &Condition, written: Option<Length>) -> Option<Moment> {
+    match (condition, written) {
+        (Condition::None, _) => None,
+        (Condition::Other(_), _) | (Condition::IndexAge(_), None) => {
+            most(condition, written).map(|(_, by)| (When::After(Length::ZERO), by))
+        }
+        (Condition::IndexAge(_), Some(_)) | (Condition::RolloverAge(_), _) => most(condition, written),
+    }
+}
+
+/// The latest that a condition holds.
+fn most(condition: &Condition, written: Option<Length>) -> Option<Moment> {
+    let index_age =
+        |age: &Length| format!("after {}, counted from when the index was made (min_index_age)", age.words());
+    match (condition, written) {
+        (Condition::None, _) => None,
+        (Condition::RolloverAge(age), _) => {
+            let by = format!("after {}, counted from rollover (min_rollover_age)", age.words());
+            Some((When::After(*age), by))
+        }
+        (Condition::IndexAge(age), Some(written)) => {
+            let by = format!("{}, in which it is written for {}", index_age(age), written.words());
+            Some((When::After(age.less(written)), by))
+        }
+        (Condition::IndexAge(age), None) => Some((When::After(*age), index_age(age))),
+        (Condition::Other(key), _) => Some((When::Unknown, format!("on a condition that names no time ({key})"))),
     }
 }

@@ -11,7 +11,7 @@ const HOUR: u128 = 60 * MINUTE;
 const DAY: u128 = 24 * HOUR;
 const WEEK: u128 = 7 * DAY;
 const YEAR: u128 = 365 * DAY;
-/// What VictoriaMetrics calls a month.
+/// What `VictoriaMetrics` calls a month.
 const MONTH_OF_31: u128 = 31 * DAY;
 /// The longest text that is read as a length.
 const TEXT: usize = 64;
@@ -65,7 +65,7 @@ impl Length {
     }
 }
 
-/// Elasticsearch and OpenSearch: one whole number with a unit.
+/// Elasticsearch and `OpenSearch`: one whole number with a unit.
 pub fn elastic(text: &str) -> Option<Length> {
     if text == "0" {
         return Some(Length::ZERO);

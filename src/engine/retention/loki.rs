@@ -95,7 +95,7 @@ fn compactor(config: &Map<String, Value>, limits: &Limits, wanted: Wanted) -> Re
             "A retention_stream of tenant “{tenant}” keeps {selector} for {} only, and whether these records are among it is not known",
             period.words()
         )),
-        (Some(general), None) => Ok(Term::kept(general, by(general)).noted(note)),
+        (Some(general), None) => Ok(Term::kept(general, by(general)).noted(&note)),
         (None, None) => Ok(Term::for_ever(note)),
     }
 }

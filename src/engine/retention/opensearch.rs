@@ -10,13 +10,13 @@ use super::{
     answer::{json, shown, text},
     elasticsearch::{is_no_stream, only_stream},
     ism,
-    names::{index, segment},
+    names::{dated, index, segment},
     term::{Term, Terms},
 };
 
 /// Names of indices in one path, in bytes.
 const NAMES: usize = 2000;
-/// Paths about indices, and about policies, at most.
+/// Paths about indices, at most, and about policies.
 const EXPLAINS: usize = 24;
 const POLICIES: usize = 12;
 
@@ -28,49 +28,48 @@ const SETTINGS: [&str; 2] =
 pub fn requests(name: &str, answers: &Answers) -> Vec<String> {
     let Ok(Paths { stream, alias }) = paths(name) else { return Vec::new() };
     let Ok(indices) = indices(name, answers) else { return vec![stream, alias] };
-    let explains: BTreeSet<String> = explains(&indices).into_values().flatten().collect();
-    let policies: BTreeSet<String> = indices
+    let explains = explains(&indices);
+    let policies: BTreeSet<String> = explains
         .iter()
-        .filter_map(|index| {
-            let entry = entry(&indices, index, answers).ok()?;
-            policy_path(&policy_of(index, &entry).ok()??).ok()
-        })
+        .flat_map(|explain| entries(explain, answers))
+        .filter_map(|(index, entry)| policy_path(&policy_of(index, &entry.ok()?).ok()??).ok())
         .collect();
+    let explains = explains.into_iter().filter_map(|explain| explain.path);
     [stream, alias].into_iter().chain(explains).chain(policies.into_iter().take(POLICIES)).collect()
 }
 
 /// How long each index is kept.
 pub fn terms(name: &str, answers: &Answers, wanted: Wanted) -> Terms {
     let indices = indices(name, answers)?;
-    Ok(indices.iter().flat_map(|index| of_index(name, &indices, index, answers, wanted)).collect())
+    // What a policy says now is the same for all indices, but for the time that their names say.
+    let mut current = BTreeMap::new();
+    let mut terms = Vec::new();
+    for (index, entry) in explains(&indices).iter().flat_map(|explain| entries(explain, answers)) {
+        match entry.and_then(|entry| Ok((policy_of(index, &entry)?, entry))) {
+            Err(why) => terms.push(Err(why)),
+            Ok((None, _)) => {
+                let note = format!("Indices of “{}” have no ISM policy: kept until someone deletes them.", shown(name));
+                terms.push(Ok(Term::for_ever(note)));
+            }
+            // An index runs the policy as it was when it took it, new ones take it as it is now: both count.
+            Ok((Some(policy), entry)) => {
+                terms.extend(entry.get("policy").map(|content| ism::term(&policy, content, index, wanted)));
+                let key = (policy, dated(index));
+                current.entry(key).or_insert_with_key(|(policy, _)| as_it_is(policy, index, answers, wanted));
+            }
+        }
+    }
+    terms.extend(current.into_values());
+    Ok(terms)
 }
 
-/// An index runs the policy as it was when it took it; new ones take it as it is now. Both count.
-fn of_index(
-    name: &str,
-    indices: &[String],
-    index: &str,
-    answers: &Answers,
-    wanted: Wanted,
-) -> Vec<Result<Term, String>> {
-    let read = entry(indices, index, answers).and_then(|entry| Ok((policy_of(index, &entry)?, entry)));
-    let (policy, entry) = match read {
-        Ok((Some(policy), entry)) => (policy, entry),
-        Ok((None, _)) => {
-            let note = format!("Indices of “{}” have no ISM policy: kept until someone deletes them.", shown(name));
-            return vec![Ok(Term::for_ever(note))];
-        }
-        Err(why) => return vec![Err(why)],
-    };
-    let current = policy_path(&policy).and_then(|path| {
-        let answer = json(answers, &path)?;
-        let is_it = answer.get("_id").is_none_or(|id| *id == *policy);
-        let content = answer.get("policy").filter(|_| is_it);
-        let content = content.ok_or_else(|| format!("The answer is not about the ISM policy “{}”", shown(&policy)))?;
-        ism::term(&policy, content, index, wanted)
-    });
-    let taken = entry.get("policy").map(|content| ism::term(&policy, content, index, wanted));
-    std::iter::once(current).chain(taken).collect()
+/// What a policy says now.
+fn as_it_is(policy: &str, index: &str, answers: &Answers, wanted: Wanted) -> Result<Term, String> {
+    let answer = json(answers, &policy_path(policy)?)?;
+    let is_it = answer.get("_id").is_none_or(|id| *id == *policy);
+    let content = answer.get("policy").filter(|_| is_it);
+    let content = content.ok_or_else(|| format!("The answer is not about the ISM policy “{}”", shown(policy)))?;
+    ism::term(policy, content, index, wanted)
 }
 
 struct Paths {
@@ -107,8 +106,13 @@ fn indices(name: &str, answers: &Answers) -> Result<Vec<String>, String> {
     Ok(indices)
 }
 
-/// The path that tells of each index; none for those beyond what is asked for.
-fn explains(indices: &[String]) -> BTreeMap<&str, Option<String>> {
+/// Indices that are asked about in one go, and the path for it; none for those beyond what is asked for.
+struct Explain<'n> {
+    indices: Vec<&'n str>,
+    path: Option<String>,
+}
+
+fn explains(indices: &[String]) -> Vec<Explain<'_>> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for index in indices {
         let name = segment(index).unwrap_or_default();
@@ -121,26 +125,34 @@ fn explains(indices: &[String]) -> BTreeMap<&str, Option<String>> {
             None => groups.push((name, vec![index])),
         }
     }
-    let path = |(n, (names, members)): (usize, (String, Vec<_>))| {
-        let path = (n < EXPLAINS).then(|| format!("/_plugins/_ism/explain/{names}?show_policy=true"));
-        members.into_iter().map(move |index| (index, path.clone())).collect::<Vec<_>>()
-    };
-    groups.into_iter().enumerate().flat_map(path).collect()
+    let path =
+        |n: usize, names: String| (n < EXPLAINS).then(|| format!("/_plugins/_ism/explain/{names}?show_policy=true"));
+    groups.into_iter().enumerate().map(|(n, (names, indices))| Explain { indices, path: path(n, names) }).collect()
 }
 
-/// What ISM tells of an index.
-fn entry(indices: &[String], index: &str, answers: &Answers) -> Result<Map<String, Value>, String> {
-    let path = explains(indices).remove(index).flatten();
-    let path = path.ok_or_else(|| format!("There are more indices than are asked for: {}", indices.len()))?;
-    if text(answers, &path).is_some_and(|text| text.contains("no handler found for uri")) {
-        let why =
-            "OpenSearch runs here without its Index State Management plugin, so it cannot say when indices are deleted";
-        return Err(why.to_string());
-    }
-    match json(answers, &path)?.remove(index) {
+/// What ISM tells of an index, or why it does not.
+type Told = Result<Map<String, Value>, String>;
+
+/// What ISM tells of each of these indices.
+fn entries<'n>(explain: &Explain<'n>, answers: &Answers) -> Vec<(&'n str, Told)> {
+    let answer = match &explain.path {
+        None => Err(format!("There are more indices than are asked for, {} among them", explain.indices.len())),
+        Some(path) if text(answers, path).is_some_and(|text| text.contains("no handler found for uri")) => {
+            let why = "OpenSearch runs here without its Index State Management plugin, so it cannot say when indices are deleted";
+            Err(why.to_string())
+        }
+        Some(path) => json(answers, path),
+    };
+    let mut answer = match answer {
+        Ok(answer) => answer,
+        // All of them for the same reason, of which one is told.
+        Err(why) => return explain.indices.first().map(|index| (*index, Err(why))).into_iter().collect(),
+    };
+    let mut entry = |index: &str| match answer.remove(index) {
         Some(Value::Object(entry)) => Ok(entry),
         _ => Err(format!("ISM does not tell of index “{}”: the credentials may not read it", shown(index))),
-    }
+    };
+    explain.indices.iter().map(|index| (*index, entry(index))).collect()
 }
 
 /// The policy of an index, if it has one.

@@ -44,13 +44,13 @@ impl Term {
         match most {
             _ if least.0 >= wanted => Ok(Term::kept(least.0, least.1)),
             (Some(most), by) if most < wanted => Ok(Term::kept(most, by)),
-            (_, by) => Err(format!("{by}, and {unknown}")),
+            _ => Err(format!("{}, and {unknown}", least.1)),
         }
     }
 
     /// With a note.
-    pub fn noted(self, note: String) -> Self {
-        Term { note: Some(self.note.map_or_else(|| note.clone(), |first| format!("{first} {note}"))), ..self }
+    pub fn noted(self, note: &str) -> Self {
+        Term { note: Some(self.note.map_or_else(|| note.to_string(), |first| format!("{first} {note}"))), ..self }
     }
 
     /// As long as they can be searched.

@@ -40,12 +40,12 @@ impl Element {
 
 /// Reads a document with this root.
 pub fn read(text: &str, root: &str) -> Result<Element, String> {
-    let broken = |_| "it is no XML that can be read".to_string();
+    let broken = || "it is no XML that can be read".to_string();
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = vec![Element::default()];
     let mut number = 0;
     loop {
-        let event = reader.read_event().map_err(|_| broken(()))?;
+        let event = reader.read_event().map_err(|_| broken())?;
         match event {
             Event::Start(ref start) | Event::Empty(ref start) => {
                 number += 1;
@@ -60,13 +60,13 @@ pub fn read(text: &str, root: &str) -> Result<Element, String> {
             }
             Event::End(_) => close(&mut open),
             Event::Text(text) => {
-                let text = text.xml_content(XmlVersion::Implicit1_0).map_err(|_| broken(()))?;
+                let text = text.xml_content(XmlVersion::Implicit1_0).map_err(|_| broken())?;
                 if let Some(element) = open.last_mut() {
                     element.text.push_str(&text);
                 }
             }
             Event::GeneralRef(reference) => {
-                let named = match reference.decode().map_err(|_| broken(()))?.as_ref() {
+                let named = match reference.decode().map_err(|_| broken())?.as_ref() {
                     "amp" => Some('&'),
                     "lt" => Some('<'),
                     "gt" => Some('>'),
@@ -76,7 +76,7 @@ pub fn read(text: &str, root: &str) -> Result<Element, String> {
                 };
                 let char = match named {
                     Some(char) => Some(char),
-                    None => reference.resolve_char_ref().map_err(|_| broken(()))?,
+                    None => reference.resolve_char_ref().map_err(|_| broken())?,
                 };
                 let char = char.ok_or("it refers to something outside")?;
                 if let Some(element) = open.last_mut() {

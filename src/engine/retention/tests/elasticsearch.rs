@@ -75,6 +75,7 @@ fn plain(name: &str, phases: &str) -> Answers {
     but(answers, STREAM, 404, NO_INDEX)
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub fn rows() -> Vec<Row> {
     let row = |name, answers, says| (name, store(), answers, says);
     let frozen = format!(

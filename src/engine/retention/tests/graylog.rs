@@ -36,6 +36,7 @@ fn tiering(kind: &str, lifetime: &str, more: &str) -> String {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub fn rows() -> Vec<Row> {
     const DELETE: &str = "DeletionRetentionStrategy";
     const CLOSE: &str = "ClosingRetentionStrategy";

@@ -22,6 +22,7 @@ pub fn answers(config: &str, runtime: &str) -> Answers {
 
 const NOBODY: &str = "overrides: {}\nmulti_kv_config: null\n";
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub fn rows() -> Vec<Row> {
     let row = |name, answers, says| (name, store(), answers, says);
     let period = |period: &str| answers(&config("true", &format!("  retention_period: {period}"), ""), NOBODY);

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// A store whose answers say that it keeps records for too short, and the values that decide it.
-fn bases() -> Vec<(Store, Answers, &'static str)> {
+pub fn bases() -> Vec<(Store, Answers, &'static str)> {
     let named = |name: &str| name.to_string();
     vec![
         (

@@ -82,6 +82,7 @@ pub fn rolling(transitions: &[(&str, &str)], more: &str) -> String {
         .join(",")
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub fn rows() -> Vec<Row> {
     let row = |name, answers, says| (name, store(), answers, says);
     let index_age = |age: &str| format!(r#""min_index_age":"{age}""#);
