@@ -192,7 +192,7 @@ fn explained_manager(index: &str, entry: &Value) -> Result<Manager, String> {
         entry.as_object().filter(|entry| entry.get("index").is_none_or(|it| it == index)).ok_or_else(unclear)?;
     match (entry.get("managed"), entry.get("policy").and_then(Value::as_str)) {
         (Some(Value::Bool(true)), Some(policy)) => Ok(Manager::Policy(policy.to_string())),
-        (Some(Value::Bool(false)), None) if is_known(entry, &["index", "managed"]) => Ok(Manager::Nobody),
+        (Some(Value::Bool(false)), None) if is_known(entry, &["index", "managed", "skip"]) => Ok(Manager::Nobody),
         _ => Err(unclear()),
     }
 }
