@@ -83,6 +83,26 @@ fn what_is_too_long_is_not_read() {
     }
 }
 
+/// A pass is none where its answers are a byte longer than what is read, even if only by space.
+#[test]
+fn a_pass_that_is_too_long_is_none() {
+    let mut number = 0;
+    for (name, store, mut answers, says) in all() {
+        if !matches!(says, super::Kept(..)) {
+            continue;
+        }
+        number += 1;
+        for answer in answers.values_mut() {
+            if let Answer::Body { text, .. } = answer {
+                text.push_str(&" ".repeat(BODY + 1 - text.len()));
+            }
+        }
+        let verdict = store.verdict(&answers, Wanted::default());
+        assert!(matches!(verdict, Verdict::Unproven(_)), "{name}: {verdict:?}");
+    }
+    assert!(number > 60, "{number}");
+}
+
 #[test]
 fn without_answers_nothing_is_proven_and_something_is_asked_for() {
     for (name, store, ..) in all() {
