@@ -47,6 +47,7 @@ pub mod preview;
 pub mod reach;
 pub mod report;
 pub mod resolve;
+pub mod retention;
 pub mod rights;
 pub mod route;
 pub mod service;
