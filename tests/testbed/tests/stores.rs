@@ -30,7 +30,7 @@ exporters:
   otlp_http:
     logs_endpoint: {}
     sending_queue: {{storage: file_storage}}
-    retry_on_failure: {{max_elapsed_time: 0}}
+    retry_on_failure: {{initial_interval: 200ms, max_interval: 1s, max_elapsed_time: 0}}
 service:
   extensions: [file_storage, health_check]
   pipelines: {{logs: {{receivers: [file_log], exporters: [otlp_http]}}}}
