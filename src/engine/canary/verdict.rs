@@ -110,6 +110,8 @@ enum Behaviour {
     StayedOpen,
     /// Open for a while before anything allowed it, and not only at the start.
     Lapsed,
+    /// Open since before anything allowed it, and to the end.
+    Gone,
     /// One way got through without an answer, when nothing allowed it.
     OneWay,
     /// None of these: what was seen goes to and fro.
@@ -247,13 +249,17 @@ fn shown(behaviour: &Behaviour, expected: &Expected) -> Shown {
     match (behaviour, expected) {
         (Behaviour::Untold(why), _) => Shown::Unproven(why.clone()),
         (Behaviour::Unclear, _) => Shown::Unproven("it opened and closed by itself".to_string()),
-        (Behaviour::Open | Behaviour::OneWay | Behaviour::Lapsed, Expected::Open(by) | Expected::Unsure(by)) => {
-            Shown::Agrees(format!("open by {by}"))
-        }
+        (
+            Behaviour::Open | Behaviour::OneWay | Behaviour::Lapsed | Behaviour::Gone,
+            Expected::Open(by) | Expected::Unsure(by),
+        ) => Shown::Agrees(format!("open by {by}")),
         (_, Expected::Open(_) | Expected::Declared) => Shown::Broken("policies open it, and it was closed"),
         (Behaviour::Open, Expected::Closed) => Shown::Broken("open all the time, and no policy allows it"),
         (Behaviour::Lapsed, Expected::Closed) => {
             Shown::Broken("open for a while before any policy allowed it; enforcement lapsed")
+        }
+        (Behaviour::Gone, Expected::Closed) => {
+            Shown::Broken("open since before any policy allowed it, and to the end; enforcement is gone")
         }
         (Behaviour::OneWay, Expected::Closed) => {
             Shown::Broken("packets got through when no policy allowed it, only no answer came back")
@@ -287,8 +293,9 @@ fn behaviour(seen: &Seen, number: usize, target: &Target) -> Behaviour {
     match open.as_slice() {
         [] => Behaviour::Untold(format!("the pod on {} did not try it{}", node(target.from), trouble(told))),
         [true] => Behaviour::Open,
-        _ if has_lapsed => Behaviour::Lapsed,
+        [.., true] if has_lapsed => Behaviour::Gone,
         [.., true] => Behaviour::StayedOpen,
+        _ if has_lapsed => Behaviour::Lapsed,
         [.., false] if is_one_way(seen, number, target, &stretches) => Behaviour::OneWay,
         [first @ .., true, false] if first == [false] || first == [true, false] => {
             let last_open = stretches.iter().filter(|stretch| stretch.open).map(|stretch| stretch.to).max();
@@ -426,7 +433,8 @@ fn failure(ways: &[Way], broken: &[&Way]) -> Option<TestFailure> {
     }
     // Open in the end although nothing allows it: enforcement may have gone while the pods stood.
     let is_open = |way: &Way| {
-        matches!(way.behaviour, Behaviour::Open | Behaviour::StayedOpen) && matches!(way.shown, Shown::Broken(_))
+        matches!(way.behaviour, Behaviour::Open | Behaviour::StayedOpen | Behaviour::Gone)
+            && matches!(way.shown, Shown::Broken(_))
     };
     // What is open because it is declared says nothing of that.
     let is_declared = |way: &Way| way.behaviour == Behaviour::Open && way.shown == Shown::Enforced;

@@ -132,6 +132,7 @@ fn what_follows_its_policy_is_enforced_and_nothing_else_is() {
         ("open at the start", vec!["#.##...", FOLLOWED, FOLLOWED], Enforced, None, "3 ways"),
         ("open at the start alone", vec!["#......", FOLLOWED, FOLLOWED], Unproven, None, "closed also while"),
         ("to and fro", vec!["..#.#..", FOLLOWED, FOLLOWED], Unproven, None, "opened and closed by itself"),
+        ("nothing enforces any more", vec![".######"; 3], NotEnforced, Some(Everything), "enforcement is gone"),
         ("open again later", vec!["..##..#", FOLLOWED, FOLLOWED], NotEnforced, Some(SomeWays), "was removed"),
         (
             "one family open",
