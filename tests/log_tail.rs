@@ -2,7 +2,7 @@
 //! store, and between them the sidecar that holds the forwarder until everything is sent. The order in which they are told to stop is that
 //! of a kubelet; tests/nodes has kubelets.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test ends where something is not as expected")]
 
 use std::{
     collections::BTreeMap,
