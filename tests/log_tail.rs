@@ -172,7 +172,7 @@ async fn without_it_the_end_of_what_was_written_is_lost_and_no_number_tells_the_
     drop(linger);
     let (lines, heartbeats) = (pod.lines().await?, pod.heartbeats().await?);
     println!("of {TAIL} lines {} arrived", lines.len());
-    assert!(lines.len() < TAIL as usize, "nothing was lost, which nobody could rely on");
+    assert!(u64::try_from(lines.len())? < TAIL, "nothing was lost, which nobody could rely on");
     assert!(!heartbeats.values().any(|kind| kind == "end"), "the store says that the pod ended well: {heartbeats:?}");
     Ok(())
 }
