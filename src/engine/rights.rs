@@ -103,8 +103,24 @@ pub const EVICT: &[Right] =
 
 /// The further rights of the component that tests the network with pods of its own. RBAC cannot narrow them to a label; an
 /// admission policy of each zone keeps the label of such pods to the operator.
-pub const CANARY: &[Right] =
-    &[right("", "pods", &["create", "delete"], Place::Cluster), right("", "pods", &["get"], Place::Own)];
+pub const CANARY: &[Right] = &[
+    right("", "pods", &["create", "delete"], Place::Cluster),
+    right("", "pods", &["get"], Place::Own),
+    setting("amazon-vpc-cni"),
+    setting("antrea-config"),
+    setting("azure-npm-config"),
+    setting("calico-config"),
+    setting("canal-config"),
+    setting("cilium-config"),
+    setting("kube-flannel-cfg"),
+    setting("kube-router-cfg"),
+    right("crd.projectcalico.org", "felixconfigurations", &["get"], Place::Cluster).on("default"),
+];
+
+/// The right to read a setting of a network plug-in.
+const fn setting(name: &'static str) -> Right {
+    right("", "configmaps", &["get"], Place::Cluster).on(name)
+}
 
 /// The API group of reports that report viewers read.
 pub const OPEN_REPORTS_GROUP: &str = "openreports.io";
@@ -134,7 +150,11 @@ pub fn beyond(rules: &[PolicyRule], most: usize) -> Vec<String> {
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
                 for verb in &rule.verbs {
-                    if beyond.len() < most && !shipped.iter().any(|right| right.covers(group, resource, verb, names)) {
+                    let covers =
+                        |names: &[String]| shipped.iter().any(|right| right.covers(group, resource, verb, names));
+                    // Of several names each may have a right of its own.
+                    let each = || names.len() > 1 && names.iter().all(|name| covers(std::slice::from_ref(name)));
+                    if beyond.len() < most && !covers(names) && !each() {
                         beyond.push(words(group, resource, verb));
                     }
                 }
@@ -158,6 +178,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::engine::canary::about;
 
     fn rules(rules: &Value) -> Vec<PolicyRule> {
         serde_json::from_value(rules.clone()).unwrap()
@@ -182,6 +203,13 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_the_canary_reads_are_among_its_rights() {
+        for (_, name) in about::CONFIG_MAPS {
+            assert!(CANARY.iter().any(|right| right.resource == "configmaps" && right.name == Some(name)), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_beyond_it_is_named_and_bounded() {
         let on = |resources: &[&str], verbs: &[&str], names: &[&str]| json!({ "apiGroups": [""], "resources": resources, "verbs": verbs, "resourceNames": names });
         let webhook = |verbs: &[&str], names: &[&str]| json!({ "apiGroups": ["admissionregistration.k8s.io"], "resources": ["mutatingwebhookconfigurations"], "verbs": verbs, "resourceNames": names });
@@ -197,6 +225,9 @@ mod tests {
             (webhook(&["create"], &[]), vec![]),
             (webhook(&["update"], &[]), vec![of_webhook]),
             (webhook(&["update"], &["pcizone-webhook", "other"]), vec![of_webhook]),
+            (on(&["configmaps"], &["get"], &["cilium-config", "calico-config"]), vec![]),
+            (on(&["configmaps"], &["get"], &["cilium-config", "other"]), vec!["get configmaps"]),
+            (on(&["configmaps"], &["get"], &[]), vec!["get configmaps"]),
             (json!({ "nonResourceURLs": ["/logs"], "verbs": ["get"] }), vec!["get /logs"]),
         ] {
             assert_eq!(beyond(&rules(&json!([rule])), 3), named, "{rule}");

@@ -19,18 +19,6 @@ const LOOK: Duration = Duration::from_secs(25);
 const CALL: Duration = Duration::from_secs(10);
 const NOT_FOUND: u16 = 404;
 
-/// Where network plug-ins are set up, as their makers ship them.
-const CONFIG_MAPS: [(&str, &str); 9] = [
-    ("kube-system", "amazon-vpc-cni"),
-    ("kube-system", "antrea-config"),
-    ("kube-system", "azure-npm-config"),
-    ("kube-system", "calico-config"),
-    ("kube-system", "canal-config"),
-    ("kube-system", "cilium-config"),
-    ("kube-system", "kube-flannel-cfg"),
-    ("kube-flannel", "kube-flannel-cfg"),
-    ("kube-system", "kube-router-cfg"),
-];
 /// Calico's settings for the whole cluster.
 const FELIX: (&str, &str, &str, &str) = ("crd.projectcalico.org", "v1", "FelixConfiguration", "felixconfigurations");
 
@@ -53,7 +41,7 @@ pub async fn follow(client: Client, hub: Arc<Hub>) {
 
 async fn look(client: &Client, known: &mut BTreeMap<String, String>) {
     let maps = ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&());
-    for (namespace, name) in CONFIG_MAPS {
+    for (namespace, name) in about::CONFIG_MAPS {
         let api = Api::namespaced_with(client.clone(), namespace, &maps);
         take(known, format!("ConfigMap/{namespace}/{name}"), &api, name).await;
     }

@@ -8,6 +8,19 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::{change::format_digest, data_plane, policy::Policy, resolve::Zone, snapshot::Snapshot};
 
+/// Where network plug-ins are set up, as their makers ship them: the namespace and name of each `ConfigMap`.
+pub const CONFIG_MAPS: [(&str, &str); 9] = [
+    ("kube-system", "amazon-vpc-cni"),
+    ("kube-system", "antrea-config"),
+    ("kube-system", "azure-npm-config"),
+    ("kube-system", "calico-config"),
+    ("kube-system", "canal-config"),
+    ("kube-system", "cilium-config"),
+    ("kube-system", "kube-flannel-cfg"),
+    ("kube-flannel", "kube-flannel-cfg"),
+    ("kube-system", "kube-router-cfg"),
+];
+
 /// SHA-256 over all that a round in a zone is about.
 pub fn digest(snapshot: &Snapshot, zone: &Zone) -> String {
     let mut hash = Sha256::new();
