@@ -20,6 +20,8 @@ use crate::{
 pub(crate) const KUBERNETES_SERVICE_ADDRESS: &str = "10.96.0.1";
 
 pub(crate) const SERVICE_RANGE: &str = "10.96.0.0/16";
+/// The same of the other family, where nodes have it.
+pub(crate) const SERVICE_RANGE_6: &str = "fd96::/112";
 
 /// The endpoint address of the `kubernetes` Service where no pod runs. Endpoints must not be loopback addresses, and
 /// nothing contacts them then, so this is an address that is reserved for documentation (RFC 5737) and leads nowhere.
@@ -41,7 +43,7 @@ pub(crate) struct Reach {
     pub(crate) address: Ipv4Addr,
     /// Any that is free for 0.
     pub(crate) port: u16,
-    /// The addresses of all pods, where there are real nodes.
+    /// The addresses of all pods, of each family, where there are real nodes.
     pub(crate) pods: Option<String>,
 }
 
@@ -58,13 +60,19 @@ impl Reach {
         if self.pods.is_some() { self.address.to_string() } else { ADVERTISED_ADDRESS.to_owned() }
     }
 
+    /// The addresses of Services, of each family that pods have.
+    fn services(&self) -> String {
+        let is_dual = self.pods.as_ref().is_some_and(|pods| pods.contains(','));
+        if is_dual { format!("{SERVICE_RANGE},{SERVICE_RANGE_6}") } else { SERVICE_RANGE.to_owned() }
+    }
+
     /// What the built-in controllers must know of real nodes.
     pub(crate) fn controllers(&self) -> Vec<String> {
         let Some(pods) = &self.pods else { return Vec::new() };
         vec![
             flag("allocate-node-cidrs", true),
             flag("cluster-cidr", pods),
-            flag("service-cluster-ip-range", SERVICE_RANGE),
+            flag("service-cluster-ip-range", self.services()),
             flag("node-monitor-grace-period", "40s"),
         ]
     }
@@ -155,7 +163,7 @@ impl Layout {
             // See `Port`, which holds the port with the same socket option.
             flag("permit-port-sharing", true),
             flag("advertise-address", reach.advertised()),
-            flag("service-cluster-ip-range", SERVICE_RANGE),
+            flag("service-cluster-ip-range", reach.services()),
             flag("authorization-mode", "Node,RBAC"),
             flag("enable-admission-plugins", "NodeRestriction"),
             // As in clusters made by kubeadm: without it the API server itself refuses privileged pods.

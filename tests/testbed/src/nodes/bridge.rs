@@ -1,7 +1,7 @@
 //! The plain way from pod to pod: a bridge on each node, routes between nodes, and kube-proxy for Services.
 //! It knows no policies, and that is what it is here for.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{net::IpAddr, path::Path};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -12,8 +12,11 @@ use crate::{assets::Binary, components::flag, process::Program};
 /// The file that tells containerd how pods are joined. Inside.
 pub(crate) const NETWORK_FILE: &str = "10-bridge.conflist";
 
-/// How the pods of a node are joined; `pods` are the addresses of this node's pods.
-pub(crate) fn network(pods: &str) -> Value {
+/// How the pods of a node are joined; `pods` are the addresses of this node's pods, a range of each family.
+pub(crate) fn network(pods: &[String]) -> Value {
+    let ranges: Vec<Value> = pods.iter().map(|range| json!([{ "subnet": range }])).collect();
+    let everywhere = |range: &String| if range.contains(':') { "::/0" } else { "0.0.0.0/0" };
+    let routes: Vec<Value> = pods.iter().map(|range| json!({ "dst": everywhere(range) })).collect();
     json!({
         "cniVersion": "1.0.0",
         "name": "bridge",
@@ -26,8 +29,8 @@ pub(crate) fn network(pods: &str) -> Value {
                 "ipam": {
                     "type": "host-local",
                     "dataDir": "/run/cni/addresses",
-                    "ranges": [[{ "subnet": pods }]],
-                    "routes": [{ "dst": "0.0.0.0/0" }],
+                    "ranges": ranges,
+                    "routes": routes,
                 },
             },
             { "type": "portmap", "capabilities": { "portMappings": true } },
@@ -36,8 +39,9 @@ pub(crate) fn network(pods: &str) -> Value {
 }
 
 /// Leads a node to the pods of another.
-pub(crate) fn route(namespace: &Namespace, pods: &str, node: Ipv4Addr) -> Result<()> {
-    namespace.run("ip", &["route", "replace", pods, "via", &node.to_string(), "dev", "eth0"]).map(drop)
+pub(crate) fn route(namespace: &Namespace, pods: &str, node: IpAddr) -> Result<()> {
+    let family = if node.is_ipv6() { "-6" } else { "-4" };
+    namespace.run("ip", &[family, "route", "replace", pods, "via", &node.to_string(), "dev", "eth0"]).map(drop)
 }
 
 /// kube-proxy's configuration. It changes nothing of the kernel that belongs to all namespaces.

@@ -59,7 +59,9 @@ pub(crate) fn agent(plan: &Plan, kubeconfig: &Path, folder: &Path, mode: &str) -
         flag("cni-exclusive", false),
         flag("devices", "eth0"),
         flag("ipam", "kubernetes"),
-        flag("enable-ipv6", false),
+        flag("enable-ipv6", plan.address_6.is_some()),
+        // There is no way out of the nodes by it.
+        flag("enable-ipv6-masquerade", false),
         flag("routing-mode", "tunnel"),
         flag("tunnel-protocol", "vxlan"),
         flag("kube-proxy-replacement", true),
@@ -87,7 +89,7 @@ pub(crate) fn operator(plan: &Plan, kubeconfig: &Path) -> Result<Program> {
         flag("ipam", "kubernetes"),
         flag("identity-allocation-mode", "crd"),
         flag("kube-proxy-replacement", true),
-        flag("enable-ipv6", false),
+        flag("enable-ipv6", plan.address_6.is_some()),
     ];
     let mut program = plan.program(Binary::CiliumOperator, args)?;
     program.env.push(("K8S_NODE_NAME".to_owned(), plan.name.to_owned()));

@@ -1,7 +1,10 @@
 //! Decides the command lines and the configuration of what runs on every node: containerd and kubelet.
 //! It starts nothing.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -24,6 +27,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) assets: &'a Assets,
     pub(crate) name: &'a str,
     pub(crate) address: Ipv4Addr,
+    pub(crate) address_6: Option<Ipv6Addr>,
     /// Configuration, keys and whatever else is written from outside.
     pub(crate) config: &'a Path,
     /// The files of the node, there inside only.
@@ -129,11 +133,12 @@ SystemdCgroup = false
     }
 
     pub(crate) fn kubelet(&self, kubeconfig: &Path) -> Result<Program> {
+        let addresses = self.address_6.map_or(self.address.to_string(), |other| format!("{},{other}", self.address));
         let args = vec![
             flag("config", self.config.join("kubelet.json").display()),
             flag("kubeconfig", kubeconfig.display()),
             flag("hostname-override", self.name),
-            flag("node-ip", self.address),
+            flag("node-ip", addresses),
             flag("root-dir", self.store.join("kubelet").display()),
             flag("cert-dir", self.store.join("kubelet/pki").display()),
         ];

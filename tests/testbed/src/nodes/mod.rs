@@ -12,6 +12,7 @@ mod site;
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -211,8 +212,11 @@ impl NodeCluster {
 
     async fn join_pods(&mut self) -> Result<()> {
         let ranges = self.pod_ranges().await?;
-        for (node, range) in self.nodes.iter().zip(&ranges) {
-            self.site.route(range, node.number())?;
+        for (node, ranges) in self.nodes.iter().zip(&ranges) {
+            // The API server has the one family.
+            for range in ranges.iter().filter(|range| !range.contains(':')) {
+                self.site.route(range, node.number())?;
+            }
         }
         match self.cni {
             Cni::Cilium => self.join_with_cilium().await,
@@ -234,31 +238,32 @@ impl NodeCluster {
         Ok(())
     }
 
-    fn join_with_bridges(&self, ranges: &[String]) -> Result<()> {
+    fn join_with_bridges(&self, ranges: &[Vec<String>]) -> Result<()> {
         let kubeconfig = self.control_plane.user_kubeconfig("system:kube-proxy", &["system:masters"])?;
-        for (node, range) in self.nodes.iter().zip(ranges) {
+        for (node, own) in self.nodes.iter().zip(ranges) {
             let others = self.nodes.iter().zip(ranges).filter(|(other, _)| other.number() != node.number());
-            for (other, range) in others {
-                bridge::route(node.namespace(), range, other.address())?;
+            for (other, range) in others.flat_map(|(other, ranges)| ranges.iter().map(move |range| (other, range))) {
+                let address_6 = other.address_6().map(IpAddr::from).filter(|_| range.contains(':'));
+                bridge::route(node.namespace(), range, address_6.unwrap_or(other.address().into()))?;
             }
             let plan = node.plan(&self.assets);
             let config = bridge::proxy_config(&plan, &kubeconfig, &self.site.pods());
             node.write("kube-proxy.json", &format!("{config:#}"))?;
             node.add(bridge::proxy(&plan)?)?;
-            node.write_network(bridge::NETWORK_FILE, &format!("{:#}", bridge::network(range)))?;
+            node.write_network(bridge::NETWORK_FILE, &format!("{:#}", bridge::network(own)))?;
         }
         Ok(())
     }
 
-    /// The addresses that the controllers gave to each node for its pods.
-    async fn pod_ranges(&self) -> Result<Vec<String>> {
+    /// The addresses that the controllers gave to each node for its pods, a range of each family.
+    async fn pod_ranges(&self) -> Result<Vec<Vec<String>>> {
         let nodes: Api<Node> = Api::all(self.control_plane.admin_client().await?);
         let mut ranges = Vec::new();
         for node in &self.nodes {
             let range = Mutex::new(None);
             let given = || async {
                 let spec = nodes.get(node.name()).await?.spec;
-                let given = spec.and_then(|spec| spec.pod_cidr).context("it has no addresses for pods yet")?;
+                let given = spec.and_then(|spec| spec.pod_cidrs).context("it has no addresses for pods yet")?;
                 *range.lock().unwrap_or_else(PoisonError::into_inner) = Some(given);
                 anyhow::Ok(())
             };

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     assets::{Assets, Binary},
-    components::SERVICE_RANGE,
+    components::{SERVICE_RANGE, SERVICE_RANGE_6},
     control_plane::ControlPlane,
     image::Image,
     kubeconfig::write_private,
@@ -36,6 +36,7 @@ pub struct ClusterNode {
     number: u8,
     name: String,
     address: Ipv4Addr,
+    address_6: Option<Ipv6Addr>,
     group: String,
     config: PathBuf,
     store: PathBuf,
@@ -56,7 +57,8 @@ impl ClusterNode {
     /// Makes the namespaces of a node and starts containerd and the kubelet in them. Its pods are not joined yet.
     pub(crate) async fn start(cluster: &ControlPlane, site: &Site, assets: &Assets, number: u8) -> Result<Self> {
         let name = format!("node-{number}");
-        let (address, group) = (site.node_address(number), site.group(&name));
+        let (address, address_6) = (site.node_address(number), site.node_address_6(number));
+        let group = site.group(&name);
         let workdir = cluster.workdir();
         let (config, store) = (workdir.folder(&format!("{name}/config"))?, workdir.folder(&format!("{name}/store"))?);
         let logs = cluster.logs().to_owned();
@@ -72,6 +74,11 @@ impl ClusterNode {
         // A packet to a Service needs a way before kube-proxy's rules lead it to a pod. There is no other way out.
         inside(&format!("route add {SERVICE_RANGE} dev eth0"))?;
         namespace.run("sysctl", &["-q", "-w", "net.ipv4.ip_forward=1"])?;
+        if let Some(address) = address_6 {
+            namespace.run("sysctl", &["-q", "-w", "net.ipv6.conf.all.forwarding=1"])?;
+            inside(&format!("-6 address add {address}/64 dev eth0 nodad"))?;
+            inside(&format!("-6 route add {SERVICE_RANGE_6} dev eth0"))?;
+        }
 
         let user = format!("system:node:{name}");
         let kubelet_kubeconfig = cluster.user_kubeconfig(&user, &["system:nodes"])?;
@@ -80,6 +87,7 @@ impl ClusterNode {
             number,
             name,
             address,
+            address_6,
             group,
             config,
             store,
@@ -116,6 +124,11 @@ impl ClusterNode {
         self.address
     }
 
+    /// The address of the other family, where the kernel has it.
+    pub fn address_6(&self) -> Option<Ipv6Addr> {
+        self.address_6
+    }
+
     /// The kubelet's own credentials: the user `system:node:NAME` in the group `system:nodes`.
     pub fn kubelet_kubeconfig(&self) -> &Path {
         &self.kubelet_kubeconfig
@@ -139,6 +152,7 @@ impl ClusterNode {
             assets,
             name: &self.name,
             address: self.address,
+            address_6: self.address_6,
             config: &self.config,
             store: &self.store,
             logs: &self.logs,

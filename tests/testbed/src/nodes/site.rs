@@ -4,7 +4,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, Write as _},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -60,9 +60,16 @@ impl Site {
         Ipv4Addr::new(10, 89, self.number, 10 + node)
     }
 
-    /// The addresses of all pods.
+    /// The address of a node in the other family, where the kernel has it. There is no way to it from outside the nodes.
+    pub(crate) fn node_address_6(&self, node: u8) -> Option<Ipv6Addr> {
+        let address = Ipv6Addr::new(0xfd89, self.number.into(), 0, 0, 0, 0, 0, 10 + u16::from(node));
+        has_ipv6().then_some(address)
+    }
+
+    /// The addresses of all pods, of each family that the kernel has.
     pub(crate) fn pods(&self) -> String {
-        format!("10.{}.0.0/16", 244 - self.number)
+        let pods = format!("10.{}.0.0/16", 244 - self.number);
+        if has_ipv6() { format!("{pods},fd90:{:x}::/56", self.number) } else { pods }
     }
 
     /// The control group of a node.
@@ -165,6 +172,10 @@ pub fn holders() -> Result<Vec<(u32, String)>> {
         }
     }
     Ok(holders)
+}
+
+fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
 }
 
 fn bridge(number: u8) -> String {
