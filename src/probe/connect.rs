@@ -162,8 +162,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<Outcome, Error> {
             Some(attempt) = told.recv() => {
                 if seen.note(attempt) {
                     hurry.send_replace(Instant::now() + fast_for);
-                    have_answered.send_replace(seen.have_all_answered());
                 }
+                // Without a change too: what stays open has answered after a while.
+                have_answered.send_replace(seen.have_all_answered());
                 if closed_for > 0 && seen.are_all_closed_again(closed_for) {
                     break "every target has answered, and does not any more";
                 }
