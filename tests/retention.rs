@@ -177,6 +177,11 @@ where
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
+            // How TLS begins. A server without it complains.
+            Ok(0x16) if request.is_empty() => {
+                let _ = stream.write_all(&answer("400 Bad Request", "")).await;
+                return;
+            }
             Ok(byte) => request.push(byte),
             Err(_) => return,
         }
@@ -216,7 +221,12 @@ struct Authority {
 
 impl Authority {
     fn new() -> Self {
+        Authority::named("an authority")
+    }
+
+    fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -351,7 +361,7 @@ async fn a_real_opensearch_without_its_plugin_is_unproven_and_says_so() {
 
 #[tokio::test]
 async fn who_answers_is_checked_and_what_is_wrong_is_named() {
-    let (good, other) = (Authority::new(), Authority::new());
+    let (good, other, anew) = (Authority::new(), Authority::named("another"), Authority::new());
     let metrics = || Behaviour::Send(answer("200 OK", METRICS));
     let year = (-1, 365);
     let right = Stub::tls(metrics(), good.server(&["localhost", "127.0.0.1"], year)).await;
@@ -366,6 +376,7 @@ async fn who_answers_is_checked_and_what_is_wrong_is_named() {
     let plain = Stub::plain(metrics()).await;
     for (stub, url, authority, words) in [
         (&right, right.url.clone(), Some(&other), "an authority that is not trusted; give the right one by --ca-file"),
+        (&right, right.url.clone(), Some(&anew), "the same name as one that is"),
         (&right, right.url.clone(), None, "--ca-file"),
         (&elsewhere, elsewhere.url.clone(), Some(&good), "its certificate is not for 127.0.0.1, but for"),
         (&elsewhere, elsewhere.url.clone(), Some(&good), "logs.example.com"),
@@ -493,10 +504,6 @@ async fn a_redirect_is_an_answer() {
 async fn each_secret_is_sent_in_its_form_and_never_told() {
     let folder = tempfile::tempdir().unwrap();
     let secret = file(&folder, "secret", &format!("{SECRET}\n"));
-    // The server sends back all that it was sent, as words of its error, and as a name that is asked for next.
-    let told = format!(
-        "wrong: {SECRET} cmVhZGVyOmh1bnRlcjItdHIwdWI0ZG9yLTlmMzFjNw== aHVudGVyMi10cjB1YjRkb3ItOWYzMWM3OnRva2Vu"
-    );
     for (args, header) in [
         (vec!["victorialogs", "--token-file"], format!("Bearer {SECRET}")),
         (vec!["elasticsearch", "--name", "logs", "--api-key-file"], format!("ApiKey {SECRET}")),
@@ -511,6 +518,9 @@ async fn each_secret_is_sent_in_its_form_and_never_told() {
         ),
     ] {
         for form in ["table", "json"] {
+            // The server sends back what it was sent, as words of its error.
+            let sent = header.split_once(' ').unwrap().1;
+            let told = format!("wrong: {sent} {SECRET}");
             let stub = Stub::plain(Behaviour::Send(answer("401 Unauthorized", &told))).await;
             let all = [&args[..], &[&secret, "--url", &stub.url, "-o", form]].concat();
             let run = run(&all).await;
@@ -521,6 +531,7 @@ async fn each_secret_is_sent_in_its_form_and_never_told() {
             assert!(request.contains(&format!("authorization: {header}\r\n")), "{request}");
         }
     }
+    // Or as a name that is asked for next.
     let echo = format!(r#"{{"indices":{{"i":{{"index":"i","managed":true,"policy":"{SECRET}"}}}}}}"#);
     let stub = Stub::plain(Behaviour::Send(answer("200 OK", &echo))).await;
     run(&["elasticsearch", "--name", "logs", "--url", &stub.url, "--api-key-file", &secret, "-o", "json"])

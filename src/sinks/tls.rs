@@ -87,7 +87,10 @@ pub(super) fn words(error: &Error, host: &str) -> String {
             "it wants a certificate of the client: --client-cert-file and --client-key-file".to_string()
         }
         Error::AlertReceived(
-            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::DecryptError,
         ) => "it refuses the certificate of the client".to_string(),
         Error::AlertReceived(alert) => format!("it ends TLS with the alert {alert:?}"),
         other => bounded(&format!("TLS fails: {other}"), SHOWN),
@@ -98,6 +101,10 @@ fn about(error: &CertificateError, host: &str) -> String {
     match error {
         CertificateError::UnknownIssuer => {
             "its certificate comes from an authority that is not trusted; give the right one by --ca-file".to_string()
+        }
+        // As where an authority was made anew under its old name.
+        CertificateError::BadSignature => {
+            "its certificate comes from an authority that is not trusted, but has the same name as one that is; give the right one by --ca-file".to_string()
         }
         CertificateError::NotValidForName => format!("its certificate is not for {host}; ask by a name that is in it"),
         CertificateError::NotValidForNameContext { presented, .. } => {
