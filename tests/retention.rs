@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test ends where something is not as expected"
@@ -100,6 +99,8 @@ async fn run(args: &[&str]) -> Run {
 enum Behaviour {
     /// Sends this, and closes.
     Send(Vec<u8>),
+    /// Sends what belongs to the request's line, and closes.
+    Route(fn(&str) -> Vec<u8>),
     /// Sends this, and then nothing, but stays.
     Stall(Vec<u8>),
     /// Sends this, and then the same bytes for ever.
@@ -186,21 +187,26 @@ where
             Err(_) => return,
         }
     }
-    noted.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
-    let (Behaviour::Send(first) | Behaviour::Stall(first) | Behaviour::Endless(first) | Behaviour::Drip(first)) =
-        &behaviour;
-    if stream.write_all(first).await.is_err() {
+    let request = String::from_utf8_lossy(&request).into_owned();
+    let first = match &behaviour {
+        Behaviour::Send(first) | Behaviour::Stall(first) | Behaviour::Endless(first) | Behaviour::Drip(first) => {
+            first.clone()
+        }
+        Behaviour::Route(route) => route(request.lines().next().unwrap()),
+    };
+    noted.lock().unwrap().push(request);
+    if stream.write_all(&first).await.is_err() {
         return;
     }
     let _ = stream.flush().await;
     match behaviour {
-        Behaviour::Send(_) => {
+        Behaviour::Send(_) | Behaviour::Route(_) => {
             let _ = stream.shutdown().await;
         }
         // Whoever asked goes first.
         Behaviour::Stall(_) => drop(stream.read_u8().await),
         Behaviour::Endless(_) => {
-            let more = [b'x'; 64 * 1024];
+            let more = vec![b'x'; 64 * 1024];
             while stream.write_all(&more).await.is_ok() {
                 sent.fetch_add(more.len() as u64, Ordering::Relaxed);
             }
@@ -532,11 +538,17 @@ async fn each_secret_is_sent_in_its_form_and_never_told() {
         }
     }
     // Or as a name that is asked for next.
-    let echo = format!(r#"{{"indices":{{"i":{{"index":"i","managed":true,"policy":"{SECRET}"}}}}}}"#);
-    let stub = Stub::plain(Behaviour::Send(answer("200 OK", &echo))).await;
-    run(&["elasticsearch", "--name", "logs", "--url", &stub.url, "--api-key-file", &secret, "-o", "json"])
-        .await
-        .says(2, &[]);
+    let stub = Stub::plain(Behaviour::Route(|line| {
+        if line.contains("_data_stream") {
+            return answer("404 Not Found", r#"{"error":{"type":"index_not_found_exception"},"status":404}"#);
+        }
+        let entry = format!(r#"{{"indices":{{"logs":{{"index":"logs","managed":true,"policy":"{SECRET}"}}}}}}"#);
+        answer("200 OK", if line.contains("explain") { &entry } else { "{}" })
+    }))
+    .await;
+    let run =
+        run(&["elasticsearch", "--name", "logs", "--url", &stub.url, "--api-key-file", &secret, "-o", "json"]).await;
+    run.says(2, &["/_ilm/policy/‹hidden›"]);
 }
 
 #[tokio::test]

@@ -296,3 +296,23 @@ fn read(file: &Path) -> Result<SecretString, String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_it_was_asked_stays_with_the_verdict() {
+        let notes = |url: &str, days| notes(&url.parse().unwrap(), Wanted { days, searchable_days: 90 });
+        assert_eq!(notes("https://logs", 365), Vec::<String>::new());
+        for (url, days, words) in [
+            ("http://10.0.0.1", 365, "forged on its way"),
+            ("http://127.0.0.1", 365, "on this machine"),
+            ("https://logs", 364, "Less was asked for"),
+        ] {
+            let notes = notes(url, days);
+            assert!(notes.len() == 1 && notes[0].contains(words), "{url}: {notes:?}");
+        }
+        assert_eq!(notes("http://logs", 100).len(), 2);
+    }
+}
