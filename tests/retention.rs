@@ -43,6 +43,8 @@ use tokio_rustls::TlsAcceptor;
 const SECRET: &str = "hunter2-tr0ub4dor-9f31c7";
 /// Who waits longer waits in vain.
 const LONG: Duration = Duration::from_secs(60);
+/// What is told to take one second takes less than any limit of its own does, however busy this machine is.
+const SOON: Duration = Duration::from_secs(9);
 /// Metrics of `VictoriaLogs`, as far as they are read.
 const METRICS: &str = "\
 flag{name=\"retention.maxDiskSpaceUsageBytes\", value=\"0\", is_set=\"false\"} 1
@@ -426,7 +428,6 @@ async fn a_bad_server_is_bounded_and_unproven_with_the_reason() {
     let endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     let megabytes = answer("200 OK", &"x".repeat(10_000_000));
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nflag{".to_vec();
-    let within = Duration::from_secs(3);
     for (name, behaviour, words) in [
         ("silent", Behaviour::Stall(Vec::new()), "no answer within 1 s"),
         ("stops in its head", Behaviour::Stall(head.clone()), "no answer within 1 s"),
@@ -455,7 +456,7 @@ async fn a_bad_server_is_bounded_and_unproven_with_the_reason() {
         let stub = Stub::plain(behaviour).await;
         let run = run(&["victorialogs", "--url", &stub.url, "--timeout", "1"]).await;
         run.says(2, &["unproven: VictoriaLogs", words]);
-        assert!(run.took < within, "{name}: {run:?}");
+        assert!(run.took < SOON, "{name}: {run:?}");
         // What the kernel holds, and no more.
         assert!(stub.sent.load(Ordering::Relaxed) < 64 << 20, "{name}");
     }
@@ -466,7 +467,7 @@ async fn all_questions_together_end_in_time() {
     let stub = Stub::plain(Behaviour::Stall(Vec::new())).await;
     let run = run(&["elasticsearch", "--url", &stub.url, "--name", "logs", "--timeout", "1", "-o", "json"]).await;
     let told = run.says(2, &["the time of 1 s was over"]).json();
-    assert!(run.took < Duration::from_secs(3), "{run:?}");
+    assert!(run.took < SOON, "{run:?}");
     assert!(told["asked"].as_array().unwrap().len() > 1 && stub.requests().len() == 1, "{told}");
 }
 
@@ -609,5 +610,5 @@ async fn without_tls_beyond_this_machine_the_answer_is_no_proof() {
     // No address of this machine is sure to be none of loopback, so nobody answers.
     let asked = run(&["victorialogs", "--url", "http://192.0.2.7:9428", "--plaintext", "--timeout", "1"]).await;
     asked.says(2, &["Asked without TLS: the answer could be forged on its way"]);
-    assert!(asked.took < Duration::from_secs(3), "{asked:?}");
+    assert!(asked.took < SOON, "{asked:?}");
 }

@@ -39,8 +39,12 @@ impl FromStr for Address {
             Some(_) | None => return Err(form()),
         };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(form)?;
-        let port = uri.port_u16().or_else(|| uri.port().is_none().then_some(if is_tls { 443 } else { 80 }));
-        let port = port.filter(|port| *port != 0).ok_or_else(form)?;
+        // A port that is none is left out where an address is taken apart, and another one would be asked then.
+        let port = match authority.get(host.len()..).ok_or_else(form)? {
+            "" => Some(if is_tls { 443 } else { 80 }),
+            rest => rest.strip_prefix(':').and_then(|port| port.parse().ok()),
+        };
+        let port: u16 = port.filter(|port| *port != 0).ok_or_else(form)?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         Ok(Address { is_tls, host, port, prefix: uri.path().trim_end_matches('/').to_string() })
     }
@@ -109,6 +113,8 @@ mod tests {
             "https:///path",
             "https://logs:0",
             "https://logs:99999",
+            "https://logs:",
+            "https://[::1]x",
             "https://logs?x=1",
             "https://logs#x",
             "https://a b",
