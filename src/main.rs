@@ -48,6 +48,9 @@ enum Command {
     Diagram(diagram::Arguments),
     /// Tell what Enforce would write, and what it would cut off.
     Plan(plan::Arguments),
+    /// Ask a log store how long it keeps records.
+    #[cfg(feature = "operator")]
+    Retention(pcizone::cli::retention::Arguments),
     /// Print everything that installs the operator as one YAML.
     Install(install::Arguments),
     /// Print the CustomResourceDefinition as YAML.
@@ -89,6 +92,8 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => (explain::run(&arguments), Outcome::Unjudged.into()),
         Command::Diff(arguments) => (diff::run(&arguments), Outcome::Unjudged.into()),
         Command::Plan(arguments) => (plan::run(&arguments), Outcome::Unjudged.into()),
+        #[cfg(feature = "operator")]
+        Command::Retention(arguments) => (pcizone::cli::retention::run(&arguments), Outcome::Unjudged.into()),
         Command::Install(arguments) => (install::run(&arguments), Outcome::Unjudged.into()),
         Command::PciDss => {
             print!("{}", pcizone::reference::pci_dss());

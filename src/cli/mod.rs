@@ -19,6 +19,8 @@ mod progress;
 pub mod reach;
 pub mod report;
 #[cfg(feature = "operator")]
+pub mod retention;
+#[cfg(feature = "operator")]
 pub mod round;
 
 use std::{
@@ -54,7 +56,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// How `reach` shows its result.
+/// How `reach` and `retention` show their results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.

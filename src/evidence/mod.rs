@@ -20,6 +20,7 @@ mod junit;
 mod oscal;
 pub mod page;
 mod picture;
+pub mod retention;
 mod sarif;
 mod text;
 mod words;

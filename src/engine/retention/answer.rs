@@ -7,6 +7,8 @@ use crate::engine::shown::bounded;
 
 /// Longest text of a server's that is told.
 const SHOWN: usize = 120;
+/// Longest reason for which there is no answer: it ends with what to do.
+const REASON: usize = 256;
 
 /// A text that is safe to show: bounded, in one line, and without characters that turn or hide what stands around them.
 pub fn harmless(text: &str, limit: usize) -> String {
@@ -28,7 +30,7 @@ pub fn shown(text: &str) -> String {
 pub fn body<'a>(answers: &'a Answers, path: &str) -> Result<&'a str, String> {
     let (status, text) = match answers.get(path) {
         None => return Err(format!("{} was not asked for", shown(path))),
-        Some(Answer::Silent(why)) => return Err(format!("{} gave no answer: {}", shown(path), shown(why))),
+        Some(Answer::Silent(why)) => return Err(format!("{} gave no answer: {}", shown(path), harmless(why, REASON))),
         Some(Answer::Body { status, text }) => (*status, text),
     };
     let path = shown(path);

@@ -131,6 +131,31 @@ pub enum Verdict {
 }
 
 impl Store {
+    /// Whose product it is.
+    pub fn product(&self) -> &'static str {
+        match self {
+            Store::Elasticsearch { .. } => "Elasticsearch",
+            Store::OpenSearch { .. } => "OpenSearch",
+            Store::Splunk { .. } => "Splunk",
+            Store::Graylog { .. } => "Graylog",
+            Store::Loki { .. } => "Loki",
+            Store::VictoriaLogs => "VictoriaLogs",
+            Store::S3 { .. } => "S3",
+        }
+    }
+
+    /// What the records are kept under: how the store calls it, and its name. A whole node has none.
+    pub fn place(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Store::Elasticsearch { name } | Store::OpenSearch { name } => Some(("name", name)),
+            Store::Splunk { index } => Some(("index", index)),
+            Store::Graylog { index_set } => Some(("indexSet", index_set)),
+            Store::Loki { tenant } => Some(("tenant", tenant)),
+            Store::VictoriaLogs => None,
+            Store::S3 { bucket, .. } => Some(("bucket", bucket)),
+        }
+    }
+
     /// The paths that are still to be asked for, after these answers. None are left once all is known that can be: each path is
     /// asked for once, and no more than [`REQUESTS`] in all.
     pub fn requests(&self, answers: &Answers) -> Vec<String> {

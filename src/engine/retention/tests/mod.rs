@@ -1,7 +1,7 @@
 //! Answers of log stores, each with the verdict that follows.
 //!
-//! These are stubs: each answer is written after the shape that the vendor publishes for its API, and none was recorded from a server.
-//! Tests that run a store say so themselves, and are elsewhere.
+//! These are stubs: each answer is written after the shape that the vendor publishes for its API. Those in `recorded` are none: they say
+//! from which server and version they are. Tests that run a store are in tests/retention.rs.
 
 mod elasticsearch;
 mod graylog;
@@ -9,6 +9,7 @@ mod hostile;
 mod loki;
 mod mutations;
 mod opensearch;
+mod recorded;
 mod s3;
 mod splunk;
 mod victorialogs;
@@ -81,6 +82,7 @@ fn all() -> Vec<Row> {
         loki::rows(),
         victorialogs::rows(),
         s3::rows(),
+        recorded::rows(),
     ]
     .into_iter()
     .flatten()

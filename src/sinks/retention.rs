@@ -1,0 +1,44 @@
+//! Asks a store everything that a verdict on its retention needs, and no longer than it is told.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::client::{Client, Failure};
+use crate::engine::retention::{Answer, Answers, Store};
+
+/// What was asked, in this order, and what came of it.
+pub type Asked = Vec<(String, Answer)>;
+
+/// Asks until nothing more is to be asked, or the time is over; what was not asked then is silent, and says so.
+pub async fn ask(client: &Client, store: &Store, limit: Duration) -> Asked {
+    let deadline = Instant::now() + limit;
+    let mut asked = Asked::new();
+    let mut answers = Answers::new();
+    let mut unreachable = None;
+    // Each path is asked for once, and there is a greatest number of them.
+    loop {
+        let paths = store.requests(&answers);
+        if paths.is_empty() {
+            return asked;
+        }
+        for path in paths {
+            let answer = match &unreachable {
+                Some(why) => Answer::Silent(String::clone(why)),
+                None if Instant::now() >= deadline => {
+                    Answer::Silent(format!("the time of {} s was over before it was asked for", limit.as_secs()))
+                }
+                None => match client.get(&path, deadline).await {
+                    Ok(answer) => answer,
+                    Err(Failure::Unanswered(why)) => Answer::Silent(why),
+                    Err(Failure::Unreachable(why)) => {
+                        unreachable = Some(why.clone());
+                        Answer::Silent(why)
+                    }
+                },
+            };
+            answers.insert(path.clone(), answer.clone());
+            asked.push((path, answer));
+        }
+    }
+}
