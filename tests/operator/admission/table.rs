@@ -132,6 +132,17 @@ fn own_pods() -> Vec<Row> {
     rows.push(row(Platform, "a pod in a member by label", "POST", "/api/v1/namespaces/paylater/pods", plain(), None));
     let body = json!({ "metadata": { "labels": { "app": "changed" } } });
     rows.push(row(Editor, "a label of a running pod", "PATCH", "/api/v1/namespaces/vault/pods/running", body, None));
+    // A policy of the canary opens a way to whoever carries its label, and one of others may mean an empty value.
+    for value in ["0123456789abcdef", ""] {
+        let label = json!({ "pcizone.dev/canary": value });
+        let mut body = plain();
+        body["metadata"]["labels"] = label.clone();
+        let (made, given) = ("a pod with the canary's label", "the canary's label on a running pod");
+        rows.push(row(NamespaceAdmin, made, "POST", VAULT, body, Some("ManagedObjectTampered")));
+        let body = json!({ "metadata": { "labels": label } });
+        let path = "/api/v1/namespaces/vault/pods/running";
+        rows.push(row(NamespaceAdmin, given, "PATCH", path, body, Some("ManagedObjectTampered")));
+    }
     let body = json!({ "spec": { "ephemeralContainers": [{ "name": "debug", "image": "a" }] } });
     let path = "/api/v1/namespaces/vault/pods/running/ephemeralcontainers";
     rows.push(row(Platform, "a debug container in a running pod", "PATCH", path, body, None));
