@@ -180,7 +180,7 @@ fn a_forwarder_that_tells_nothing_is_waited_for_and_named() {
     let linger = Linger::start(&["--metrics", &url, "--wait", "1"]);
     linger.terminate();
     let (said, _) = linger.end();
-    assert!(said.contains("does not tell what it has sent: ") && said.contains("refused"), "{said}");
+    assert!(said.contains("does not tell what it has sent: ") && said.contains("refuses the connection"), "{said}");
 }
 
 #[test]

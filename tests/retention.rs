@@ -477,7 +477,7 @@ async fn where_nobody_listens_it_is_asked_once() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let refused = run(&["elasticsearch", "--url", &url, "--name", "logs"]).await;
-    refused.says(2, &["refuses the connection; is the store up, and is the port right?"]);
+    refused.says(2, &["refuses the connection; is it up, and is the port right?"]);
     let unknown = run(&[
         "elasticsearch",
         "--url",

@@ -1,37 +1,32 @@
 //! How much the forwarder has read and sent, as it tells it on the loopback of the pod, in the text form of Prometheus.
 
-use std::{net::SocketAddr, str::FromStr, time::Duration};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::Instant;
+
+use crate::{
+    engine::retention::Answer,
+    sinks::{Address, Client},
+};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Bytes of an answer.
-const MOST_BYTES: usize = 1024 * 1024;
 
 /// Where it tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    address: SocketAddr,
-    path: String,
-}
+pub struct Endpoint(Address);
 
 impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = || "metrics are asked for in the own pod, as http://127.0.0.1:2020/metrics".to_string();
-        let uri: Uri = text.parse().map_err(|_| form())?;
-        let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(form)?;
-        let address: SocketAddr = authority.as_str().parse().map_err(|_| form())?;
-        if !address.ip().is_loopback() {
-            return Err(form());
+        let address: Address = text.parse()?;
+        // No name: nothing of the pod's end is to wait for DNS.
+        let is_own = address.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if address.is_tls() || !is_own {
+            return Err("metrics are asked for in the own pod, as http://127.0.0.1:2020/metrics".to_string());
         }
-        Ok(Endpoint { address, path: uri.path_and_query().map_or("/", |path| path.as_str()).to_string() })
+        Ok(Endpoint(address))
     }
 }
 
@@ -54,35 +49,19 @@ pub(super) struct Count {
 impl Counters {
     /// Asks for both.
     pub(super) async fn ask(&self) -> Result<Count, String> {
-        let text =
-            timeout(PATIENCE, self.text()).await.map_err(|_| format!("no answer in {} s", PATIENCE.as_secs()))??;
+        let text = self.text().await?;
         let of = |name: &str| counter(&text, name).ok_or_else(|| format!("it has no counter {name}"));
         // Nothing sent yet is mostly no counter yet.
         Ok(Count { read: of(&self.read)?, sent: of(&self.sent).unwrap_or_default() / self.stores.max(1) })
     }
 
     async fn text(&self) -> Result<String, String> {
-        let words = |error: &dyn std::error::Error| error.to_string();
-        let stream = TcpStream::connect(self.endpoint.address).await.map_err(|error| words(&error))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| words(&error))?;
-        let request = Request::get(&self.endpoint.path)
-            .header(http::header::HOST, self.endpoint.address.to_string())
-            .body(Empty::<bytes::Bytes>::new())
-            .map_err(|error| words(&error))?;
-        let ask = async {
-            let answer = sender.send_request(request).await.map_err(|error| words(&error))?;
-            if answer.status() != StatusCode::OK {
-                return Err(format!("it answers {}", answer.status()));
-            }
-            let body =
-                Limited::new(answer.into_body(), MOST_BYTES).collect().await.map_err(|error| error.to_string())?;
-            Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
-        };
-        // The connection drives the exchange, and may be over while some of the answer still lies here.
-        tokio::pin!(ask);
-        tokio::select! {
-            answer = &mut ask => answer,
-            _ = connection => ask.await,
+        let client = Client::new(self.endpoint.0.clone(), None, None);
+        match client.get("", Instant::now() + PATIENCE).await {
+            Ok(Answer::Body { status: 200, text }) => Ok(text),
+            Ok(Answer::Body { status, .. }) => Err(format!("it answers {status}")),
+            Ok(Answer::Silent(why)) => Err(why),
+            Err(failure) => Err(failure.to_string()),
         }
     }
 }
@@ -119,17 +98,10 @@ mod tests {
 
     #[test]
     fn metrics_are_asked_for_in_the_own_pod_alone() {
-        let good: Endpoint = "http://127.0.0.1:2020/api/v2/metrics/prometheus?x=1".parse().unwrap();
-        assert_eq!(good.path, "/api/v2/metrics/prometheus?x=1");
-        assert!("http://[::1]:8888".parse::<Endpoint>().is_ok_and(|endpoint| endpoint.path == "/"));
-        for wrong in [
-            "",
-            "127.0.0.1:1",
-            "https://127.0.0.1:1/",
-            "http://10.0.0.1:1/",
-            "http://localhost:1/",
-            "http://127.0.0.1/",
-        ] {
+        for good in ["http://127.0.0.1:2020/api/v2/metrics/prometheus", "http://[::1]:8888"] {
+            assert!(good.parse::<Endpoint>().is_ok(), "{good}");
+        }
+        for wrong in ["", "127.0.0.1:1", "https://127.0.0.1:1/", "http://10.0.0.1:1/", "http://localhost:1/"] {
             assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
         }
     }

@@ -79,7 +79,8 @@ impl Address {
 
     /// A path of the store as it is asked for here.
     pub(super) fn path(&self, path: &str) -> String {
-        format!("{}{path}", self.prefix)
+        let path = format!("{}{path}", self.prefix);
+        if path.is_empty() { "/".to_string() } else { path }
     }
 }
 

@@ -149,7 +149,7 @@ async fn within<T>(limit: Instant, work: impl Future<Output = Result<T, String>>
 fn refused(error: &io::Error, address: SocketAddr) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
-            format!("{address} refuses the connection; is the store up, and is the port right?")
+            format!("{address} refuses the connection; is it up, and is the port right?")
         }
         _ => bounded(&format!("no connection to {address}: {error}"), SHOWN * 2),
     }
