@@ -33,9 +33,9 @@ const LINTS: &[Step] = &[
 const TESTS: &[Step] = &[
     cargo("tests", &["test", "--workspace"]),
     Step {
-        env: &[("PROPTEST_CASES", "30000")],
+        env: &[("PROPTEST_CASES", "100000")],
         ..cargo(
-            "thirty thousand clusters",
+            "a hundred thousand clusters",
             &[
                 "test",
                 "--profile",
