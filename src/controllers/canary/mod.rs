@@ -186,7 +186,7 @@ impl Canary {
             }
         };
         for piece in pieces {
-            if self.hub.tested.playing().contains(&piece.round) {
+            if self.hub.tested.is_playing(&piece.round) {
                 continue;
             }
             if let Err(error) = self.applier.delete_piece(&piece).await {

@@ -17,7 +17,7 @@ use crate::{
     engine::canary::{
         objects::Part,
         report::Report,
-        round::{Round, Target},
+        round::{Post, Round, Target},
         verdict::Told as Statement,
     },
 };
@@ -62,7 +62,7 @@ impl Stage<'_> {
             })
         };
         let targets = round.targets(&addresses);
-        for (at, post) in round.posts.iter().enumerate().filter(|(at, _)| asks(&targets, *at)) {
+        for (at, post) in askers(round, &targets) {
             self.applier.put_piece(Kind::Pod, round.prober(at, post, image, &targets)).await?;
         }
         self.until_askers(START, &targets, |told| told.runs).await;
@@ -72,8 +72,7 @@ impl Stage<'_> {
     /// One of those who ask has ended before anything was allowed: it has seen enough.
     pub fn has_ended(&self, targets: &[Target]) -> bool {
         let pods = self.pods.borrow();
-        let ended = |at: usize| told(&pods, self.round, at, Part::Prober).message.is_some();
-        (0..self.round.posts.len()).filter(|at| asks(targets, *at)).any(ended)
+        askers(self.round, targets).any(|(at, _)| told(&pods, self.round, at, Part::Prober).message.is_some())
     }
 
     /// Allows everything that is tried until it was seen, and removes that again; tells when it did both.
@@ -113,7 +112,7 @@ impl Stage<'_> {
 
     /// The same of those who ask.
     async fn until_askers(&mut self, limit: Duration, targets: &[Target], is: impl Fn(&Told) -> bool) {
-        let posts: Vec<usize> = (0..self.round.posts.len()).filter(|at| asks(targets, *at)).collect();
+        let posts: Vec<usize> = askers(self.round, targets).map(|(at, _)| at).collect();
         self.until_at(limit, &posts, Part::Prober, is).await;
     }
 
@@ -143,8 +142,9 @@ async fn delete_pods(applier: &Applier, round: &Round, part: Part) -> Result<(),
     Ok(())
 }
 
-fn asks(targets: &[Target], post: usize) -> bool {
-    targets.iter().any(|target| target.from == post)
+/// The posts that ask somebody.
+fn askers<'r>(round: &'r Round, targets: &'r [Target]) -> impl Iterator<Item = (usize, &'r Post)> {
+    round.posts.iter().enumerate().filter(|(at, _)| targets.iter().any(|target| target.from == *at))
 }
 
 fn policies(round: &Round) -> impl Iterator<Item = Piece> {

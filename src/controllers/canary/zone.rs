@@ -43,6 +43,9 @@ const RETRY: Duration = Duration::from_secs(30);
 /// How often it is looked whether a round is due.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// What is looked for before and after a round, in words.
+const EXPECTATION: &str = "the look at what the canary is to see";
+
 /// The canary of one zone.
 pub struct ZoneCanary {
     /// Name of the zone.
@@ -125,21 +128,34 @@ impl ZoneCanary {
     }
 
     async fn scene(&self, number: u64) -> Result<Scene, Error> {
-        let (hub, zone) = (Arc::clone(&self.shared.hub), self.zone.clone());
+        let zone = self.zone.clone();
         let id = short_digest(&format!("{zone}/{}/{}", Timestamp::now(), std::process::id()));
-        let scene = move || {
-            let snapshot = hub.snapshot(Vec::new(), Vec::new());
-            let resolution = engine::resolve(&snapshot);
+        self.look("the look for a round of the canary", move |snapshot, resolution| {
             let one = resolution.zone(&zone);
             let every = one.and_then(|one| one.declaration.as_deref());
             let every = every.map_or(60, |declaration| declaration.canary.every_minutes);
             Scene {
-                round: draft(&zone, &id, number, &snapshot, &resolution),
+                round: draft(&zone, &id, number, snapshot, resolution),
                 namespaces: one.map_or(0, |one| one.namespaces.declared.len()),
                 every: Duration::from_secs(60 * u64::try_from(every).unwrap_or(60)),
             }
+        })
+        .await
+    }
+
+    /// Looks at the cluster as it is now, where that holds nobody up.
+    async fn look<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        look: impl FnOnce(&Snapshot, &Resolution) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let hub = Arc::clone(&self.shared.hub);
+        let look = move || {
+            let snapshot = hub.snapshot(Vec::new(), Vec::new());
+            let resolution = engine::resolve(&snapshot);
+            look(&snapshot, &resolution)
         };
-        tokio::task::spawn_blocking(scene).await.map_err(|_| Error::Ended("the look for a round of the canary"))
+        tokio::task::spawn_blocking(look).await.map_err(|_| Error::Ended(what))
     }
 
     async fn play(&self, round: &Round, every: Duration, course: &mut Course) -> Result<(), Error> {
@@ -179,7 +195,7 @@ impl ZoneCanary {
         });
         // What others changed while it was played is not what the plug-in did. Its pods are gone, so targets are not looked at again.
         if test.result == TestResult::NotEnforced
-            && self.outlook(round, &[], course.number).await?.is_none_or(|now| now.digest != outlook.digest)
+            && self.about(round, course.number).await?.as_ref() != Some(&outlook.digest)
         {
             tracing::info!(
                 zone = self.zone,
@@ -235,20 +251,27 @@ impl ZoneCanary {
 
     /// What the engine says of each target, and what it says that of. Nothing where the round would be another one now.
     async fn outlook(&self, round: &Round, targets: &[Target], number: u64) -> Result<Option<Outlook>, Error> {
-        let (hub, round, targets) = (Arc::clone(&self.shared.hub), round.clone(), targets.to_vec());
-        let look = move || {
-            let snapshot = hub.snapshot(Vec::new(), Vec::new());
-            let resolution = engine::resolve(&snapshot);
-            if draft(&round.zone, &round.id, number, &snapshot, &resolution).as_ref() != Some(&round) {
-                return None;
-            }
-            let digest = resolution.zone(&round.zone).map(|zone| about::digest(&snapshot, zone)).unwrap_or_default();
-            let reach = Reach::new(&snapshot);
+        let (round, targets) = (round.clone(), targets.to_vec());
+        self.look(EXPECTATION, move |snapshot, resolution| {
+            let digest = about_now(&round, number, snapshot, resolution)?;
+            let reach = Reach::new(snapshot);
             let expected = targets.iter().map(|target| expected(&reach, &round, target)).collect();
             Some(Outlook { digest, expected })
-        };
-        tokio::task::spawn_blocking(look).await.map_err(|_| Error::Ended("the look at what the canary is to see"))
+        })
+        .await
     }
+
+    /// What the round is about now. Nothing where it would be another one.
+    async fn about(&self, round: &Round, number: u64) -> Result<Option<String>, Error> {
+        let round = round.clone();
+        self.look(EXPECTATION, move |snapshot, resolution| about_now(&round, number, snapshot, resolution)).await
+    }
+}
+
+fn about_now(round: &Round, number: u64, snapshot: &Snapshot, resolution: &Resolution) -> Option<String> {
+    let is_same = draft(&round.zone, &round.id, number, snapshot, resolution).as_ref() == Some(round);
+    let digest = || resolution.zone(&round.zone).map(|zone| about::digest(snapshot, zone)).unwrap_or_default();
+    is_same.then(digest)
 }
 
 /// What is to be seen, and what it is about.

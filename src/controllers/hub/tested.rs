@@ -26,6 +26,13 @@ struct Known {
     settings: Option<String>,
 }
 
+impl Known {
+    fn note(&mut self, zone: &str, why: &str, is_off: bool) -> bool {
+        let untested = Untested { why: why.to_string(), is_off };
+        self.untested.insert(zone.to_string(), untested.clone()) != Some(untested)
+    }
+}
+
 impl Tested {
     /// A round ended.
     pub fn put(&self, zone: &str, test: SegmentationTest) {
@@ -36,17 +43,14 @@ impl Tested {
 
     /// Why the canary does not run in a zone. True when that is new.
     pub fn put_off(&self, zone: &str, why: &str) -> bool {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let untested = Untested { why: why.to_string(), is_off: false };
-        known.untested.insert(zone.to_string(), untested.clone()) != Some(untested)
+        self.0.write().unwrap_or_else(PoisonError::into_inner).note(zone, why, false)
     }
 
     /// Why the canary does not run in a zone, and is not to: what was shown before counts no more. True when that is new.
     pub fn switch_off(&self, zone: &str, why: &str) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.tests.remove(zone);
-        let untested = Untested { why: why.to_string(), is_off: true };
-        known.untested.insert(zone.to_string(), untested.clone()) != Some(untested)
+        known.note(zone, why, true)
     }
 
     /// A round is played from now on, until the value goes.
@@ -55,12 +59,12 @@ impl Tested {
         Playing { tested: self, round: round.to_string() }
     }
 
-    /// The rounds that are played.
-    pub fn playing(&self) -> HashSet<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).playing.clone()
+    /// The round is played.
+    pub fn is_playing(&self, round: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).playing.contains(round)
     }
 
-    /// Those, and those that ended just now: the last of their pods are still on their way out.
+    /// The rounds that are played, and those that ended just now: the last of their pods are still on their way out.
     pub fn known(&self) -> HashSet<String> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let played = known.played.iter().filter(|(_, at)| at.elapsed() < LEAVING).map(|(round, _)| round);

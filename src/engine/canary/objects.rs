@@ -53,24 +53,24 @@ impl Part {
 pub fn is_control(policy: &Policy, is_played: impl Fn(&str) -> bool) -> bool {
     let selector = policy.spec.as_deref().and_then(|spec: &NetworkPolicySpec| spec.pod_selector.as_ref());
     let round = selector.and_then(|selector| selector.match_labels.as_ref()?.get(names::CANARY_LABEL));
-    let is_named = |round: &String| {
-        let name = policy.metadata.name.as_deref().and_then(|name| name.strip_prefix(names::CANARY_PREFIX));
-        name.is_some_and(|name| name.starts_with(round.as_str()))
-    };
-    round.is_some_and(|round| !round.is_empty() && is_named(round) && is_played(round))
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    round.is_some_and(|round| is_of_round(name, round, is_played))
 }
 
 /// The pod is one of a round that is played: nobody's workload, and judged by nothing but what it tells. What a file on a node declares, or
 /// what uses the network of its node, is none.
 pub fn is_own(pod: &Pod, is_played: impl Fn(&str) -> bool) -> bool {
     let round = pod.labels.get(names::CANARY_LABEL);
-    let is_named = |round: &String| {
-        pod.name().strip_prefix(names::CANARY_PREFIX).is_some_and(|name| name.starts_with(round.as_str()))
-    };
     pod.owner.is_none()
         && !pod.is_static
         && !pod.shares.network
-        && round.is_some_and(|round| !round.is_empty() && is_named(round) && is_played(round))
+        && round.is_some_and(|round| is_of_round(pod.name(), round, is_played))
+}
+
+/// A round that is played, by the label's value, and one of its names.
+fn is_of_round(name: &str, round: &str, is_played: impl Fn(&str) -> bool) -> bool {
+    let is_named = name.strip_prefix(names::CANARY_PREFIX).is_some_and(|name| name.starts_with(round));
+    !round.is_empty() && is_named && is_played(round)
 }
 
 /// A live cluster as it would be without the canary, and with the operator's own word on what it showed. Which rounds are played only the

@@ -229,12 +229,7 @@ struct Way<'s> {
 impl<'s> Way<'s> {
     fn of(seen: &Seen<'s>, number: usize, target: &'s Target) -> Self {
         let behaviour = behaviour(seen, number, target);
-        let expected = seen.expected.get(number).unwrap_or(&Expected::Closed);
-        let shown = match (&behaviour, expected) {
-            // What is declared is open, and needs no copy.
-            (Behaviour::Open, Expected::Declared) => Shown::Enforced,
-            _ => shown(&behaviour, expected),
-        };
+        let shown = shown(&behaviour, seen.expected.get(number).unwrap_or(&Expected::Closed));
         Way { target, behaviour, shown }
     }
 
@@ -253,6 +248,8 @@ fn shown(behaviour: &Behaviour, expected: &Expected) -> Shown {
             Behaviour::Open | Behaviour::OneWay | Behaviour::Lapsed | Behaviour::Gone,
             Expected::Open(by) | Expected::Unsure(by),
         ) => Shown::Agrees(format!("open by {by}")),
+        // What is declared is open, and needs no copy.
+        (Behaviour::Open, Expected::Declared) => Shown::Enforced,
         (_, Expected::Open(_) | Expected::Declared) => Shown::Broken("policies open it, and it was closed"),
         (Behaviour::Open, Expected::Closed) => Shown::Broken("open all the time, and no policy allows it"),
         (Behaviour::Lapsed, Expected::Closed) => {
