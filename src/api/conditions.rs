@@ -18,6 +18,8 @@ pub enum ConditionType {
     NodesDedicated,
     /// The canary's pods got through exactly where policies allow it, lately and since the last change.
     SegmentationProven,
+    /// What the zone's pods write reaches stores that keep it long enough, and what watches at run time is there.
+    LogsCollected,
     /// Present only while writes are under way (kstatus).
     Reconciling,
     /// Present only while the zone cannot go on by itself (kstatus).
@@ -26,13 +28,14 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type.
-    pub const ALL: [ConditionType; 8] = [
+    pub const ALL: [ConditionType; 9] = [
         ConditionType::Ready,
         ConditionType::Compliant,
         ConditionType::ScopeResolved,
         ConditionType::NetworkSegmented,
         ConditionType::NodesDedicated,
         ConditionType::SegmentationProven,
+        ConditionType::LogsCollected,
         ConditionType::Reconciling,
         ConditionType::Stalled,
     ];
@@ -51,6 +54,7 @@ impl ConditionType {
             ConditionType::NetworkSegmented => "NetworkSegmented",
             ConditionType::NodesDedicated => "NodesDedicated",
             ConditionType::SegmentationProven => "SegmentationProven",
+            ConditionType::LogsCollected => "LogsCollected",
             ConditionType::Reconciling => "Reconciling",
             ConditionType::Stalled => "Stalled",
         }

@@ -324,6 +324,50 @@ catalogue! {
     PodStartsBeforeEnforcement: Medium, Violated, ["1.3.1"], "Use the strict mode of the network plug-in, in which a pod without policies has no network.";
     /// Segmentation failed, and nobody has told why, or it has not ended.
     ControlFailureUnexplained: High, Violated, ["10.7.2", "10.7.3"], "Find out why, and tell it: kubectl annotate pz ZONE pcizone.dev/failure-cause='START CAUSE'; status.controlFailures has the start.";
+    /// A pod of the zone has no log forwarder beside it, or not the one that the zone declares.
+    LogSidecarMissing: High, Violated, ["10.2.1", "10.3.3"], "Delete the pod: its successor gets one when it is made. Where it gets none, look at the operator's webhook and admission policies.";
+    /// A pod's log forwarder is an ordinary container, which ends with the application or before it.
+    LogSidecarNotNative: Medium, Violated, ["10.2.1", "10.3.3"], "Leave it out of the template: the zone adds one that ends after the application.";
+    /// A pod's log forwarder still has an earlier configuration of the zone.
+    LogSidecarStale: Medium, Violated, ["10.2.1"], "Restart the workload when it suits you: kubectl rollout restart.";
+    /// A pod has too little time to end for its last lines to be sent.
+    LogGraceTooShort: Medium, Violated, ["10.3.3"], "Raise terminationGracePeriodSeconds, or delete the pod: its successor gets enough.";
+    /// Nothing that the zone declares collects what a pod writes.
+    LogOutputUncovered: High, Unproven, ["10.2.1"], "Have it write into a directory of spec.logging.sources, or declare the agent that reads standard output in spec.logging.nodeAgent.";
+    /// What a forwarder has not sent yet goes with its pod when that is killed as a whole.
+    LogCrashWindowOpen: Low, Violated, ["10.3.3"], "Nothing has to be done where seconds of a killed pod may be missing; otherwise write to the store from the application itself.";
+    /// No flow of the zone lets its pods reach a sink.
+    LogEgressBlocked: High, Violated, ["10.7.2", "10.3.3"], "Let the flow that the sink names lead from all pods of the zone to the sink's port, and review it before it ends.";
+    /// A Secret that a sink needs is missing, so pods do not start.
+    LogSinkSecretMissing: High, Violated, ["10.7.2"], "Create it in the pod's namespace, with the keys that spec.logging.sinks asks for.";
+    /// Records go to a sink without TLS, or it is asked without.
+    LogSinkPlaintext: High, Violated, ["2.2.7", "10.3.2"], "Use https or tls in the sink's address.";
+    /// Records of a pod of the zone do not arrive at a store.
+    LogDeliveryStale: Critical, Violated, ["10.7.2", "10.3.3"], "Look at what its forwarder says: kubectl logs POD -c pcizone-forwarder; then at the store's credentials, disk and limits.";
+    /// Numbered lines of a pod are missing at a store: they were lost.
+    LogDeliveryGap: High, Violated, ["10.3.3", "10.7.2"], "Find out what happened to the pod at that time; what was lost does not come back.";
+    /// Whether records arrive at a store could not be asked.
+    LogDeliveryUnproven: High, Unproven, ["10.3.3", "10.7.2"], "Name in spec.logging.sinks.store who is asked, and let the operator read there: docs/retention.md.";
+    /// A store deletes records sooner than the standard wants.
+    LogRetentionTooShort: High, Violated, ["10.5.1"], "Lengthen what the message names.";
+    /// A store puts records away sooner than the standard wants them at hand.
+    LogHotWindowTooShort: High, Violated, ["10.5.1"], "Lengthen what the message names.";
+    /// How long a store keeps records could not be shown.
+    LogRetentionUnproven: Medium, Unproven, ["10.5.1"], "Give the operator the right to read the store's settings: docs/retention.md.";
+    /// No log agent that is ready runs on a node of the zone.
+    LogAgentBlindNode: High, Violated, ["10.2.1", "10.7.2"], "Let it tolerate the zone's taint, admit it in spec.hosting.admits, and look at why its pod there is not ready.";
+    /// No runtime sensor that is ready runs on a node of the zone.
+    RuntimeSensorBlindNode: High, Violated, ["10.4.1.1", "11.5.1", "10.7.2"], "Let it tolerate the zone's taint, admit it in spec.hosting.admits, and look at why its pod there is not ready.";
+    /// Whether what the runtime sensor sees is kept was not shown.
+    RuntimeEventsUnproven: Medium, Unproven, ["10.5.1", "11.5.1"], "Send its events to one of the zone's sinks, and name that in spec.logging.runtimeSensor.falco.sink.";
+    /// The API server writes no audit log.
+    ApiAuditDisabled: High, Violated, ["10.2.1", "10.2.1.2"], "Give the API server an audit policy, and a log file or a webhook.";
+    /// Whether the API server writes an audit log cannot be seen.
+    ApiAuditUnproven: Medium, Unproven, ["10.2.1", "10.2.1.2"], "Attest it (spec.attestations, control ApiServerAudit) with what your provider shows, or give the audit policy in spec.logging.apiAudit.";
+    /// The audit policy of the API server leaves out what has to be recorded.
+    ApiAuditPolicyTooNarrow: Medium, Violated, ["10.2.1.2", "10.2.1.7"], "Put a rule before the one that the message names.";
+    /// Records lack something that an entry has to say.
+    LogFieldsIncomplete: Medium, Violated, ["10.2.2"], "Have the application write it, or the forwarder add it.";
     /// A flow has ended and is closed.
     FlowExpired: High, Violated, ["1.2.7"], "Review the flow and set new dates, or remove it.";
     /// A flow ends within 30 days.

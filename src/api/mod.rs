@@ -9,6 +9,7 @@ mod crd;
 mod exception;
 mod finding;
 mod hosting;
+mod logging;
 pub mod names;
 pub mod requirements;
 mod scope;
@@ -23,6 +24,10 @@ pub use crd::crd;
 pub use exception::Exception;
 pub use finding::{Finding, FindingId, FindingState, Severity};
 pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
+pub use logging::{
+    ApiAudit, Elastic, Falco, Forwarder, ForwarderKind, Linger, Logging, Loki, NodeAgent, Otlp, Retention,
+    RuntimeSensor, Sink, SinkAuthentication, Source, Splunk, Store, StoreKind, Stream, Trust,
+};
 pub use scope::{Category, Confirmation, EntityType, Environment, NamespaceScope, Scope};
 pub use segmentation::{Canary, CanaryState, Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};

@@ -15,7 +15,7 @@ pub struct PciZoneStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, Compliant, ScopeResolved, NetworkSegmented, NodesDedicated and `SegmentationProven` always; Reconciling and Stalled while true.
+    /// Ready, Compliant, ScopeResolved, NetworkSegmented, NodesDedicated, `SegmentationProven` and `LogsCollected` always; Reconciling and Stalled while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_string()]))]
     pub conditions: Vec<Condition>,

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Attestation, Exception, Hosting, PciZoneStatus, Scope, Segmentation};
+use super::{Attestation, Exception, Hosting, Logging, PciZoneStatus, Scope, Segmentation};
 
 /// A PCI DSS zone: which namespaces are in scope, who may talk to them, and on which nodes they run.
 ///
@@ -16,6 +16,8 @@ use super::{Attestation, Exception, Hosting, PciZoneStatus, Scope, Segmentation}
     validation = Rule::new("!has(self.scope.category) || self.scope.category != 'ConnectedTo' || !has(self.segmentation) || !has(self.segmentation.flows) || self.segmentation.flows.all(f, !has(f.accountData) || !f.accountData)")
         .message("spec.segmentation.flows: a ConnectedTo zone holds no account data; take accountData off its flows, or set spec.scope.category to CardholderData")
         .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.logging) || !has(self.logging.sinks) || self.logging.sinks.all(s, has(self.segmentation) && has(self.segmentation.flows) && self.segmentation.flows.exists(f, f.name == s.flow))")
+        .message("spec.logging.sinks: flow names one of spec.segmentation.flows, by which the zone's pods reach the sink"),
 )]
 #[kube(
     group = "pcizone.dev",
@@ -62,6 +64,11 @@ pub struct PciZoneSpec {
     /// On which nodes the zone's pods run (PCI DSS 2.2.3). Without it no node is touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosting: Option<Hosting>,
+
+    /// Where the audit trail of the zone's pods goes and how long it is kept (PCI DSS 10.2.1, 10.3.3, 10.5.1). Without it nothing is added to
+    /// pods, and `LogsCollected` is `Unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<Logging>,
 
     /// Findings that are accepted until a date (PCI DSS 12.3.2), at most 100. They stay in the list, are counted in
     /// `status.findings.accepted`, and do not make the zone violated.

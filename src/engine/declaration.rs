@@ -14,7 +14,7 @@ use kube::core::{Selector as LabelMatcher, SelectorExt};
 
 use super::reach::sets::Ports;
 use crate::api::{
-    Admit, Attestation, Canary, Confirmation, Dns, EntityType, Environment, Exception, Flow, Mode, PciZone,
+    Admit, Attestation, Canary, Confirmation, Dns, EntityType, Environment, Exception, Flow, Logging, Mode, PciZone,
     PodSecurity, Selector, TaintEffect, names,
 };
 
@@ -50,6 +50,8 @@ pub struct Declaration {
     pub segmentation: Mode,
     /// Mode of the topic hosting.
     pub hosting: Mode,
+    /// Mode of the topic logging.
+    pub logging: Mode,
     /// Declared namespaces.
     pub namespaces: Matcher,
     /// Declared nodes; `None` when the topic is not declared.
@@ -66,6 +68,8 @@ pub struct Declaration {
     pub evict_misplaced: bool,
     /// When the canary runs.
     pub canary: Canary,
+    /// Where logs go; `None` when the topic is not declared.
+    pub logs: Option<Logging>,
     /// DNS servers.
     pub dns: Dns,
     /// Declared flows.
@@ -144,6 +148,7 @@ impl Declaration {
             confirmed_changes: zone.status.as_ref().map(|s| s.confirmed_changes).unwrap_or_default(),
             segmentation: spec.segmentation.mode.unwrap_or(spec.mode),
             hosting: hosting.and_then(|h| h.mode).unwrap_or(spec.mode),
+            logging: spec.logging.as_ref().and_then(|l| l.mode).unwrap_or(spec.mode),
             namespaces: Matcher::new(&spec.scope.namespaces.names, spec.scope.namespaces.selector.as_ref()),
             nodes: hosting.map(|h| Matcher::new(&h.nodes.names, selector)),
             node_keys: selector.map(|s| s.keys().map(str::to_string).collect()).unwrap_or_default(),
@@ -152,6 +157,7 @@ impl Declaration {
             admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
             canary: spec.segmentation.canary.clone(),
+            logs: spec.logging.clone(),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
             environment: spec.scope.environment,

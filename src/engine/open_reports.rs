@@ -157,6 +157,7 @@ fn category(topic: Topic) -> &'static str {
         Topic::Segmentation => "Segmentation",
         Topic::Flows => "Flows",
         Topic::Hosting => "Hosting",
+        Topic::Logging => "Logging",
         Topic::Access => "Access",
         Topic::People => "People",
         Topic::Operator => "Operator",

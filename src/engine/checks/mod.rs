@@ -201,6 +201,8 @@ pub enum Topic {
     Flows,
     /// Nodes.
     Hosting,
+    /// The audit trail: collected, sent, kept, and watched at run time.
+    Logging,
     /// Who may get in past every policy, and change what is sealed.
     Access,
     /// What somebody decided to bear, or says of what no API shows.
@@ -301,6 +303,28 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::RuntimeSocketMounted
         | FindingId::EphemeralContainerPresent
         | FindingId::PodSecurityTooWeak => Topic::Hosting,
+        FindingId::LogSidecarMissing
+        | FindingId::LogSidecarNotNative
+        | FindingId::LogSidecarStale
+        | FindingId::LogGraceTooShort
+        | FindingId::LogOutputUncovered
+        | FindingId::LogCrashWindowOpen
+        | FindingId::LogEgressBlocked
+        | FindingId::LogSinkSecretMissing
+        | FindingId::LogSinkPlaintext
+        | FindingId::LogDeliveryStale
+        | FindingId::LogDeliveryGap
+        | FindingId::LogDeliveryUnproven
+        | FindingId::LogRetentionTooShort
+        | FindingId::LogHotWindowTooShort
+        | FindingId::LogRetentionUnproven
+        | FindingId::LogAgentBlindNode
+        | FindingId::RuntimeSensorBlindNode
+        | FindingId::RuntimeEventsUnproven
+        | FindingId::ApiAuditDisabled
+        | FindingId::ApiAuditUnproven
+        | FindingId::ApiAuditPolicyTooNarrow
+        | FindingId::LogFieldsIncomplete => Topic::Logging,
         FindingId::BreakGlassUsed
         | FindingId::BreakGlassByWildcard
         | FindingId::BreakGlassAcknowledged

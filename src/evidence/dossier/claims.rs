@@ -266,6 +266,7 @@ fn is_there(about: &About, need: Need) -> bool {
         Need::Flows => declares(|declaration| !declaration.flows.is_empty()),
         Need::Environment => declares(|declaration| declaration.environment.is_some()),
         Need::PodSecurity => declares(|declaration| declaration.pod_security.is_some()),
+        Need::Logging => declares(|declaration| declaration.logs.is_some()),
         Need::Exceptions => declares(|declaration| !declaration.exceptions.is_empty()),
         Need::Confirmation => declares(|declaration| declaration.scope_confirmation.is_some()),
         Need::AsIs => about.as_is,

@@ -39,6 +39,8 @@ pub(super) enum Need {
     Environment,
     /// The Pod Security Standard of the zone.
     PodSecurity,
+    /// Where the zone's logs go.
+    Logging,
     /// An exception.
     Exceptions,
     /// A policy that comes before NetworkPolicies.
@@ -113,6 +115,7 @@ impl Need {
             Need::Flows => "the zone declares no flow",
             Need::Environment => "the zone does not say which environment it belongs to",
             Need::PodSecurity => "the zone declares no Pod Security Standard",
+            Need::Logging => "the zone declares no logging",
             Need::Exceptions => "the zone has no exception",
             Need::AdminPolicies => "no policy that comes before NetworkPolicies was in what was judged",
             Need::Confirmation => "the scope was never confirmed, so there is nothing to compare with",
