@@ -15,6 +15,7 @@ mod hub;
 mod judge;
 mod leader;
 mod lenient;
+mod logs;
 mod memory;
 mod metrics;
 mod namespaces;
@@ -52,6 +53,7 @@ use evict::Evictor;
 use hub::{Hub, Store};
 use judge::Judge;
 use leader::Election;
+use logs::Logs;
 use memory::{Incidents, Pace};
 use metrics::Metrics;
 use open_reports::Writer;
@@ -135,6 +137,10 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     parts.spawn(evictor.run());
     parts.spawn(writer.run());
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
+    parts.spawn({
+        let (hub, client, applier, metrics) = (Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics));
+        Logs { hub, client, applier, metrics }.run()
+    });
     if let Some(image) = canary {
         let canary = Canary {
             hub: Arc::clone(&hub),
