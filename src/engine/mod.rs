@@ -28,6 +28,7 @@ mod evidence;
 pub(crate) mod exceptions;
 pub mod explain;
 pub mod facts;
+pub mod forwarder;
 pub mod graph;
 pub mod guards;
 mod held;
