@@ -19,6 +19,7 @@ pub mod compare;
 pub mod data_plane;
 pub(crate) mod dates;
 pub mod declaration;
+pub mod delivery;
 pub mod desired;
 pub mod draft;
 pub mod drift;

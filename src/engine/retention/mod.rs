@@ -7,14 +7,14 @@
 //! ```
 //! It asks nothing itself and knows no time: ages are those that the store's own settings name.
 
-mod answer;
+pub(in crate::engine) mod answer;
 mod elasticsearch;
 mod graylog;
 mod ilm;
 mod ism;
 mod length;
 mod loki;
-mod names;
+pub(in crate::engine) mod names;
 mod opensearch;
 mod s3;
 mod splunk;
