@@ -18,7 +18,8 @@ use super::{EntityType, segmentation::date_time};
 )]
 pub struct Attestation {
     /// What was carried out: `SecureCodingTraining` (PCI DSS 6.2.2), `CodeReview` (6.2.3), `StaticAnalysis` (6.2.3, 6.2.4),
-    /// `PenetrationTest` (11.4.1 to 11.4.4) or `SegmentationTest` (11.4.5, service providers 11.4.6).
+    /// `ApiServerAudit` (10.2.1, 10.2.1.2), `PenetrationTest` (11.4.1 to 11.4.4) or `SegmentationTest` (11.4.5, service providers
+    /// 11.4.6).
     pub control: Control,
     /// What was done and what came of it; at least a sentence of 20 characters.
     #[schemars(length(min = 20, max = 1024))]
@@ -30,7 +31,8 @@ pub struct Attestation {
     #[schemars(schema_with = "date_time")]
     pub at: Time,
     /// Until when it holds, RFC 3339 with time zone. From this instant on it is a finding, 30 days before it is told. Training and tests
-    /// hold no longer than the standard says: twelve months, tests of the segmentation six for service providers. Example:
+    /// hold no longer than the standard says: twelve months, tests of the segmentation six for service providers. What is said of the
+    /// API server's audit log holds twelve months too. Example:
     /// `2027-10-01T00:00:00Z`.
     #[schemars(schema_with = "date_time")]
     pub valid_until: Time,
@@ -49,6 +51,8 @@ pub enum Control {
     CodeReview,
     /// Code was looked at by a program that knows common faults.
     StaticAnalysis,
+    /// The API server of the cluster records what users do, as who runs it shows.
+    ApiServerAudit,
     /// Somebody tried to get in, from outside and from inside.
     PenetrationTest,
     /// Somebody tried to get across the segmentation.
@@ -57,10 +61,11 @@ pub enum Control {
 
 impl Control {
     /// Every control.
-    pub const ALL: [Control; 5] = [
+    pub const ALL: [Control; 6] = [
         Control::SecureCodingTraining,
         Control::CodeReview,
         Control::StaticAnalysis,
+        Control::ApiServerAudit,
         Control::PenetrationTest,
         Control::SegmentationTest,
     ];
@@ -71,16 +76,24 @@ impl Control {
             Control::SecureCodingTraining => "SecureCodingTraining",
             Control::CodeReview => "CodeReview",
             Control::StaticAnalysis => "StaticAnalysis",
+            Control::ApiServerAudit => "ApiServerAudit",
             Control::PenetrationTest => "PenetrationTest",
             Control::SegmentationTest => "SegmentationTest",
         }
     }
 
-    /// After how many months the standard asks for it again; `None` where it says nothing of that.
+    /// After how many months it has to be attested again: those of the standard, and for the audit log a year, after which nobody
+    /// remembers what a provider showed. `None` where nothing says that.
     pub fn months(self, entity: EntityType) -> Option<i32> {
         match (self, entity) {
             (Control::SegmentationTest, EntityType::ServiceProvider) => Some(6),
-            (Control::SecureCodingTraining | Control::PenetrationTest | Control::SegmentationTest, _) => Some(12),
+            (
+                Control::SecureCodingTraining
+                | Control::ApiServerAudit
+                | Control::PenetrationTest
+                | Control::SegmentationTest,
+                _,
+            ) => Some(12),
             (Control::CodeReview | Control::StaticAnalysis, _) => None,
         }
     }
@@ -91,6 +104,7 @@ impl Control {
             (Control::SecureCodingTraining, _) => &["6.2.2"],
             (Control::CodeReview, _) => &["6.2.3"],
             (Control::StaticAnalysis, _) => &["6.2.3", "6.2.4"],
+            (Control::ApiServerAudit, _) => &["10.2.1", "10.2.1.2"],
             (Control::PenetrationTest, _) => &["11.4.1", "11.4.2", "11.4.3", "11.4.4"],
             (Control::SegmentationTest, EntityType::Merchant) => &["11.4.5"],
             (Control::SegmentationTest, EntityType::ServiceProvider) => &["11.4.5", "11.4.6"],

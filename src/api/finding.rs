@@ -397,9 +397,9 @@ catalogue! {
     /// The scope is not the one that was confirmed.
     ScopeChangedSinceConfirmation: Medium, Violated, ["12.5.2", "6.5.2"], "Look at what changed, and confirm the scope anew with the digest from status.scope.";
     /// What somebody attested holds no longer.
-    AttestationExpired: High, Violated, ["6.2.2", "6.2.3", "6.2.4", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
+    AttestationExpired: High, Violated, ["6.2.2", "6.2.3", "6.2.4", "10.2.1", "10.2.1.2", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
     /// What somebody attested holds for less than 30 days.
-    AttestationExpiringSoon: Low, Violated, ["6.2.2", "6.2.3", "6.2.4", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
+    AttestationExpiringSoon: Low, Violated, ["6.2.2", "6.2.3", "6.2.4", "10.2.1", "10.2.1.2", "11.4.1", "11.4.2", "11.4.3", "11.4.4", "11.4.5", "11.4.6"], "Carry the control out again and attest it anew.";
     /// The time of an exception is over, and what it accepted is violated again.
     ExceptionExpired: High, Violated, ["12.3.2"], "Correct what it accepted, or analyse the risk anew and set a new end.";
     /// An exception ends within 30 days.

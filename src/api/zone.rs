@@ -77,8 +77,8 @@ pub struct PciZoneSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["finding".to_string(), "subject".to_string()]))]
     pub exceptions: Vec<Exception>,
 
-    /// What no API shows and somebody says: training, reviews of code, tests by people; one for each control. When its time is
-    /// over, that is a finding.
+    /// What no API shows and somebody says: training, reviews of code, tests by people, the audit log of an API server that somebody
+    /// else runs; one for each control. When its time is over, that is a finding.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["control".to_string()]))]

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod answers;
 pub mod arming;
+pub mod audit;
 pub mod canary;
 pub mod change;
 pub mod checks;

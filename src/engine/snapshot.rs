@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub others: Vec<Arc<Other>>,
     /// Kinds of such policies that are there and cannot be seen.
     pub hidden_kinds: Vec<Hidden>,
-    /// Every pod, by namespace and name.
+    /// Every pod, in the order of their keys.
     pub pods: Vec<Arc<Pod>>,
     /// Every Service, by namespace and name.
     pub services: Vec<Arc<Service>>,
@@ -89,6 +89,16 @@ pub struct Snapshot {
     pub collected: BTreeMap<String, Arc<Collection>>,
     /// What the last judgement found in each zone: what is still there keeps its date.
     pub judged: BTreeMap<String, Arc<[Found]>>,
+}
+
+impl Snapshot {
+    /// The pods of a namespace.
+    pub fn pods_in<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        let prefix = format!("{namespace}/");
+        let first = self.pods.partition_point(|pod| *pod.key < *prefix);
+        let rest = self.pods.get(first..).unwrap_or_default().iter().map(AsRef::as_ref);
+        rest.take_while(move |pod: &&Pod| pod.key.starts_with(&*prefix))
+    }
 }
 
 /// Why the canary does not run in a zone.

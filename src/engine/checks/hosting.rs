@@ -68,7 +68,7 @@ fn members(case: &Case, nodes: &Matcher, found: &mut Vec<Found>) {
 }
 
 /// It says that it is not ready, or says nothing any more.
-fn is_down(node: &Node) -> bool {
+pub(super) fn is_down(node: &Node) -> bool {
     let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.any(|condition| condition.type_ == READY && condition.status != "True")
 }

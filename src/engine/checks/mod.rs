@@ -1,6 +1,8 @@
 //! What is violated or unproven, topic by topic. Each check is a pure function from a case to findings.
 
 mod access;
+mod agents;
+mod audit;
 pub mod canary;
 mod doors;
 mod exposure;
@@ -535,6 +537,8 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     stores::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
+    agents::check(case, &mut found);
+    audit::check(case, &mut found);
     access::check(case, &mut found);
     doors::check(case, &mut found);
     people::check(case, &mut found);

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{Case, Found};
 use crate::{
-    api::{Attestation, Confirmation, EntityType, FindingId},
+    api::{Attestation, Confirmation, Control, EntityType, FindingId},
     engine::{
         dates::{EXPIRY_WARNING, earlier, months_later},
         declaration::Declaration,
@@ -43,6 +43,14 @@ pub(in crate::engine) fn due(entity: EntityType, confirmation: &Confirmation) ->
 pub fn attested_until(entity: EntityType, attestation: &Attestation) -> Timestamp {
     let due = attestation.control.months(entity).map(|months| months_later(attestation.at.0, months));
     due.map_or(attestation.valid_until.0, |due| due.min(attestation.valid_until.0))
+}
+
+/// Somebody attested it, and that holds now.
+pub(super) fn is_attested(case: &Case, control: Control) -> bool {
+    let holds = |one: &Attestation| {
+        one.control == control && one.at.0 <= case.now && case.now < attested_until(case.declaration.entity_type, one)
+    };
+    case.declaration.attestations.iter().any(holds)
 }
 
 /// The requirement that says how often the scope is confirmed.

@@ -7,7 +7,7 @@
 //! ```
 //! It asks nothing itself and knows no time: ages are those that the store's own settings name.
 
-pub(in crate::engine) mod answer;
+pub(super) mod answer;
 mod elasticsearch;
 mod graylog;
 mod ilm;
