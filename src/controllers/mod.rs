@@ -30,7 +30,7 @@ mod traffic;
 mod webhook;
 mod zones;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::Stream;
 use kube::{Client, Config, ResourceExt, client::ClientBuilder};
@@ -82,11 +82,13 @@ pub struct Settings {
     pub webhook: Option<(SocketAddr, Address)>,
     /// Where the image of the canary's pods comes from; without it there is no canary.
     pub canary: Option<Image>,
+    /// The folder with what is shown to log stores.
+    pub log_stores: PathBuf,
 }
 
 /// Runs the operator until `shutdown` is ready or a part of it fails.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Settings { mut config, namespace, identity, listener, webhook, canary } = settings;
+    let Settings { mut config, namespace, identity, listener, webhook, canary, log_stores: credentials } = settings;
     config.connect_timeout = Some(Duration::from_secs(5));
     // Repeats below the gate would go on after the lease is lost; each part tries again by itself.
     config.default_retry = false;
@@ -139,7 +141,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
     parts.spawn({
         let (hub, client, applier, metrics) = (Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics));
-        Logs { hub, client, applier, metrics }.run()
+        Logs { hub, client, applier, metrics, credentials }.run()
     });
     if let Some(image) = canary {
         let canary = Canary {

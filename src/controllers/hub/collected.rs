@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Hub;
-use crate::engine::{collected::Collection, snapshot::Cluster};
+use crate::engine::{collected::Collection, pod::Pod, snapshot::Cluster};
 
 /// What is known of the logs.
 #[derive(Default)]
@@ -69,6 +69,15 @@ impl Hub {
         if !changed.is_empty() {
             self.wake();
         }
+    }
+
+    /// The pods in the namespaces of a zone.
+    pub fn pods_of(&self, zone: &str) -> Vec<Arc<Pod>> {
+        let namespaces: Vec<String> = self.resolved(|resolution, _| {
+            let zone = resolution.zone(zone);
+            zone.into_iter().flat_map(|zone| zone.namespaces.declared.union(&zone.namespaces.held).cloned()).collect()
+        });
+        namespaces.iter().flat_map(|namespace| self.pods.within(namespace)).collect()
     }
 
     /// The configurations that pods have, by namespace and name.
