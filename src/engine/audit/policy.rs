@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::engine::retention::answer::shown;
 
@@ -21,8 +21,10 @@ pub struct Policy {
     api_version: String,
     #[serde(default)]
     kind: String,
-    omit_stages: Option<Vec<Stage>>,
-    rules: Option<Vec<Rule>>,
+    #[serde(default, deserialize_with = "list")]
+    omit_stages: Vec<Stage>,
+    #[serde(default, deserialize_with = "list")]
+    rules: Vec<Rule>,
 }
 
 /// How much of a request is recorded.
@@ -48,14 +50,20 @@ pub(super) enum Stage {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Rule {
     pub(super) level: Level,
-    users: Option<Vec<String>>,
-    user_groups: Option<Vec<String>>,
-    verbs: Option<Vec<String>>,
-    resources: Option<Vec<GroupResources>>,
-    namespaces: Option<Vec<String>>,
-    #[serde(rename = "nonResourceURLs")]
-    urls: Option<Vec<String>>,
-    omit_stages: Option<Vec<Stage>>,
+    #[serde(default, deserialize_with = "list")]
+    users: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    user_groups: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    verbs: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    resources: Vec<GroupResources>,
+    #[serde(default, deserialize_with = "list")]
+    namespaces: Vec<String>,
+    #[serde(rename = "nonResourceURLs", default, deserialize_with = "list")]
+    urls: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    omit_stages: Vec<Stage>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,8 +71,10 @@ pub(super) struct Rule {
 struct GroupResources {
     #[serde(default)]
     group: String,
-    resources: Option<Vec<String>>,
-    resource_names: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "list")]
+    resources: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    resource_names: Vec<String>,
 }
 
 /// A request as rules see it. Names are `None` where they are none that anybody wrote into a rule.
@@ -112,9 +122,8 @@ impl Policy {
         if policy.rules().len() > RULES {
             return Err(format!("it has more than {RULES} rules"));
         }
-        let is_mixed = |rule: &Rule| {
-            !all(&rule.urls).is_empty() && (!all(&rule.resources).is_empty() || !all(&rule.namespaces).is_empty())
-        };
+        let is_mixed =
+            |rule: &Rule| !rule.urls.is_empty() && (!rule.resources.is_empty() || !rule.namespaces.is_empty());
         if let Some(place) = policy.rules().iter().position(is_mixed) {
             return Err(format!(
                 "rule {} names resources and URLs that are none, which no API server takes",
@@ -125,7 +134,7 @@ impl Policy {
     }
 
     pub(super) fn rules(&self) -> &[Rule] {
-        all(&self.rules)
+        &self.rules
     }
 
     /// The rule that decides about a request, and its place in the list.
@@ -135,19 +144,19 @@ impl Policy {
 
     /// At this stage nothing is written of what the rule matches.
     pub(super) fn omits(&self, rule: &Rule, stage: Stage) -> bool {
-        all(&self.omit_stages).contains(&stage) || all(&rule.omit_stages).contains(&stage)
+        self.omit_stages.contains(&stage) || rule.omit_stages.contains(&stage)
     }
 
     /// Some rule reads this group of users.
     pub(super) fn reads_group(&self, group: &str) -> bool {
-        self.rules().iter().any(|rule| has(all(&rule.user_groups), group))
+        self.rules().iter().any(|rule| has(&rule.user_groups, group))
     }
 
     /// Namespaces and objects that rules name.
     pub(super) fn names(&self) -> BTreeSet<&str> {
-        let namespaces = self.rules().iter().flat_map(|rule| all(&rule.namespaces));
-        let resources = self.rules().iter().flat_map(|rule| all(&rule.resources));
-        let objects = resources.flat_map(|resources| all(&resources.resource_names));
+        let namespaces = self.rules().iter().flat_map(|rule| &rule.namespaces);
+        let resources = self.rules().iter().flat_map(|rule| &rule.resources);
+        let objects = resources.flat_map(|resources| &resources.resource_names);
         namespaces.chain(objects).map(String::as_str).collect()
     }
 }
@@ -155,20 +164,20 @@ impl Policy {
 impl Rule {
     fn matches(&self, request: &Request) -> bool {
         // Whoever is meant by name is not everybody.
-        if !all(&self.users).is_empty() {
+        if !self.users.is_empty() {
             return false;
         }
-        let groups = all(&self.user_groups);
+        let groups = &self.user_groups;
         if !groups.is_empty() && !request.groups.iter().any(|group| has(groups, group)) {
             return false;
         }
-        let verbs = all(&self.verbs);
+        let verbs = &self.verbs;
         if !verbs.is_empty() && !has(verbs, request.verb) {
             return false;
         }
-        let (namespaces, resources) = (all(&self.namespaces), all(&self.resources));
+        let (namespaces, resources) = (&self.namespaces, &self.resources);
         if namespaces.is_empty() && resources.is_empty() {
-            return all(&self.urls).is_empty();
+            return self.urls.is_empty();
         }
         let is_in = request.namespace.is_some_and(|namespace| has(namespaces, namespace));
         (namespaces.is_empty() || is_in)
@@ -181,7 +190,7 @@ impl GroupResources {
         if self.group != request.group {
             return false;
         }
-        let (resources, names) = (all(&self.resources), all(&self.resource_names));
+        let (resources, names) = (&self.resources, &self.resource_names);
         if resources.is_empty() {
             return true;
         }
@@ -206,8 +215,9 @@ fn is_of(pattern: &str, request: &Request) -> bool {
     }
 }
 
-fn all<T>(list: &Option<Vec<T>>) -> &[T] {
-    list.as_deref().unwrap_or_default()
+/// A list that is null is none.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 fn has(list: &[String], text: &str) -> bool {

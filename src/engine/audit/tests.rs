@@ -15,263 +15,270 @@ fn judged(policy: &Policy) -> Vec<LeftOut> {
     left_out(policy, "cde", &BTreeSet::from(["checkout", "vault"]))
 }
 
-/// Which rule drops a request, `Some(None)` where none matches; `None` where it is recorded.
-fn drops(rules: &str, request: &str) -> Option<Option<usize>> {
+/// What becomes of a request.
+#[derive(Debug, PartialEq)]
+enum Fate {
+    Kept,
+    Dropped(usize),
+    Unmatched,
+}
+
+use Fate::{Dropped, Kept, Unmatched};
+
+fn fate(rules: &str, request: &str) -> Fate {
     let (verb, kind) = request.split_once(' ').unwrap();
-    let policy = policy(rules);
-    judged(&policy).into_iter().find(|one| one.verb == verb && one.kind == kind).map(|one| one.rule)
+    let left_out = judged(&policy(rules)).into_iter().find(|one| one.verb == verb && one.kind == kind);
+    left_out.map_or(Kept, |one| one.rule.map_or(Unmatched, Dropped))
 }
 
 const ALL: &str = "- level: Metadata";
 
 #[test]
 fn what_is_left_out_is_what_the_api_server_would_not_record() {
-    let dropped = |number| Some(Some(number));
-    let kept = None;
     for (name, rules, request, wanted) in [
-        ("a level is enough", "- level: Metadata", "create pods/exec", kept),
-        ("so is each that writes more", "- level: RequestResponse", "get secrets", kept),
-        ("None drops", "- level: None", "create pods/exec", dropped(1)),
-        ("no rule drops", "- {level: Metadata, verbs: [create]}", "get pods/exec", Some(None)),
-        ("the first that matches decides", "- level: Metadata\n- level: None", "create pods/exec", kept),
-        ("and not the best", "- level: None\n- level: Metadata", "create pods/exec", dropped(1)),
+        ("a level is enough", "- level: Metadata", "create pods/exec", Kept),
+        ("so is each that writes more", "- level: RequestResponse", "get secrets", Kept),
+        ("None drops", "- level: None", "create pods/exec", Dropped(1)),
+        ("no rule drops", "- {level: Metadata, verbs: [create]}", "get pods/exec", Unmatched),
+        ("the first that matches decides", "- level: Metadata\n- level: None", "create pods/exec", Kept),
+        ("and not the best", "- level: None\n- level: Metadata", "create pods/exec", Dropped(1)),
         (
             "a pod is not a command in it",
             "- {level: None, resources: [{resources: [pods]}]}\n- level: Metadata",
             "create pods/exec",
-            kept,
+            Kept,
         ),
         (
             "a subresource by name",
             "- {level: None, resources: [{resources: [pods/exec]}]}\n- level: Metadata",
             "create pods/exec",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "and no other",
             "- {level: None, resources: [{resources: [pods/exec]}]}\n- level: Metadata",
             "create pods/attach",
-            kept,
+            Kept,
         ),
         (
             "all subresources",
             "- {level: None, resources: [{resources: ['pods/*']}]}\n- level: Metadata",
             "create pods/attach",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "with the object itself",
             "- {level: None, resources: [{resources: ['secrets/*']}]}\n- level: Metadata",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "a subresource of everything",
             "- {level: None, resources: [{resources: ['*/proxy']}]}\n- level: Metadata",
             "get nodes/proxy",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "of everything that has it",
             "- {level: None, resources: [{resources: ['*/proxy']}]}\n- level: Metadata",
             "get secrets",
-            kept,
+            Kept,
         ),
         (
             "two stars are nothing",
             "- {level: None, resources: [{resources: ['*/*']}]}\n- level: Metadata",
             "create pods/exec",
-            kept,
+            Kept,
         ),
         (
             "everything of a group",
             "- {level: None, resources: [{resources: ['*']}]}\n- level: Metadata",
             "create pods/exec",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "a group without a list",
             "- {level: None, resources: [{group: ''}]}\n- level: Metadata",
             "patch nodes",
-            dropped(1),
+            Dropped(1),
         ),
-        ("another group", "- {level: None, resources: [{group: apps}]}\n- level: Metadata", "patch nodes", kept),
+        ("another group", "- {level: None, resources: [{group: apps}]}\n- level: Metadata", "patch nodes", Kept),
         (
             "the right group",
             "- {level: None, resources: [{group: networking.k8s.io, resources: [networkpolicies]}]}\n- level: Metadata",
             "delete networkpolicies",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "the wrong group for a kind",
             "- {level: Metadata, resources: [{resources: [networkpolicies]}]}",
             "delete networkpolicies",
-            Some(None),
+            Unmatched,
         ),
         (
             "no wildcard for groups",
             "- {level: None, resources: [{group: '*'}]}\n- level: Metadata",
             "create roles",
-            kept,
+            Kept,
         ),
-        ("a verb", "- {level: None, verbs: [get, list, watch]}\n- level: Metadata", "create pods/exec", kept),
+        ("a verb", "- {level: None, verbs: [get, list, watch]}\n- level: Metadata", "create pods/exec", Kept),
         (
             "a command over WebSocket is a read",
             "- {level: None, verbs: [get, list, watch]}\n- level: Metadata",
             "get pods/exec",
-            dropped(1),
+            Dropped(1),
         ),
-        ("no wildcard for verbs", "- {level: None, verbs: ['*']}\n- level: Metadata", "get secrets", kept),
+        ("no wildcard for verbs", "- {level: None, verbs: ['*']}\n- level: Metadata", "get secrets", Kept),
         (
             "deleting all at once is a verb",
             "- {level: Metadata, verbs: [create, update, patch, delete]}",
             "deletecollection networkpolicies",
-            Some(None),
+            Unmatched,
         ),
-        ("a user by name", "- {level: None, users: ['system:kube-scheduler']}\n- level: Metadata", "get secrets", kept),
-        ("a user by name, kept", "- {level: Metadata, users: ['bob']}", "get secrets", Some(None)),
-        ("a group of some", "- {level: None, userGroups: ['system:nodes']}\n- level: Metadata", "get secrets", kept),
+        ("a user by name", "- {level: None, users: ['system:kube-scheduler']}\n- level: Metadata", "get secrets", Kept),
+        ("a user by name, kept", "- {level: Metadata, users: ['bob']}", "get secrets", Unmatched),
+        ("a group of some", "- {level: None, userGroups: ['system:nodes']}\n- level: Metadata", "get secrets", Kept),
         (
             "the group of all",
             "- {level: None, userGroups: ['system:authenticated']}\n- level: Metadata",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "one of several groups",
             "- {level: None, userGroups: [a, 'system:authenticated']}\n- level: Metadata",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "a user of the group of all",
             "- {level: None, users: [bob], userGroups: ['system:authenticated']}\n- level: Metadata",
             "get secrets",
-            kept,
+            Kept,
         ),
         (
             "administrators",
             "- {level: None, userGroups: ['system:masters']}\n- level: Metadata",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "administrators of kubeadm",
             "- level: Metadata\n  userGroups: [a]\n- {level: None, userGroups: ['kubeadm:cluster-admins']}\n- level: Metadata",
             "patch roles",
-            dropped(2),
+            Dropped(2),
         ),
         (
             "administrators alone are recorded",
             "- {level: Metadata, userGroups: ['system:masters']}",
             "get secrets",
-            Some(None),
+            Unmatched,
         ),
         (
             "another namespace",
             "- {level: None, namespaces: [kube-system]}\n- level: Metadata",
             "create pods/exec",
-            kept,
+            Kept,
         ),
         (
             "a namespace of the zone",
             "- {level: None, namespaces: [vault]}\n- level: Metadata",
             "create pods/exec",
-            dropped(1),
+            Dropped(1),
         ),
-        ("only one of them is recorded", "- {level: Metadata, namespaces: [vault]}", "create pods/exec", Some(None)),
-        ("all of them are", "- {level: Metadata, namespaces: [vault, checkout]}", "create pods/exec", kept),
-        ("what is in none", "- {level: Metadata, namespaces: [vault, checkout]}", "create nodes", Some(None)),
+        ("only one of them is recorded", "- {level: Metadata, namespaces: [vault]}", "create pods/exec", Unmatched),
+        ("all of them are", "- {level: Metadata, namespaces: [vault, checkout]}", "create pods/exec", Kept),
+        ("what is in none", "- {level: Metadata, namespaces: [vault, checkout]}", "create nodes", Unmatched),
         (
             "an empty namespace is none",
             "- {level: None, namespaces: ['']}\n- level: Metadata",
             "create nodes",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "a namespace is in itself",
             "- {level: None, namespaces: [vault]}\n- level: Metadata",
             "patch namespaces",
-            dropped(1),
+            Dropped(1),
         ),
-        ("a new one is not", "- {level: None, namespaces: [vault]}\n- level: Metadata", "create namespaces", kept),
+        ("a new one is not", "- {level: None, namespaces: [vault]}\n- level: Metadata", "create namespaces", Kept),
         (
             "an object by name",
             "- {level: None, resources: [{resources: [secrets], resourceNames: [a]}]}\n- level: Metadata",
             "get secrets",
-            kept,
+            Kept,
         ),
         (
             "an object by name, kept",
             "- {level: Metadata, resources: [{resources: [secrets], resourceNames: [a]}]}",
             "get secrets",
-            Some(None),
+            Unmatched,
         ),
         (
             "the zone by name",
             "- {level: None, resources: [{group: pcizone.dev, resources: [pcizones], resourceNames: [cde]}]}\n- level: Metadata",
             "patch pcizones",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "which a new one has not yet",
             "- {level: None, resources: [{group: pcizone.dev, resources: [pcizones], resourceNames: [cde]}]}\n- level: Metadata",
             "create pcizones",
-            kept,
+            Kept,
         ),
         (
             "a namespace of the zone by name",
             "- {level: None, resources: [{resources: [namespaces], resourceNames: [vault]}]}\n- level: Metadata",
             "delete namespaces",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "names without kinds are not read",
             "- {level: None, resources: [{resourceNames: [a]}]}\n- level: Metadata",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "addresses that are no objects",
             "- {level: None, nonResourceURLs: ['*']}\n- level: Metadata",
             "get secrets",
-            kept,
+            Kept,
         ),
         (
             "empty lists say nothing",
             "- {level: None, users: [], userGroups: [], verbs: [], resources: [], namespaces: [], nonResourceURLs: []}",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
-        ("neither do lists of nothing", "- {level: None, users: null, verbs: ~}", "get secrets", dropped(1)),
-        ("one stage is enough", "- {level: Metadata, omitStages: [RequestReceived]}", "get secrets", kept),
-        ("or the other", "- {level: Metadata, omitStages: [ResponseComplete]}", "get secrets", kept),
+        ("neither do lists of nothing", "- {level: None, users: null, verbs: ~}", "get secrets", Dropped(1)),
+        ("one stage is enough", "- {level: Metadata, omitStages: [RequestReceived]}", "get secrets", Kept),
+        ("or the other", "- {level: Metadata, omitStages: [ResponseComplete]}", "get secrets", Kept),
         (
             "without both nothing is written",
             "- {level: Metadata, omitStages: [RequestReceived, ResponseComplete]}",
             "get secrets",
-            dropped(1),
+            Dropped(1),
         ),
         (
             "what stays open is written when it begins",
             "- {level: Metadata, omitStages: [RequestReceived, ResponseComplete]}",
             "create pods/exec",
-            kept,
+            Kept,
         ),
         (
             "so is a watch",
             "- {level: Metadata, omitStages: [RequestReceived, ResponseComplete]}",
             "watch secrets",
-            kept,
+            Kept,
         ),
         (
             "unless that is omitted",
             "- {level: Metadata, omitStages: [RequestReceived, ResponseComplete, ResponseStarted]}",
             "create pods/exec",
-            dropped(1),
+            Dropped(1),
         ),
     ] {
-        assert_eq!(drops(rules, request), wanted, "{name}: {rules}\n{request}");
+        assert_eq!(fate(rules, request), wanted, "{name}: {rules}\n{request}");
     }
 }
 
