@@ -170,6 +170,9 @@ mod operator {
         /// The image of the canary's pods, by digest. Default: that of this operator's own pod.
         #[arg(long, env = "PCIZONE_CANARY_IMAGE")]
         canary_image: Option<String>,
+        /// A folder with what is shown to log stores that are asked (spec.logging.sinks.store.credentials); it need not be there.
+        #[arg(long, value_name = "FOLDER", default_value = "/etc/pcizone-log-stores")]
+        log_stores: std::path::PathBuf,
         /// How these reach it; without it by the Service pcizone-webhook. Example: `https://192.0.2.7:9443`.
         #[arg(long)]
         webhook_url: Option<String>,
@@ -178,7 +181,8 @@ mod operator {
     #[tokio::main]
     pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         log();
-        let Arguments { namespace, identity, listen, webhook_listen, webhook_url, canary_image } = arguments;
+        let Arguments { namespace, identity, listen, webhook_listen, webhook_url, canary_image, log_stores } =
+            arguments;
         let config = kube::Config::infer().await.context(
             "cannot find an API server: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a ServiceAccount is there",
         )?;
@@ -205,6 +209,7 @@ mod operator {
             listener,
             webhook: Some((webhook_listen, address)),
             canary,
+            log_stores,
         };
         controllers::run(settings, shutdown).await.context("the operator ended")?;
         Ok(Outcome::Clean)

@@ -100,10 +100,19 @@ pub struct Source {
     /// Its path in the containers, absolute. Example: `/var/log/app`.
     #[schemars(length(min = 2, max = 128), regex(pattern = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"))]
     pub path: String,
+    /// Space for its files, in mebibytes, where no container has a volume there: the size limit of the `emptyDir`. A pod that takes more is
+    /// evicted, so the application has to turn its files over. Default: 1024.
+    #[serde(default = "default_size")]
+    #[schemars(range(min = 16, max = 102_400))]
+    pub size_mebibytes: i32,
+}
+
+fn default_size() -> i32 {
+    1024
 }
 
 fn default_sources() -> Vec<Source> {
-    vec![Source { path: "/var/log/app".to_string() }]
+    vec![Source { path: "/var/log/app".to_string(), size_mebibytes: default_size() }]
 }
 
 /// A log forwarder.

@@ -57,6 +57,9 @@ pub const BASELINE: &str = "pcizone-baseline";
 /// Start of the names of flow policies. Policies of these names belong to pcizone.
 pub const FLOW_PREFIX: &str = "pcizone-flow-";
 
+/// Start of the names of forwarders' configurations. ConfigMaps of these names in a zone belong to pcizone.
+pub const CONFIGURATION_PREFIX: &str = "pcizone-logs-";
+
 /// Label that the API server keeps on every namespace; nobody can forge it.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
@@ -93,6 +96,8 @@ pub const MANAGER_ZONES: &str = "pcizone/zones";
 pub const MANAGER_STATUS: &str = "pcizone/status";
 /// Field manager of the canary's pods and policies.
 pub const MANAGER_CANARY: &str = "pcizone/canary";
+/// Field manager of forwarders' configurations.
+pub const MANAGER_LOGS: &str = "pcizone/logs";
 /// Field manager of findings as reports.
 pub const MANAGER_REPORTS: &str = "pcizone/reports";
 /// Start of every field manager of ours.

@@ -59,6 +59,10 @@ pub struct PciZoneStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["startedAt".to_string()]))]
     pub control_failures: Vec<ControlFailure>,
 
+    /// What the stores of the zone's logs said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogsStatus>,
+
     /// What Enforce would write that is not there now. Only in Observe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
@@ -264,6 +268,37 @@ pub struct ControlFailure {
     /// Why, as somebody told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+}
+
+/// What the stores of the zone's logs said. It changes only when that does: while all is well it is told to about five minutes.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogsStatus {
+    /// The newest record of the pod that is farthest behind, at the store that is farthest behind. Only while every store could be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_record: Option<Time>,
+    /// How long records are kept, by the store that keeps them shortest: days such as `400d`, `unlimited`, or `unproven`.
+    pub retention: String,
+    /// Pods whose numbered lines are to arrive.
+    pub pods: i64,
+    /// Those of which something new arrives at every store.
+    pub arriving: i64,
+    /// Each store, at most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_string()]))]
+    pub stores: Vec<StoreStatus>,
+}
+
+/// What one store said.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreStatus {
+    /// Name of the sink.
+    pub name: String,
+    /// Whether records arrive, in a few words.
+    pub delivery: String,
+    /// How long records are kept, in a few words.
+    pub retention: String,
 }
 
 /// What Enforce would write.

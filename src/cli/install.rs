@@ -19,6 +19,10 @@ const BASE: [&str; 7] = [
 ];
 const EVICT: &str = include_str!("../../deploy/kustomize/components/evict/rbac.yaml");
 const CANARY: &str = include_str!("../../deploy/kustomize/components/canary/rbac.yaml");
+const LOGS: [&str; 2] = [
+    include_str!("../../deploy/kustomize/components/logs/rbac.yaml"),
+    include_str!("../../deploy/kustomize/components/logs/networkpolicy.yaml"),
+];
 const OPEN_REPORTS: &str = include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml");
 /// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
@@ -40,6 +44,9 @@ pub struct Arguments {
     /// With the right to make pods that test whether policies are enforced. In other hands it can run anything anywhere.
     #[arg(long)]
     canary: bool,
+    /// With the rights for log forwarders in zones (spec.logging). In other hands they can read every `ConfigMap`.
+    #[arg(long)]
+    logs: bool,
     /// With the right to write findings as reports of openreports.io. In other hands it can rewrite those of others.
     #[arg(long)]
     open_reports: bool,
@@ -64,6 +71,7 @@ fn manifest(arguments: &Arguments) -> anyhow::Result<String> {
     documents.extend(rest);
     documents.extend(arguments.evict.then_some(EVICT));
     documents.extend(arguments.canary.then_some(CANARY));
+    documents.extend(arguments.logs.then_some(LOGS).into_iter().flatten());
     documents.extend(arguments.open_reports.then_some(OPEN_REPORTS));
     let mut text = format!(
         "# PciZone {} with {}, printed by pcizone install. Apply it as a whole: kubectl apply --server-side -f FILE\n",

@@ -15,6 +15,7 @@ mod hub;
 mod judge;
 mod leader;
 mod lenient;
+mod logs;
 mod memory;
 mod metrics;
 mod namespaces;
@@ -29,7 +30,7 @@ mod traffic;
 mod webhook;
 mod zones;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::Stream;
 use kube::{Client, Config, ResourceExt, client::ClientBuilder};
@@ -52,6 +53,7 @@ use evict::Evictor;
 use hub::{Hub, Store};
 use judge::Judge;
 use leader::Election;
+use logs::Logs;
 use memory::{Incidents, Pace};
 use metrics::Metrics;
 use open_reports::Writer;
@@ -80,11 +82,13 @@ pub struct Settings {
     pub webhook: Option<(SocketAddr, Address)>,
     /// Where the image of the canary's pods comes from; without it there is no canary.
     pub canary: Option<Image>,
+    /// The folder with what is shown to log stores.
+    pub log_stores: PathBuf,
 }
 
 /// Runs the operator until `shutdown` is ready or a part of it fails.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Settings { mut config, namespace, identity, listener, webhook, canary } = settings;
+    let Settings { mut config, namespace, identity, listener, webhook, canary, log_stores: credentials } = settings;
     config.connect_timeout = Some(Duration::from_secs(5));
     // Repeats below the gate would go on after the lease is lost; each part tries again by itself.
     config.default_retry = false;
@@ -135,6 +139,10 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     parts.spawn(evictor.run());
     parts.spawn(writer.run());
     parts.spawn(follow_leadership(gate.clone(), Arc::clone(&hub), Arc::clone(&metrics)));
+    parts.spawn({
+        let (hub, client, applier, metrics) = (Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics));
+        Logs { hub, client, applier, metrics, credentials }.run()
+    });
     if let Some(image) = canary {
         let canary = Canary {
             hub: Arc::clone(&hub),

@@ -14,7 +14,7 @@ use super::{
     declaration::Declaration,
     desired::admission::{self, Guard, Kind, Modes, Surroundings},
     due::Due,
-    ownership,
+    forwarder, ownership,
     plan::Write,
     resolve::Zone,
     snapshot::Cluster,
@@ -127,6 +127,12 @@ pub fn placing(zone: &Zone) -> Option<&Declaration> {
     segmentation.declaration().and(hosting.declaration()).map(Arc::as_ref)
 }
 
+/// The declaration by which pods get forwarders now.
+pub fn forwarding(zone: &Zone) -> Option<&Declaration> {
+    let (segmentation, _) = topics(zone);
+    segmentation.declaration().map(Arc::as_ref).filter(|zone| collecting(zone).is_some())
+}
+
 fn topics(zone: &Zone) -> (InForce<'_>, InForce<'_>) {
     let leaves = zone.leaving_namespaces().next().is_some();
     let segmentation = in_force(zone, zone.wanted_namespaces().is_some(), leaves, zone.before.segmented.as_ref());
@@ -142,6 +148,7 @@ struct Sources {
     modes: Modes,
     nodes: BTreeSet<String>,
     ranges: Vec<IpNet>,
+    is_configured: bool,
 }
 
 impl Sources {
@@ -153,6 +160,7 @@ impl Sources {
             && self.modes == other.modes
             && self.nodes == other.nodes
             && self.ranges == other.ranges
+            && self.is_configured == other.is_configured
     }
 }
 
@@ -186,13 +194,14 @@ impl Memo {
         if let Some(known) = self.0.as_ref().filter(holds) {
             return known.clone();
         }
-        let Sources { segmentation, hosting, modes, nodes, ranges } = &sources;
+        let Sources { segmentation, hosting, modes, nodes, ranges, is_configured } = &sources;
         let around = Surroundings {
             operator: &cluster.operator_user,
             operator_namespace: &cluster.operator_namespace,
             nodes: nodes.iter().map(String::as_str).collect(),
             ranges: IpNet::aggregate(ranges),
             mutates: cluster.mutates,
+            is_configured: *is_configured,
         };
         let desired = admission::desired(segmentation.as_deref(), hosting.as_deref(), *modes, &around, now);
         let all: Vec<_> = desired.iter().map(|guard| (guard.subject(), &guard.spec)).collect();
@@ -240,11 +249,30 @@ pub fn plan(
     let modes = Modes {
         segmentation: mode(segmentation.map(|zone| zone.segmentation), zone.guarded.segmentation),
         hosting: mode(hosting.map(|zone| zone.hosting), zone.guarded.hosting),
+        logging: segmentation.map(|zone| zone.logging).unwrap_or_default(),
     };
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
-    let sources = Sources { segmentation: segmentation.cloned(), hosting: hosting.cloned(), modes, nodes, ranges };
+    let collecting = segmentation.and_then(|zone| collecting(zone));
+    let is_configured = collecting
+        .as_ref()
+        .is_none_or(|name| zone_configured(cluster, segmentation).is_some_and(|there| there == name));
+    // Until the new configuration is everywhere, pods get the one before.
+    let kept = segmentation.filter(|_| !is_configured).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
+    let live: Vec<_> = live.iter().filter(|guard| kept.as_deref() != Some(guard.name())).map(Arc::clone).collect();
+    let (segmentation, hosting) = (segmentation.cloned(), hosting.cloned());
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, is_configured };
     let Computed { desired, digest, next, .. } = memo.compute(sources, cluster, now);
-    Guarding { due, writes: writes(&desired, live), desired, digest, next }
+    Guarding { due, writes: writes(&desired, &live), desired, digest, next }
+}
+
+/// Name of the configuration that the zone's forwarders are to have; `None` where it has none.
+pub fn collecting(zone: &Declaration) -> Option<String> {
+    let logs = zone.logs.as_ref().filter(|_| zone.logging.protects() && zone.segmentation.protects())?;
+    Some(forwarder::configuration_name(&forwarder::render(&zone.name, logs)?))
+}
+
+fn zone_configured<'a>(cluster: &'a Cluster, zone: Option<&Arc<Declaration>>) -> Option<&'a String> {
+    cluster.configured.get(&zone?.name)
 }
 
 /// The writes to the guards of a zone that only observes, were it to enforce.
@@ -260,9 +288,11 @@ pub fn in_enforce(
     let mut nodes = zone.nodes.declared.clone();
     nodes.extend(declaration.nodes.iter().flat_map(|nodes| &nodes.names).cloned());
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
-    let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce };
+    let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
     let (segmentation, hosting) = (Some(Arc::clone(declaration)), Some(Arc::clone(declaration)));
-    let Computed { desired, .. } = memo.compute(Sources { segmentation, hosting, modes, nodes, ranges }, cluster, now);
+    // It is written first.
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, is_configured: true };
+    let Computed { desired, .. } = memo.compute(sources, cluster, now);
     writes(&desired, live)
 }
 

@@ -9,7 +9,15 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use super::{audit::ApiServer, data_plane, held::Held, key, powers::Powers, readiness::Readiness};
+use super::{
+    audit::ApiServer,
+    data_plane,
+    forwarder::pod::{self as forwarding, Forwarding},
+    held::Held,
+    key,
+    powers::Powers,
+    readiness::Readiness,
+};
 use crate::api::{Protocol, names};
 
 /// On the pod that shows a static one.
@@ -44,6 +52,12 @@ pub struct Pod {
     pub enforces: bool,
     /// How often its containers were started anew. Only of what enforces NetworkPolicies.
     pub restarts: u32,
+    /// What forwards its logs, where something does. Copies of one template share it.
+    pub forwarding: Option<Arc<Forwarding>>,
+    /// Since when its numbered lines are written.
+    pub logs_since: Option<Timestamp>,
+    /// What its forwarder waits for before it can start.
+    pub logs_wait: Option<Box<str>>,
     /// Whether it is ready. Only of what a `DaemonSet` made.
     pub ready: Readiness,
     /// It is an API server, and what it was told of its audit log.
@@ -116,10 +130,14 @@ impl From<Manifest> for Pod {
         let is_static = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MIRROR));
         let owner = controller(&metadata);
         let restarts = restarts(&status);
+        let forwarding = Forwarding::read(&spec);
         // Of any other pod a change of it would mean nothing.
         let ready = if is_of_daemon_set(owner.as_deref()) { Readiness::of(&status) } else { Readiness::Unknown };
         let api_server = ApiServer::of(&metadata, &spec);
         let mut pod = Pod {
+            logs_since: forwarding.as_ref().and_then(|_| forwarding::since(&status)),
+            logs_wait: forwarding.as_ref().and_then(|_| forwarding::wait(&status)),
+            forwarding: forwarding.map(Arc::new),
             key: key::of(&metadata),
             enforces: is_of_daemon_set(owner.as_deref()) && enforces(&spec),
             owner,
@@ -227,6 +245,7 @@ pub struct Common {
     ports: Held<[ContainerPort]>,
     powers: Held<Powers>,
     host_ips: Held<[IpAddr]>,
+    forwarding: Held<Forwarding>,
 }
 
 impl Common {
@@ -239,6 +258,9 @@ impl Common {
         self.ports.share(&mut pod.ports);
         self.powers.share(&mut pod.powers);
         self.host_ips.share(&mut pod.host_ips);
+        if let Some(forwarding) = &mut pod.forwarding {
+            self.forwarding.share(forwarding);
+        }
         pod
     }
 }

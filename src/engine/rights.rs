@@ -122,6 +122,9 @@ const fn setting(name: &'static str) -> Right {
     right("", "configmaps", &["get"], Place::Cluster).on(name)
 }
 
+/// The further rights of the component that gives the zone's pods log forwarders. RBAC cannot narrow them to a label.
+pub const LOGS: &[Right] = &[right("", "configmaps", &["get", "list", "watch", "create", "delete"], Place::Cluster)];
+
 /// The API group of reports that report viewers read.
 pub const OPEN_REPORTS_GROUP: &str = "openreports.io";
 
@@ -140,6 +143,7 @@ pub fn beyond(rules: &[PolicyRule], most: usize) -> Vec<String> {
         .chain(EVICT)
         .chain(OPEN_REPORTS)
         .chain(CANARY)
+        .chain(LOGS)
         .copied()
         .chain(optional())
         .filter(|right| matches!(right.place, Place::Cluster))
@@ -190,6 +194,7 @@ mod tests {
             include_str!("../../deploy/kustomize/base/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/evict/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/canary/rbac.yaml"),
+            include_str!("../../deploy/kustomize/components/logs/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml"),
         ] {
             let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
@@ -226,8 +231,8 @@ mod tests {
             (webhook(&["update"], &[]), vec![of_webhook]),
             (webhook(&["update"], &["pcizone-webhook", "other"]), vec![of_webhook]),
             (on(&["configmaps"], &["get"], &["cilium-config", "calico-config"]), vec![]),
-            (on(&["configmaps"], &["get"], &["cilium-config", "other"]), vec!["get configmaps"]),
-            (on(&["configmaps"], &["get"], &[]), vec!["get configmaps"]),
+            (on(&["configmaps"], &["update"], &["cilium-config", "other"]), vec!["update configmaps"]),
+            (on(&["configmaps"], &["update"], &[]), vec!["update configmaps"]),
             (json!({ "nonResourceURLs": ["/logs"], "verbs": ["get"] }), vec!["get /logs"]),
         ] {
             assert_eq!(beyond(&rules(&json!([rule])), 3), named, "{rule}");

@@ -45,6 +45,7 @@ pub(super) fn settle(
         let resolution = resolve(&snapshot);
         snapshot.memory = resolution.memory().clone();
         let armed = arm(&mut snapshot, &resolution);
+        configure(&mut snapshot, &resolution);
         let writes = due(&snapshot, &resolution, now);
         if !armed && writes.is_empty() {
             break;
@@ -60,6 +61,7 @@ pub(super) fn settle(
 /// The cluster exactly as it is, as far as objects show that: who wrote them may be left out of a dump.
 pub fn as_is(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
     let resolution = resolve(&snapshot);
+    configure(&mut snapshot, &resolution);
     for write in due(&snapshot, &resolution, now) {
         if is_for_the_record(&snapshot, &write) {
             make(&mut snapshot, write, now);
@@ -99,6 +101,12 @@ fn in_force(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
         }
     }
     snapshot
+}
+
+/// Takes the configurations of forwarders to be in place: they come before all that names them, and are not shown here.
+fn configure(snapshot: &mut Snapshot, resolution: &Resolution) {
+    let named = |(name, zone): (&str, &Zone)| Some((name.to_string(), guards::collecting(guards::forwarding(zone)?)?));
+    snapshot.cluster.configured = resolution.zones().filter_map(named).collect();
 }
 
 /// Puts the finalizer on zones that are to protect something. Returns true when there was one to put on.

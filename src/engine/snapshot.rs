@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::{
     access::{Binding, Role},
     checks::Found,
+    collected::Collection,
     desired::admission::Guard,
     guards::Memo,
     memory::Memory,
@@ -84,6 +85,8 @@ pub struct Snapshot {
     pub untested: BTreeMap<String, Untested>,
     /// SHA-256 over the settings of network plug-ins, where they were read.
     pub settings: Option<String>,
+    /// What is known of the logs of each zone, where this operator asked.
+    pub collected: BTreeMap<String, Arc<Collection>>,
     /// What the last judgement found in each zone: what is still there keeps its date.
     pub judged: BTreeMap<String, Arc<[Found]>>,
 }
@@ -209,6 +212,8 @@ pub struct Cluster {
     pub operator_user: String,
     /// The API server knows mutating policies whose patches are sound.
     pub mutates: bool,
+    /// The forwarder's configuration that every namespace of a zone has, by zone.
+    pub configured: BTreeMap<String, String>,
     /// Addresses behind the `kubernetes` Service.
     pub api_server: Vec<IpAddr>,
     /// Ranges of Service addresses.

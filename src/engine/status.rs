@@ -19,6 +19,8 @@ use crate::api::{
     TestResult,
 };
 
+mod logs;
+
 const TOP_FINDINGS: usize = 20;
 const SAMPLE_NAMESPACES: usize = 20;
 /// Fewer, because their names are longer.
@@ -82,6 +84,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         break_glass: case.break_glass.clone(),
         segmentation_test: canary::test(case).cloned(),
         control_failures: case.failures.clone(),
+        logs: logs::status(case),
         plan: case.observes().then(|| plan(case)),
     })
 }
@@ -169,11 +172,19 @@ fn ready(case: &Case) -> Judgement {
 fn applying(case: &Case) -> Option<(Reason, String)> {
     let is_drift = |write: &&Write| case.was_in_place && !case.zone.is_leaving() && case.is_repair(write);
     let guards_are_late = case.is_guarding_late() && !case.was_in_place;
-    if case.due_writes().all(|write| is_drift(&write)) && !case.is_handing_over() && !guards_are_late {
+    let unconfigured = case.unconfigured().filter(|_| !case.was_in_place);
+    if case.due_writes().all(|write| is_drift(&write))
+        && !case.is_handing_over()
+        && !guards_are_late
+        && unconfigured.is_none()
+    {
         return None;
     }
     if let Some((_, error)) = case.failures().next() {
         return Some((Reason::WriteRefused, format!("{error}; it is tried again.")));
+    }
+    if let Some(Some(trouble)) = unconfigured {
+        return Some((Reason::WriteRefused, format!("{trouble}; it is tried again.")));
     }
     Some((Reason::Applying, "What the zone declares is being written.".to_string()))
 }

@@ -1,4 +1,4 @@
-//! Asks a store everything that a verdict on its retention needs, and no longer than it is told.
+//! Asks a store everything that a verdict needs, and no longer than it is told.
 
 use std::time::Duration;
 
@@ -10,15 +10,21 @@ use crate::engine::retention::{Answer, Answers, Store};
 /// What was asked, in this order, and what came of it.
 pub type Asked = Vec<(String, Answer)>;
 
-/// Asks until nothing more is to be asked, or the time is over; what was not asked then is silent, and says so.
+/// Asks for everything that a verdict on retention needs.
 pub async fn ask(client: &Client, store: &Store, limit: Duration) -> Asked {
+    ask_all(client, |answers| store.requests(answers), limit).await
+}
+
+/// Asks until nothing more is to be asked after what was answered, or the time is over; what was not asked then is silent, and says so.
+/// `requests` has to come to an end: each path is asked for once.
+pub async fn ask_all(client: &Client, requests: impl Fn(&Answers) -> Vec<String>, limit: Duration) -> Asked {
     let deadline = Instant::now() + limit;
     let mut asked = Asked::new();
     let mut answers = Answers::new();
     let mut unreachable = None;
     // Each path is asked for once, and there is a greatest number of them.
     loop {
-        let paths = store.requests(&answers);
+        let paths = requests(&answers);
         if paths.is_empty() {
             return asked;
         }

@@ -95,8 +95,8 @@ fn what_install_prints_is_what_the_overlay_gives() {
     let example = Path::new(REPOSITORY).join("deploy/kustomize/overlays/example");
     are_same(&installed(&[]), &kustomized(&example));
     are_same(&installed(&["--evict"]), &overlay("[../../components/evict]"));
-    let all = overlay("[../../components/evict, ../../components/canary, ../../components/open-reports]");
-    are_same(&installed(&["--evict", "--canary", "--open-reports"]), &all);
+    let all = "[../../components/evict, ../../components/canary, ../../components/logs, ../../components/open-reports]";
+    are_same(&installed(&["--evict", "--canary", "--logs", "--open-reports"]), &overlay(all));
 }
 
 #[test]

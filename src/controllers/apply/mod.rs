@@ -4,6 +4,7 @@
 //! removed only after the live object was read.
 
 pub mod canary;
+mod configurations;
 mod evict;
 mod guards;
 mod left_overs;

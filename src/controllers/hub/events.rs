@@ -45,6 +45,7 @@ impl Hub {
                 api_server: api_server(&self.slices.all()),
                 services: service_ranges(&self.service_ranges.all()),
                 nodes: all_ranges(world.node_ranges.values()),
+                configured: std::mem::take(&mut world.cluster.configured),
             };
             self.resolve(world);
         }

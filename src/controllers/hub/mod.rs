@@ -5,6 +5,7 @@
 //!                        └───────▶ tick ─────────────────────────────▶ judgement
 //! ```
 
+mod collected;
 mod events;
 mod facts;
 mod in_force;
@@ -60,6 +61,7 @@ use crate::{
         snapshot::{Cluster, Incident, Unseen, ZoneRecord},
     },
 };
+use collected::Collected;
 use facts::Touched;
 use in_force::InForce;
 use optional::OptionalStore;
@@ -116,6 +118,8 @@ pub struct Hub {
     pub in_force: InForce,
     /// What the canary showed.
     pub tested: Tested,
+    /// What is known of logs.
+    pub collected: Collected,
     memos: Mutex<BTreeMap<String, Memo>>,
     world: RwLock<World>,
     queues: Queues,
@@ -203,6 +207,7 @@ impl Hub {
             server: OnceLock::new(),
             in_force: InForce::default(),
             tested: Tested::default(),
+            collected: Collected::default(),
             memos: Mutex::default(),
             world: RwLock::default(),
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
@@ -441,6 +446,7 @@ impl Hub {
             tests,
             untested,
             settings: self.tested.settings(),
+            collected: self.collected.all(),
         }
     }
 

@@ -47,8 +47,9 @@ async fn place(State(hub): State<Arc<Hub>>, Json(review): Json<Value>) -> Json<V
         pod: &pod,
     };
     let patch = hub.resolved(|resolution, _| {
-        let zones = resolution.zones().filter_map(|(_, zone)| guards::placing(zone));
-        review::answer(&request, zones, Timestamp::now())
+        let placing = resolution.zones().filter_map(|(_, zone)| guards::placing(zone));
+        let forwarding = resolution.zones().filter_map(|(_, zone)| guards::forwarding(zone));
+        review::answer(&request, placing, forwarding, Timestamp::now())
     });
     let response = if patch.is_empty() {
         response

@@ -11,6 +11,7 @@ mod families;
 pub(super) mod flows;
 mod hardening;
 mod hosting;
+mod logs;
 pub mod network;
 mod operator;
 mod other_policies;
@@ -444,6 +445,15 @@ impl<'a> Case<'a> {
         matches!(self.guarding.due, Due::Protect(_)) && (!seen || !self.guarding.writes.is_empty())
     }
 
+    /// The zone's forwarders have not got their configuration everywhere: why, where that is known.
+    pub fn unconfigured(&self) -> Option<Option<&str>> {
+        let name = guards::collecting(guards::forwarding(self.zone)?)?;
+        if !self.snapshot.is_kept || self.snapshot.cluster.configured.get(self.name) == Some(&name) {
+            return None;
+        }
+        Some(self.snapshot.collected.get(self.name).and_then(|all| all.trouble.as_deref()))
+    }
+
     /// The namespace is one of the zone's: declared, or under its protection.
     pub fn has_namespace(&self, name: &str) -> bool {
         let claim = self.resolution.namespace(name).filter(|claim| claim.is_member());
@@ -537,6 +547,7 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     stores::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
+    logs::check(case, &mut found);
     agents::check(case, &mut found);
     audit::check(case, &mut found);
     access::check(case, &mut found);

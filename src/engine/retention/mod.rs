@@ -14,7 +14,7 @@ mod ilm;
 mod ism;
 mod length;
 mod loki;
-mod names;
+pub(in crate::engine) mod names;
 mod opensearch;
 mod s3;
 mod splunk;

@@ -22,6 +22,11 @@ pub fn segment(name: &str) -> Result<String, String> {
     Ok(utf8_percent_encode(name, SEGMENT).to_string())
 }
 
+/// A text as the value of an argument of a path.
+pub fn argument(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
 /// The name of a data stream, an alias or an index. What stands for several, for all or for a date is refused: an answer about
 /// another index proves nothing.
 pub fn index(name: &str) -> Result<String, String> {

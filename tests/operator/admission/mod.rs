@@ -8,6 +8,7 @@ mod bed;
 mod joining;
 mod people;
 mod placement;
+mod sidecars;
 mod size;
 mod table;
 

@@ -146,7 +146,7 @@ fn post(namespace: &str, body: Value) -> Row {
     Row { who: Who::Master, what: String::new(), verb: "POST", path, body, stopped_by: None }
 }
 
-fn patched(pod: &Value, operations: &[Value]) -> Value {
+pub fn patched(pod: &Value, operations: &[Value]) -> Value {
     let mut pod = pod.clone();
     let patch: Patch = serde_json::from_value(operations.into()).unwrap();
     json_patch::patch(&mut pod, &patch).unwrap();

@@ -62,6 +62,7 @@ impl Operator {
                 identity: name,
                 listener: TcpListener::from_std(listener).unwrap(),
                 webhook: Some((free, Address::Url(format!("https://{free}")))),
+                log_stores: std::path::PathBuf::new(),
             };
             let shutdown = async move {
                 let _ = stopped.await;

@@ -1,7 +1,7 @@
 //! Pieces of CEL. Everything that comes from a declaration goes in as a quoted literal.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::names;
 
@@ -52,6 +52,31 @@ fn chunks(pieces: impl Iterator<Item = String>, between: usize) -> Vec<Vec<Strin
 /// A patch that adds something; path and value in CEL.
 pub(super) fn add(path: &str, value: &str) -> String {
     format!("JSONPatch{{op: \"add\", path: {path}, value: {value}}}")
+}
+
+/// Key of an object that stands for an expression in what [`value`] writes.
+const HOLE: &str = "\u{0}cel";
+
+/// An expression in a value.
+pub(super) fn hole(expression: &str) -> Value {
+    json!({ HOLE: expression })
+}
+
+/// A value. Lists and maps have parts of one type alone, so each part is of none.
+pub(super) fn value(value: &Value) -> String {
+    let part = |part: &Value| format!("dyn({})", self::value(part));
+    match value {
+        Value::Object(object) => match object.get(HOLE).and_then(Value::as_str) {
+            Some(expression) => expression.to_string(),
+            None => {
+                let parts: Vec<String> =
+                    object.iter().map(|(key, value)| format!("{}: {}", text(key), part(value))).collect();
+                format!("{{{}}}", parts.join(", "))
+            }
+        },
+        Value::Array(values) => format!("[{}]", values.iter().map(part).collect::<Vec<_>>().join(", ")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+    }
 }
 
 /// A list of texts.

@@ -4,6 +4,7 @@
 //!  Declaration ─┬─ gate        no pod in a namespace of the zone before its default deny
 //!   + zone's    ├─ placement   the zone's pods get its node selector and toleration
 //!     nodes     ├─ pods        the zone's pods: placed, and nothing of the host
+//!               ├─ logs        the zone's pods get a log forwarder and what holds it; its configuration is sealed
 //!               ├─ canary      the label of those that test the network: the operator's alone
 //!               ├─ strangers   pods of others: not on the zone's nodes
 //!               ├─ bindings    who is put on which node past the scheduler
@@ -23,6 +24,7 @@ mod pods;
 pub mod review;
 mod sealed;
 mod services;
+pub mod sidecars;
 pub mod strangers;
 
 use std::{borrow::Cow, collections::BTreeSet};
@@ -37,6 +39,7 @@ use crate::{
     engine::declaration::Declaration,
 };
 pub(in crate::engine) use cel::CLEANERS;
+use draft::Draft;
 
 /// Kind of an admission object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +169,8 @@ pub struct Surroundings<'a> {
     pub ranges: Vec<IpNet>,
     /// The API server knows mutating policies whose patches are sound.
     pub mutates: bool,
+    /// Every namespace of the zone has the forwarder's configuration.
+    pub is_configured: bool,
 }
 
 /// What the guards of each topic do.
@@ -175,12 +180,17 @@ pub struct Modes {
     pub segmentation: Mode,
     /// Those of hosting.
     pub hosting: Mode,
+    /// Those of logging.
+    pub logging: Mode,
 }
 
 /// The guard of the zone's NetworkPolicies.
 pub const POLICIES: &str = "policies";
 /// The guard of where the zone's pods run.
 pub const PLACEMENT: &str = "placement";
+
+/// The guard of what forwards the logs of the zone's pods.
+pub const LOGS: &str = "logs";
 
 /// The guards that a zone must have. `segmentation` and `hosting` are the declarations that are in force for these topics;
 /// hosting rests on the label of the namespaces, which segmentation sets.
@@ -206,6 +216,7 @@ pub fn desired(
     guards.extend(services::services(zone, around, now).validating(mode));
     guards.extend(services::aliases(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
     guards.extend(services::endpoints(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
+    guards.extend(logs(zone, mode.min(modes.logging), around));
     let Some(hosting) = hosting else { return guards };
     let mode = mode.min(modes.hosting);
     guards.extend(pods::placed(hosting).validating(mode));
@@ -217,6 +228,21 @@ pub fn desired(
         guards.extend(placement::policy(hosting).mutating());
         guards.extend(strangers::keep_away(hosting, now).mutating());
         guards.extend(sealed::taint_on_joining(hosting).mutating());
+    }
+    guards
+}
+
+/// Those of its logs. Pods are changed only once the configuration is there that they would name.
+fn logs(zone: &Declaration, mode: Mode, around: &Surroundings) -> Vec<Guard> {
+    let mut guards = Vec::new();
+    if !mode.protects() || zone.logs.as_ref().is_none_or(|logs| logs.forwarder.is_none()) {
+        return guards;
+    }
+    guards.extend(sealed::configurations(zone, around).validating(mode));
+    if around.is_configured {
+        guards.extend(sidecars::proven(zone).into_iter().flat_map(|draft| draft.validating(mode)));
+        let patching = sidecars::policy(zone).filter(|_| around.mutates);
+        guards.extend(patching.into_iter().flat_map(Draft::mutating));
     }
     guards
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// Which requests are looked at: whatever makes a pod, or changes one of these fields of it. A pod that is older than the
 /// zone may be changed in all that has nothing to do with it.
-fn pods(zone: &Declaration, guard: &'static str, fields: &[&str]) -> Draft {
+pub(super) fn pods(zone: &Declaration, guard: &'static str, fields: &[&str]) -> Draft {
     let same: Vec<String> =
         fields.iter().map(|field| format!("object.spec.?{field} == oldObject.spec.?{field}")).collect();
     Draft::new(zone, guard)

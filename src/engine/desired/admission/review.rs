@@ -4,7 +4,7 @@ use json_patch::{Patch, PatchOperation};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{placement, strangers};
+use super::{placement, sidecars, strangers};
 use crate::{api::names, engine::declaration::Declaration};
 
 /// A request to create a pod.
@@ -19,10 +19,11 @@ pub struct PodRequest<'a> {
     pub pod: &'a Value,
 }
 
-/// The patch, for zones whose hosting is in force. Empty where nothing is to be done.
+/// The patch, for zones whose hosting is in force, and those whose pods get a forwarder. Empty where nothing is to be done.
 pub fn answer<'a>(
     request: &PodRequest,
-    zones: impl Iterator<Item = &'a Declaration>,
+    placing: impl Iterator<Item = &'a Declaration>,
+    forwarding: impl Iterator<Item = &'a Declaration>,
     now: Timestamp,
 ) -> Vec<PatchOperation> {
     let mut patch = Vec::new();
@@ -30,19 +31,23 @@ pub fn answer<'a>(
         return patch;
     }
     let mut pod = request.pod.clone();
-    for zone in zones {
-        let operations = if request.zone == Some(zone.name.as_str()) {
-            placement::patch(zone, &pod)
-        } else if request.namespace == names::SYSTEM_NAMESPACE || strangers::is_admitted(zone, request, now) {
-            Vec::new()
-        } else {
-            strangers::patch(zone, &pod)
-        };
-        let Ok(Patch(operations)) = serde_json::from_value(operations.into()) else { continue };
-        // What one zone adds, the next one sees.
+    let is_own = |zone: &&Declaration| request.zone == Some(zone.name.as_str());
+    let mut add = |operations: &dyn Fn(&Value) -> Vec<Value>| {
+        let Ok(Patch(operations)) = serde_json::from_value(operations(&pod).into()) else { return };
+        // What one adds, the next one sees.
         if json_patch::patch(&mut pod, &operations).is_ok() {
             patch.extend(operations);
         }
+    };
+    for zone in placing {
+        if is_own(&zone) {
+            add(&|pod| placement::patch(zone, pod));
+        } else if request.namespace != names::SYSTEM_NAMESPACE && !strangers::is_admitted(zone, request, now) {
+            add(&|pod| strangers::patch(zone, pod));
+        }
+    }
+    if let Some(zone) = forwarding.into_iter().find(is_own) {
+        add(&|pod| sidecars::patch(zone, pod));
     }
     patch
 }

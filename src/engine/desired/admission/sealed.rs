@@ -77,6 +77,33 @@ pub(super) fn policies(zone: &Declaration, around: &Surroundings) -> Draft {
         .breakable()
 }
 
+/// The configurations of forwarders: whoever changes one decides where the zone's logs go (PCI DSS 10.3.2).
+pub(super) fn configurations(zone: &Declaration, around: &Surroundings) -> Draft {
+    let is_ours = |object: &str| {
+        format!(
+            "({object}.metadata.name.startsWith({}) || {} == {})",
+            cel::text(names::CONFIGURATION_PREFIX),
+            cel::label(object, names::MANAGED_BY),
+            cel::text(names::MANAGED_BY_VALUE)
+        )
+    };
+    Draft::new(zone, "configurations")
+        .on("", "v1", &["configmaps"], &["CREATE", "UPDATE", "DELETE"])
+        .inside()
+        .by_others(around)
+        .variable("ours", format!("request.operation != \"CREATE\" && {}", is_ours("oldObject")))
+        .variable("claimed", format!("request.operation != \"DELETE\" && {}", is_ours("object")))
+        .must(
+            "!(variables.ours || variables.claimed)",
+            &Refusal {
+                id: FindingId::ManagedObjectTampered,
+                what: "this ConfigMap is, or would pass for, the configuration of the zone's log forwarders",
+                instead: CHANGE_THE_ZONE,
+            },
+        )
+        .breakable()
+}
+
 /// True for every namespace or pod, or for all but some: what is only ruled out is no name of a peer.
 fn selects_all(selector: &str) -> String {
     let name = cel::text(names::NAMESPACE_NAME);

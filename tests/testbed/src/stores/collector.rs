@@ -42,6 +42,11 @@ impl Collector {
     /// `${env:HEALTH_PORT}` and `${env:METRICS_PORT}`, ports of its own on 127.0.0.1. By default it would serve its metrics on a
     /// port that others want too.
     pub async fn start(config_yaml: &str, storage_dir: &Path) -> Result<Self> {
+        Self::start_in(config_yaml, storage_dir, &[]).await
+    }
+
+    /// The same with variables of the caller's in its environment.
+    pub async fn start_in(config_yaml: &str, storage_dir: &Path, environment: &[(&str, &str)]) -> Result<Self> {
         let assets = find_assets(vec![Binary::OtelCollector]).await?;
         let cannot = || format!("cannot make the folder {}", storage_dir.display());
         fs::create_dir_all(storage_dir).with_context(cannot)?;
@@ -51,6 +56,7 @@ impl Collector {
         let config = workdir.path().join("config.yaml");
         fs::write(&config, config_yaml).with_context(|| format!("cannot write {}", config.display()))?;
         let (health, metrics) = (Port::reserve_for_reuse()?, Port::reserve_for_reuse()?);
+        let own = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let program = Program {
             name: Binary::OtelCollector.name().to_owned(),
             path: assets.path(Binary::OtelCollector)?,
@@ -59,7 +65,10 @@ impl Collector {
                 ("STORAGE".to_owned(), storage),
                 ("HEALTH_PORT".to_owned(), health.number().to_string()),
                 ("METRICS_PORT".to_owned(), metrics.number().to_string()),
-            ],
+            ]
+            .into_iter()
+            .chain(own)
+            .collect(),
             folder: workdir.path().to_owned(),
             log: workdir.path().join("otelcol.log"),
         };

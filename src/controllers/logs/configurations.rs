@@ -1,0 +1,207 @@
+//! Keeps the forwarders' configurations: one ConfigMap in each namespace of a zone whose pods get a forwarder.
+//!
+//! They are watched by our label, and only where a zone has a forwarder: the right to read ConfigMaps is one that not every cluster
+//! has to grant.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event},
+    },
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::Logs;
+use crate::{
+    api::names,
+    controllers::{apply::Applier, error::Error, hub::Hub},
+    engine::{
+        change::count,
+        forwarder::{
+            self, Rendered,
+            configurations::{self, Live, Wanted},
+        },
+        guards, plan,
+    },
+};
+
+/// How often it is looked what is to be done.
+const LOOK: Duration = Duration::from_secs(1);
+/// After a write that failed nothing is written for so long.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Writes at once.
+const AT_ONCE: usize = 16;
+/// How long one watch request lasts, in seconds.
+const WATCH_SECONDS: u32 = 290;
+const FORBIDDEN: u16 = 403;
+
+/// What the watch shows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Those that are there, once they were listed.
+    live: Option<BTreeSet<Live>>,
+    /// Why they are not seen.
+    trouble: Option<String>,
+}
+
+/// Follows them for ever, while a zone has a forwarder or something is left of one.
+pub(super) async fn follow(client: Client, hub: Arc<Hub>, to: watch::Sender<Seen>) {
+    let api: Api<ConfigMap> = Api::all(client);
+    let ours = format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE);
+    loop {
+        if !is_wanted(&hub) && to.borrow().live.as_ref().is_none_or(BTreeSet::is_empty) {
+            sleep(LOOK).await;
+            continue;
+        }
+        let config = watcher::Config::default().labels(&ours).timeout(WATCH_SECONDS);
+        let mut events = watcher::watcher(api.clone(), config).default_backoff().boxed();
+        let mut listed = BTreeSet::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => to.send_modify(|seen| take(seen, &mut listed, event)),
+                Err(error) => {
+                    let why = trouble(&error);
+                    tracing::warn!(why, "configurations of log forwarders are not seen; it is tried again");
+                    to.send_modify(|seen| seen.trouble = Some(why));
+                }
+            }
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn trouble(error: &watcher::Error) -> String {
+    let forbidden = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == FORBIDDEN);
+    let is_forbidden = match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => forbidden(error),
+        _ => false,
+    };
+    if is_forbidden {
+        "the operator may not list ConfigMaps: install its component deploy/kustomize/components/logs".to_string()
+    } else {
+        format!("ConfigMaps of log forwarders are not seen: {error}")
+    }
+}
+
+fn take(seen: &mut Seen, listed: &mut BTreeSet<Live>, event: Event<ConfigMap>) {
+    let is_it = |one: &Live, other: &Live| (&one.namespace, &one.name) == (&other.namespace, &other.name);
+    match event {
+        Event::Init => listed.clear(),
+        Event::InitApply(map) => {
+            listed.insert(Live::read(&map));
+        }
+        Event::InitDone => {
+            seen.live = Some(std::mem::take(listed));
+            seen.trouble = None;
+        }
+        Event::Apply(map) => {
+            let read = Live::read(&map);
+            let live = seen.live.get_or_insert_default();
+            live.retain(|one| !is_it(one, &read));
+            live.insert(read);
+        }
+        Event::Delete(map) => {
+            let read = Live::read(&map);
+            seen.live.get_or_insert_default().retain(|one| !is_it(one, &read));
+        }
+    }
+    if let Some(live) = &mut seen.live {
+        live.retain(|one| one.name.starts_with(names::CONFIGURATION_PREFIX));
+    }
+}
+
+fn is_wanted(hub: &Hub) -> bool {
+    hub.resolved(|resolution, _| resolution.zones().any(|(_, zone)| guards::forwarding(zone).is_some()))
+}
+
+/// What each zone's forwarders are to have.
+fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, Rendered>) {
+    let mut rendered = BTreeMap::new();
+    let mut wanted = hub.resolved(|resolution, _| {
+        let mut wanted = Vec::new();
+        for (name, zone) in resolution.zones() {
+            // What is not armed yet may go without a trace.
+            let Some(declaration) = guards::forwarding(zone).filter(|zone| zone.armed) else { continue };
+            let logs = declaration.logs.as_ref();
+            let Some(one) = logs.and_then(|logs| forwarder::render(name, logs)) else { continue };
+            let namespaces = zone.namespaces.declared.union(&zone.namespaces.held).cloned().collect();
+            wanted.push(Wanted { zone: name.to_string(), name: forwarder::configuration_name(&one), namespaces });
+            rendered.insert(name.to_string(), one);
+        }
+        wanted
+    });
+    let namespaces = hub.namespace_store();
+    for zone in &mut wanted {
+        zone.namespaces.retain(|name| namespaces.get(name).is_some_and(|namespace| !plan::is_terminating(&namespace)));
+    }
+    (wanted, rendered)
+}
+
+/// Keeps them for ever.
+pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
+    let Logs { hub, applier, metrics, .. } = logs;
+    let mut failed: Option<(Instant, String)> = None;
+    loop {
+        sleep(LOOK).await;
+        if !applier.may_write() {
+            continue;
+        }
+        let Seen { live, trouble } = seen.borrow().clone();
+        let (wanted, rendered) = wanted(hub);
+        let zones: Vec<String> = wanted.iter().map(|zone| zone.zone.clone()).collect();
+        let again = failed.as_ref().filter(|(at, _)| at.elapsed() < AGAIN).map(|(_, why)| why.clone());
+        hub.collected.set_trouble(&zones, trouble.or_else(|| again.clone())).then(|| hub.wake());
+        let Some(live) = live else { continue };
+        let used: HashSet<(String, String)> = hub.used_configurations();
+        let is_used = |namespace: &str, name: &str| used.contains(&(namespace.to_string(), name.to_string()));
+        let steps = configurations::plan(&wanted, &live, is_used);
+        hub.set_configured(steps.configured);
+        if again.is_some() || steps.create.is_empty() && steps.delete.is_empty() {
+            continue;
+        }
+        let objects: Vec<ConfigMap> = steps
+            .create
+            .iter()
+            .filter_map(|(zone, namespace)| Some(configurations::object(zone, namespace, rendered.get(zone)?)))
+            .collect();
+        let made =
+            write(applier, objects, |applier, object| async move { applier.put_configuration(&object).await }).await;
+        let gone =
+            write(applier, steps.delete, |applier, live| async move { applier.delete_configuration(&live).await })
+                .await;
+        let (written, deleted) =
+            (made.iter().filter(|one| one.is_ok()).count(), gone.iter().filter(|one| one.is_ok()).count());
+        (0..written).for_each(|_| metrics.count_write("logs", "create"));
+        (0..deleted).for_each(|_| metrics.count_write("logs", "delete"));
+        tracing::info!("{} written, {} deleted", count(written, "configuration"), count(deleted, "configuration"));
+        let error = made.into_iter().chain(gone).find_map(Result::err);
+        failed = error.map(|error| {
+            metrics.count_error("logs", error.category());
+            tracing::warn!(error = error.chain(), "a configuration cannot be written; it is tried again");
+            (Instant::now(), error.chain())
+        });
+        // The watch shows what was written a moment later; until then it would be written again.
+        let mut seen = seen.clone();
+        let _ = timeout(LOOK, seen.changed()).await;
+    }
+}
+
+async fn write<T, F>(applier: &Applier, all: Vec<T>, one: impl Fn(Applier, T) -> F) -> Vec<Result<(), Error>>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let writes: Vec<F> = all.into_iter().map(|object| one(applier.clone(), object)).collect();
+    stream::iter(writes).buffer_unordered(AT_ONCE).collect().await
+}

@@ -1,0 +1,167 @@
+//! Asks the stores of one zone, over and over: what arrives twice a minute, how long it is kept every ten. One task for each zone, so that
+//! a store that answers slowly, or with garbage, or not at all, holds up nobody else's.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
+
+use super::credentials::Credentials;
+use crate::{
+    api::{Logging, Sink},
+    controllers::hub::Hub,
+    engine::{
+        collected::{self, Collection, Expected, Memory, Pace, Said, arriving},
+        declaration::Declaration,
+        delivery::{self, Element, Question},
+        retention::{Answers, Store, Verdict, Wanted},
+    },
+    sinks::{self, Client},
+};
+
+/// How often it is asked what arrives. With the patience of a minute a way that is cut shows within two.
+const EVERY: Duration = Duration::from_secs(30);
+/// How often it is asked how long records are kept, and what they say.
+const SELDOM: Duration = Duration::from_secs(600);
+/// The same while it is not known.
+const UNKNOWN: Duration = Duration::from_secs(60);
+/// How long a store may take for all of one kind of question.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How far back it is asked, at least.
+const WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the tasks of all zones share.
+pub(super) struct Shared {
+    pub(super) hub: Arc<Hub>,
+    pub(super) credentials: Credentials,
+    /// Questions at one moment, of all zones together.
+    pub(super) turns: Semaphore,
+}
+
+/// What is remembered of a store between two questions.
+#[derive(Default)]
+struct Known {
+    memory: Memory,
+    settings: Option<(Instant, Verdict, Option<Vec<Element>>)>,
+}
+
+/// The zone as it asks now; nothing where it has no sinks.
+pub(super) fn declared(hub: &Hub, zone: &str) -> Option<Arc<Declaration>> {
+    hub.resolved(|resolution, _| {
+        let declaration = resolution.zone(zone)?.answering()?;
+        let logs = declaration.logs.as_ref()?;
+        (!logs.sinks.is_empty() && !declaration.deleting).then(|| Arc::clone(declaration))
+    })
+}
+
+/// Asks the stores of a zone until it has none any more.
+pub(super) async fn ask(zone: String, shared: Arc<Shared>) {
+    let mut known: BTreeMap<String, (Sink, Known)> = BTreeMap::new();
+    while let Some(declaration) = declared(&shared.hub, &zone) {
+        let begun = Instant::now();
+        let Some(logs) = &declaration.logs else { break };
+        // What was known of a sink that is another one now is of no use.
+        known.retain(|name, (sink, _)| logs.sinks.iter().any(|one| one.name == *name && one == sink));
+        let asked = logs.sinks.iter().map(|sink| {
+            let (_, known) = known.remove(&sink.name).unwrap_or_else(|| (sink.clone(), Known::default()));
+            one(&zone, logs, sink, known, &shared)
+        });
+        let mut stores = BTreeMap::new();
+        for (sink, said, now_known) in join_all(asked).await {
+            stores.insert(sink.name.clone(), said);
+            known.insert(sink.name.clone(), (sink, now_known));
+        }
+        if shared.hub.collected.put(&zone, Collection { trouble: None, stores }) {
+            shared.hub.wake();
+        }
+        sleep(EVERY.saturating_sub(begun.elapsed())).await;
+    }
+}
+
+async fn one(zone: &str, logs: &Logging, sink: &Sink, mut known: Known, shared: &Shared) -> (Sink, Said, Known) {
+    let Ok(_turn) = shared.turns.acquire().await else {
+        return (sink.clone(), silent("the operator ends"), known);
+    };
+    let client = match client(sink, shared).await {
+        Ok(client) => client,
+        Err(why) => return (sink.clone(), silent(&why), known),
+    };
+    let (client, store) = client;
+    let every = logs.linger.as_ref().map_or(10, |linger| i64::from(linger.every_seconds));
+    let pace = Pace { every, window: WINDOW.max(SignedDuration::from_secs(every.saturating_mul(20))) };
+    let now = Timestamp::now();
+    let since = now.checked_sub(pace.window).unwrap_or(Timestamp::MIN);
+    let question = Question { zone, since, until: now };
+    let delivery = delivered(&client, &store, &question)
+        .await
+        .map(|runs| arriving(&expected(&shared.hub, zone), &runs, pace, &mut known.memory, now));
+    let stale = |(at, verdict, _): &&(Instant, Verdict, Option<Vec<Element>>)| {
+        at.elapsed() < if matches!(verdict, Verdict::Unproven(_)) { UNKNOWN } else { SELDOM }
+    };
+    let (retention, lacking) = if let Some((_, verdict, lacking)) = known.settings.as_ref().filter(stale) {
+        (verdict.clone(), lacking.clone())
+    } else {
+        let verdict = kept(&client, &store, logs).await;
+        let lacking = lacking(&client, &store, &question).await;
+        known.settings = Some((Instant::now(), verdict.clone(), lacking.clone()));
+        (verdict, lacking)
+    };
+    (sink.clone(), Said { delivery, retention, lacking }, known)
+}
+
+fn silent(why: &str) -> Said {
+    Said { delivery: Err(why.to_string()), retention: Verdict::Unproven(why.to_string()), lacking: None }
+}
+
+async fn client(sink: &Sink, shared: &Shared) -> Result<(Client, Store), String> {
+    let store = collected::store(sink)?;
+    let place = collected::place(&store);
+    let credentials = shared.credentials.clone();
+    let made = tokio::task::spawn_blocking(move || credentials.client(&store)).await;
+    Ok((made.map_err(|_| "its credentials could not be read".to_string())??, place))
+}
+
+async fn delivered(client: &Client, store: &Store, question: &Question<'_>) -> Result<delivery::Runs, String> {
+    let asked = sinks::ask_all(client, |answers| delivery::requests(store, question, answers), LIMIT).await;
+    let answers: Answers = asked.into_iter().collect();
+    delivery::runs(store, question, &answers).map_err(|why| client.hide(&why))
+}
+
+async fn kept(client: &Client, store: &Store, logs: &Logging) -> Verdict {
+    let answers: Answers = sinks::ask(client, store, LIMIT).await.into_iter().collect();
+    let days = |days: i32| u32::try_from(days).unwrap_or(u32::MAX);
+    // Less than the standard wants may be declared; it is judged by what it wants.
+    let least = Wanted::default();
+    let wanted = Wanted {
+        days: days(logs.retention.days).max(least.days),
+        searchable_days: days(logs.retention.searchable_days).max(least.searchable_days),
+    };
+    match store.verdict(&answers, wanted) {
+        Verdict::Kept { days, searchable_days, note } => {
+            Verdict::Kept { days, searchable_days, note: note.map(|note| client.hide(&note)) }
+        }
+        Verdict::TooShort { days, why } => Verdict::TooShort { days, why: client.hide(&why) },
+        Verdict::SearchableTooShort { days, why } => Verdict::SearchableTooShort { days, why: client.hide(&why) },
+        Verdict::Unproven(why) => Verdict::Unproven(client.hide(&why)),
+    }
+}
+
+async fn lacking(client: &Client, store: &Store, question: &Question<'_>) -> Option<Vec<Element>> {
+    let asked = sinks::ask_all(client, |answers| delivery::sample_requests(store, question, answers), LIMIT).await;
+    let answers: Answers = asked.into_iter().collect();
+    delivery::lacking(store, question, &answers).ok().flatten()
+}
+
+/// The pods of a zone that write numbered lines.
+fn expected(hub: &Hub, zone: &str) -> Vec<Expected> {
+    let mut pods = hub.pods_of(zone);
+    pods.retain(|pod| !pod.ended);
+    let expected = pods
+        .iter()
+        .filter_map(|pod| Some(Expected { key: pod.key.to_string(), created: pod.created, since: pod.logs_since? }));
+    expected.collect()
+}

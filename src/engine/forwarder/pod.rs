@@ -1,0 +1,143 @@
+//! What forwards the logs of a pod, as the pod itself shows it.
+
+use k8s_openapi::{
+    api::core::v1::{Container, ContainerStatus, PodSpec, PodStatus},
+    jiff::Timestamp,
+};
+
+use crate::engine::{
+    desired::admission::sidecars::{CONFIGURATION, FORWARDER, LINGER},
+    shown::bounded,
+};
+
+/// Parts of the names of images that forward logs.
+const FORWARDERS: [&str; 7] =
+    ["fluent-bit", "fluentd", "otelcol", "opentelemetry-collector", "vector", "filebeat", "promtail"];
+/// Seconds that a pod has to end where it does not say so, as the API server sets it.
+const GRACE: i64 = 30;
+/// Characters of what a container waits for.
+const SHOWN: usize = 200;
+
+/// What forwards the logs of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Forwarding {
+    /// Image of the zone's forwarder, where it is there as a native sidecar, before what holds it.
+    pub forwarder: Option<Box<str>>,
+    /// Image of what holds it.
+    pub linger: Option<Box<str>>,
+    /// Its configuration.
+    pub configuration: Option<Box<str>>,
+    /// A container that forwards logs and is no native sidecar.
+    pub plain: Option<Box<str>>,
+    /// Seconds that the pod has to end.
+    pub grace: i64,
+}
+
+impl Forwarding {
+    /// Nothing where nothing forwards its logs.
+    pub fn read(spec: &PodSpec) -> Option<Self> {
+        let native = |name: &str| {
+            let sidecars = spec.init_containers.iter().flatten().enumerate();
+            let is_it = |one: &Container| one.name == name && one.restart_policy.as_deref() == Some("Always");
+            sidecars.into_iter().find(|(_, one)| is_it(one))
+        };
+        let image = |one: &Container| Box::from(one.image.as_deref().unwrap_or_default());
+        let linger = native(LINGER);
+        let forwarder = native(FORWARDER).filter(|(at, _)| linger.is_none_or(|(after, _)| *at < after));
+        let forwards = |one: &&Container| {
+            let image = one.image.as_deref().unwrap_or_default();
+            one.name == FORWARDER || FORWARDERS.iter().any(|name| image.contains(name))
+        };
+        let plain = spec.containers.iter().find(forwards).map(|one| Box::from(one.name.as_str()));
+        if forwarder.is_none() && linger.is_none() && plain.is_none() {
+            return None;
+        }
+        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == CONFIGURATION);
+        let configuration = volume.and_then(|volume| volume.config_map.as_ref()).map(|map| map.name.as_str().into());
+        Some(Forwarding {
+            forwarder: forwarder.map(|(_, one)| image(one)),
+            linger: linger.map(|(_, one)| image(one)),
+            configuration,
+            plain,
+            grace: spec.termination_grace_period_seconds.unwrap_or(GRACE),
+        })
+    }
+}
+
+/// Since when its numbered lines are written.
+pub(in crate::engine) fn since(status: &PodStatus) -> Option<Timestamp> {
+    let linger = of(status, LINGER)?;
+    Some(linger.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0)
+}
+
+/// Why one of the sidecars cannot start: a Secret or a key of it that is not there, as the kubelet tells it.
+pub(in crate::engine) fn wait(status: &PodStatus) -> Option<Box<str>> {
+    let waits = |name: &str| of(status, name)?.state.as_ref()?.waiting.clone();
+    let waiting = [FORWARDER, LINGER].into_iter().filter_map(waits).find(|waiting| {
+        let starts = ["PodInitializing", "ContainerCreating"];
+        !starts.contains(&waiting.reason.as_deref().unwrap_or_default())
+    })?;
+    let reason = waiting.reason.unwrap_or_default();
+    let message = waiting.message.map(|message| format!(": {message}")).unwrap_or_default();
+    Some(bounded(&format!("{reason}{message}"), SHOWN).into())
+}
+
+fn of<'a>(status: &'a PodStatus, name: &str) -> Option<&'a ContainerStatus> {
+    status.init_container_statuses.iter().flatten().find(|container| container.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(spec: Value) -> Option<Forwarding> {
+        Forwarding::read(&serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn sidecars_count_where_they_are_native_and_in_order() {
+        let one =
+            |name: &str, policy: Value| json!({ "name": name, "image": format!("{name}:1"), "restartPolicy": policy });
+        let (forwarder, linger) = (one(FORWARDER, json!("Always")), one(LINGER, json!("Always")));
+        let pod = |sidecars: Value, containers: Value| {
+            read(json!({ "initContainers": sidecars, "containers": containers,
+                         "volumes": [{ "name": CONFIGURATION, "configMap": { "name": "pcizone-logs-1" } }] }))
+        };
+        let app = json!([{ "name": "app", "image": "app:1" }]);
+        let whole = pod(json!([forwarder, linger]), app.clone()).unwrap();
+        assert_eq!(whole.forwarder.as_deref(), Some("pcizone-forwarder:1"));
+        assert_eq!((whole.configuration.as_deref(), whole.grace), (Some("pcizone-logs-1"), 30));
+        for (name, sidecars, containers, wanted) in [
+            ("the other way round", json!([linger, forwarder]), app.clone(), Some((false, true, false))),
+            ("not native", json!([one(FORWARDER, Value::Null), linger]), app.clone(), Some((false, true, false))),
+            ("one alone", json!([forwarder]), app.clone(), Some((true, false, false))),
+            ("plain by name", json!([]), json!([one(FORWARDER, Value::Null)]), Some((false, false, true))),
+            (
+                "plain by image",
+                json!([]),
+                json!([{ "name": "x", "image": "a.example/fluent-bit:3" }]),
+                Some((false, false, true)),
+            ),
+            ("nothing", json!([]), app.clone(), None),
+        ] {
+            let seen = pod(sidecars, containers);
+            let seen = seen.map(|one| (one.forwarder.is_some(), one.linger.is_some(), one.plain.is_some()));
+            assert_eq!(seen, wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_it_waits_for_is_told_and_the_usual_start_is_not() {
+        let status = |state: Value| {
+            let all = json!({ "initContainerStatuses": [{ "name": FORWARDER, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state }] });
+            wait(&serde_json::from_value(all).unwrap())
+        };
+        let waiting = |reason: &str, message: &str| json!({ "waiting": { "reason": reason, "message": message } });
+        assert_eq!(status(waiting("PodInitializing", "")), None);
+        assert_eq!(status(json!({ "running": {} })), None);
+        let missing = status(waiting("CreateContainerConfigError", "secret \"siem\" not found"));
+        assert_eq!(missing.as_deref(), Some("CreateContainerConfigError: secret \"siem\" not found"));
+    }
+}

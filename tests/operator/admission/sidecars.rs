@@ -1,0 +1,308 @@
+//! Log forwarders: the policy and the pure function that the webhook answers with give the same pod, for pods of many shapes; the
+//! configuration is everywhere before a pod names it, and sealed.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, ResourceExt};
+use pcizone::{
+    api::PciZone,
+    engine::{
+        declaration::Declaration,
+        desired::admission::{placement, sidecars},
+    },
+};
+use serde_json::{Value, json};
+use testbed::{Options, Version};
+
+use super::{
+    asking::{Answer, Row, ask},
+    people::{People, Who},
+    placement::patched,
+};
+use crate::support::Bed;
+
+const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/components/logs/rbac.yaml");
+const SINK: &str = "https://logs.example.com:9200";
+const FORWARDER: &str =
+    "registry.example.com/fluent-bit@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// A zone with two sources and a sink, whose configuration differs with its port.
+fn zone(mode: &str, sink: &str) -> String {
+    let linger = FORWARDER.replace("fluent-bit", "pcizone");
+    format!(
+        "apiVersion: pcizone.dev/v1alpha1
+kind: PciZone
+metadata: {{name: cde}}
+spec:
+  mode: {mode}
+  scope: {{namespaces: {{names: [checkout, vault, later]}}}}
+  segmentation:
+    flows:
+    - name: logs
+      need: The audit trail goes to the store of the security team.
+      owner: platform-team
+      approvedBy: security@example.com
+      ticket: PAY-7
+      reviewedAt: 2026-10-01T00:00:00Z
+      expiresAt: 2099-04-01T00:00:00Z
+      from: {{zone: cde}}
+      to: {{cidrs: [203.0.113.0/28]}}
+      ports: [{{port: 9200}}]
+  hosting: {{nodes: {{selector: {{matchLabels: {{node-restriction.kubernetes.io/pool: pci}}}}}}}}
+  logging:
+    sources: [{{path: /var/log/app}}, {{path: /srv/audit, sizeMebibytes: 64}}]
+    forwarder: {{image: \"{FORWARDER}\"}}
+    linger: {{image: \"{linger}\", waitSeconds: 20}}
+    sinks:
+    - name: siem
+      elasticsearch: {{url: \"{sink}\", dataStream: pci-audit}}
+      credentialsSecret: siem
+      authentication: ApiKey
+      trust: Secret
+      flow: logs
+"
+    )
+}
+
+async fn bed(mode: &str, version: Version) -> Bed {
+    let mut bed = Bed::with(Options {
+        version,
+        audit: true,
+        apiserver_args: vec!["--disable-admission-plugins=ServiceAccount".to_string()],
+        ..Options::default()
+    })
+    .await;
+    bed.shop().await;
+    bed.kubectl(&["apply", "--filename", COMPONENT]).await;
+    bed.start_operator().await;
+    bed.apply(&zone(mode, SINK)).await;
+    bed.until_ready("cde").await;
+    bed
+}
+
+fn maps(bed: &Bed, namespace: &str) -> Api<ConfigMap> {
+    Api::namespaced(bed.client.clone(), namespace)
+}
+
+/// Names of the configurations in a namespace.
+async fn configurations(bed: &Bed, namespace: &str) -> Vec<String> {
+    let all = maps(bed, namespace).list(&kube::api::ListParams::default()).await.unwrap();
+    all.items.iter().map(ResourceExt::name_any).filter(|name| name.starts_with("pcizone-logs-")).collect()
+}
+
+fn post(who: Who, namespace: &str, spec: &Value) -> Row {
+    let path = format!("/api/v1/namespaces/{namespace}/pods");
+    let body = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "row", "labels": { "app": "row" } }, "spec": spec });
+    Row { who, what: String::new(), verb: "POST", path, body, stopped_by: None }
+}
+
+fn shapes() -> Vec<Value> {
+    let container =
+        |mounts: Value| json!({ "name": "app", "image": "registry.example.com/app", "volumeMounts": mounts });
+    let with = |name: &str, mut container: Value| {
+        container["name"] = json!(name);
+        container
+    };
+    let volume = |name: &str| json!({ "name": name, "emptyDir": {} });
+    let at = |name: &str, path: &str| json!({ "name": name, "mountPath": path });
+    let plain = json!({ "name": "app", "image": "registry.example.com/app" });
+    vec![
+        json!({ "containers": [plain] }),
+        json!({ "containers": [plain, with("b", plain.clone()), with("c", container(json!([at("own", "/data")])))], "volumes": [volume("own")] }),
+        json!({ "containers": [container(json!([at("own", "/var/log/app")]))], "volumes": [volume("own")] }),
+        json!({ "containers": [plain, with("b", container(json!([at("own", "/var/log/app/")])))], "volumes": [volume("own")] }),
+        json!({ "containers": [container(json!([at("own", "/var/log/app"), at("two", "/srv/audit")]))], "volumes": [volume("own"), volume("two")] }),
+        json!({ "containers": [container(json!([{ "name": "own", "mountPath": "/var/log/app", "subPath": "part" }]))], "volumes": [volume("own")] }),
+        json!({ "containers": [plain], "terminationGracePeriodSeconds": 0 }),
+        json!({ "containers": [plain], "terminationGracePeriodSeconds": 600, "restartPolicy": "Never" }),
+        json!({ "containers": [plain], "securityContext": { "runAsUser": 1000, "fsGroup": 2000 } }),
+        json!({ "containers": [plain], "securityContext": { "runAsUser": 0 } }),
+        json!({ "containers": [{ "name": "app", "image": "a", "securityContext": { "runAsUser": 4_000_000 } }, with("b", plain.clone())], "securityContext": { "runAsUser": 1000 } }),
+        json!({ "containers": [plain], "initContainers": [with("prepare", plain.clone()), { "name": "mesh", "image": "m", "restartPolicy": "Always" }] }),
+        json!({ "containers": [plain], "os": { "name": "windows" } }),
+        json!({ "containers": [plain], "os": { "name": "linux" } }),
+        json!({ "containers": [plain], "nodeSelector": { "disk": "fast" }, "tolerations": [{ "operator": "Exists" }] }),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_and_functions_give_the_same_pod() {
+    give_the_same_pod(Version::Current).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_and_functions_give_the_same_pod() {
+    give_the_same_pod(Version::V135).await;
+}
+
+async fn give_the_same_pod(version: Version) {
+    let bed = bed("Warn", version).await;
+    let people = People::of(&bed).await;
+    let read: PciZone = bed.zone("cde").await;
+    let declared = Declaration::new(&read);
+    let (mut wrong, mut changed) = (Vec::new(), 0);
+    for shape in shapes() {
+        let spec = async |namespace: &str| match ask(people.client(Who::Master), &post(Who::Master, namespace, &shape))
+            .await
+        {
+            Answer::Allowed { object, .. } => object,
+            Answer::Refused(text) => panic!("{text}: {shape:#}"),
+        };
+        let plain = spec("kube-system").await;
+        // In either order: they touch different fields.
+        let placed = patched(&plain, &placement::patch(&declared, &plain));
+        let operations = sidecars::patch(&declared, &placed);
+        changed += usize::from(!operations.is_empty());
+        let expected = defaulted(patched(&placed, &operations));
+        let seen = spec("vault").await;
+        let again = sidecars::patch(&declared, &seen);
+        if sorted(&seen["spec"]) != sorted(&expected["spec"]) || !again.is_empty() {
+            let (seen, expected) = (sorted(&seen["spec"]), sorted(&expected["spec"]));
+            let at = seen.bytes().zip(expected.bytes()).take_while(|(one, other)| one == other).count();
+            let from = |text: &str| text.chars().skip(at.saturating_sub(80)).take(200).collect::<String>();
+            wrong.push(format!(
+                "{shape}\n expected …{}\n seen     …{}\n again {again:?}",
+                from(&expected),
+                from(&seen)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(changed, shapes().len() - 1, "all but the one for Windows");
+}
+
+/// What the API server sets in what was added, as it does in everything.
+fn defaulted(mut pod: Value) -> Value {
+    let set = |object: &mut Value, defaults: Value| {
+        for (key, value) in defaults.as_object().unwrap() {
+            if object.get(key).is_none() {
+                object[key] = value.clone();
+            }
+        }
+    };
+    for container in pod.pointer_mut("/spec/initContainers").and_then(Value::as_array_mut).into_iter().flatten() {
+        let pull = "Always";
+        let pull = if container["image"].as_str().unwrap().contains('@') { "IfNotPresent" } else { pull };
+        set(
+            container,
+            json!({ "imagePullPolicy": pull, "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File" }),
+        );
+        if let Some(probe) = container.get_mut("readinessProbe") {
+            set(probe, json!({ "successThreshold": 1 }));
+            set(&mut probe["httpGet"], json!({ "scheme": "HTTP" }));
+        }
+        for variable in container.pointer_mut("/env").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(field) = variable.pointer_mut("/valueFrom/fieldRef") {
+                set(field, json!({ "apiVersion": "v1" }));
+            }
+        }
+        for mount in container.pointer_mut("/volumeMounts").and_then(Value::as_array_mut).into_iter().flatten() {
+            if mount["readOnly"] == json!(false) {
+                mount.as_object_mut().unwrap().remove("readOnly");
+            }
+        }
+    }
+    for volume in pod.pointer_mut("/spec/volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+        for kind in ["configMap", "secret"] {
+            if let Some(source) = volume.get_mut(kind) {
+                set(source, json!({ "defaultMode": 420 }));
+            }
+        }
+    }
+    pod
+}
+
+/// Objects of the API server have their fields in another order than ours.
+fn sorted(value: &Value) -> String {
+    fn sort(value: &Value) -> Value {
+        match value {
+            Value::Object(object) => {
+                let all: std::collections::BTreeMap<_, _> =
+                    object.iter().map(|(key, value)| (key.clone(), sort(value))).collect();
+                json!(all)
+            }
+            Value::Array(all) => all.iter().map(sort).collect(),
+            other => other.clone(),
+        }
+    }
+    sort(value).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
+    let bed = bed("Enforce", Version::Current).await;
+    let people = People::of(&bed).await;
+    let [first] = &configurations(&bed, "vault").await[..] else { panic!("one configuration") };
+    assert_eq!(&configurations(&bed, "checkout").await, std::slice::from_ref(first));
+    assert!(configurations(&bed, "storefront").await.is_empty());
+    let names = async |who: Who, spec: Value| match ask(people.client(who), &post(who, "vault", &spec)).await {
+        Answer::Allowed { object, .. } => {
+            let volumes = object["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+            Ok(volumes
+                .iter()
+                .find_map(|volume| volume["configMap"]["name"].as_str().map(String::from))
+                .unwrap_or_default())
+        }
+        Answer::Refused(text) => Err(text),
+    };
+    let app = json!({ "name": "app", "image": "registry.example.com/app" });
+    assert_eq!(names(Who::Editor, json!({ "containers": [app] })).await.as_ref(), Ok(first));
+    // Who brings a container of that name along gets none, and is refused.
+    for own in [
+        json!({ "name": "pcizone-forwarder", "image": "registry.example.com/other", "restartPolicy": "Always" }),
+        json!({ "name": "pcizone-forwarder", "image": FORWARDER, "restartPolicy": "Always", "command": ["sleep"] }),
+        json!({ "name": "pcizone-forwarder", "image": FORWARDER }),
+    ] {
+        let refused = names(Who::Editor, json!({ "containers": [app], "initContainers": [own] })).await;
+        assert!(refused.as_ref().is_err_and(|text| text.contains("(LogSidecarMissing)")), "{own}: {refused:?}");
+    }
+    // A pod that has the first one keeps it.
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "old", "namespace": "vault" }, "spec": { "containers": [app] } });
+    bed.apply(&pod.to_string()).await;
+    let path = format!("/api/v1/namespaces/vault/configmaps/{first}");
+    for who in [Who::Editor, Who::NamespaceAdmin, Who::Platform] {
+        let row =
+            Row { who, what: String::new(), verb: "DELETE", path: path.clone(), body: Value::Null, stopped_by: None };
+        let answer = ask(people.client(who), &row).await;
+        assert!(
+            matches!(&answer, Answer::Refused(text) if text.contains("ManagedObjectTampered")),
+            "{who:?} {answer:?}"
+        );
+    }
+
+    bed.apply(&zone("Enforce", "https://logs.example.com:9201")).await;
+    let second = crate::support::ask("pods get the new configuration", async || {
+        match names(Who::Editor, json!({ "containers": [app] })).await {
+            Ok(name) if name != *first && !name.is_empty() => Ok(name),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let mut both = vec![first.clone(), second.clone()];
+    both.sort();
+    crate::support::ask("the old one goes where no pod has it", async || {
+        let (here, there) = (configurations(&bed, "vault").await, configurations(&bed, "checkout").await);
+        if here == both && there == [second.clone()] { Ok(()) } else { Err(format!("{here:?} {there:?}")) }
+    })
+    .await;
+    // With the last pod that has it.
+    bed.kubectl(&["delete", "pod", "old", "--namespace=vault", "--now"]).await;
+    crate::support::ask("the old one goes with its pod", async || {
+        let here = configurations(&bed, "vault").await;
+        if here == [second.clone()] { Ok(()) } else { Err(format!("{here:?}")) }
+    })
+    .await;
+    // Who breaks the glass is heard of by its absence: it comes back.
+    bed.kubectl(&["delete", "configmap", &second, "--namespace=checkout"]).await;
+    crate::support::ask("what was deleted comes back", async || {
+        let here = configurations(&bed, "checkout").await;
+        if here == [second.clone()] { Ok(()) } else { Err(format!("{here:?}")) }
+    })
+    .await;
+    // A namespace that comes later has it too.
+    bed.kubectl(&["create", "namespace", "later"]).await;
+    crate::support::ask("a namespace that comes later has it", async || {
+        let here = configurations(&bed, "later").await;
+        if here == [second.clone()] { Ok(()) } else { Err(format!("{here:?}")) }
+    })
+    .await;
+}
