@@ -49,6 +49,7 @@ pub mod policy;
 pub mod powers;
 pub mod preview;
 pub mod reach;
+pub mod readiness;
 pub mod report;
 pub mod resolve;
 pub mod retention;

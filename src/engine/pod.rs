@@ -16,13 +16,12 @@ use super::{
     held::Held,
     key,
     powers::Powers,
+    readiness::Readiness,
 };
 use crate::api::{Protocol, names};
 
 /// On the pod that shows a static one.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// The condition of a pod that serves.
-const READY: &str = "Ready";
 
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,18 +68,6 @@ pub struct Pod {
     pub ended: bool,
     /// Until when its deletion gives it time, once that has begun.
     pub leaving: Option<Timestamp>,
-}
-
-/// Whether a pod is ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Readiness {
-    /// Nothing tells: it is not of a `DaemonSet`, or of a manifest that no API server has seen.
-    #[default]
-    Unknown,
-    /// It is not, or not yet.
-    Not,
-    /// It is.
-    Ready,
 }
 
 /// A port that a container declares.
@@ -144,8 +131,8 @@ impl From<Manifest> for Pod {
         let owner = controller(&metadata);
         let restarts = restarts(&status);
         let forwarding = Forwarding::read(&spec);
-        // Of any other pod it would be a change that means nothing.
-        let ready = if is_of_daemon_set(owner.as_deref()) { ready(&status) } else { Readiness::Unknown };
+        // Of any other pod a change of it would mean nothing.
+        let ready = if is_of_daemon_set(owner.as_deref()) { Readiness::of(&status) } else { Readiness::Unknown };
         let api_server = ApiServer::of(&metadata, &spec);
         let mut pod = Pod {
             logs_since: forwarding.as_ref().and_then(|_| forwarding::since(&status)),
@@ -175,16 +162,6 @@ impl From<Manifest> for Pod {
             pod.restarts = restarts;
         }
         pod
-    }
-}
-
-/// An API server gives every pod a phase, so a status without one is that of a file.
-fn ready(status: &PodStatus) -> Readiness {
-    let mut conditions = status.conditions.iter().flatten();
-    match conditions.find(|condition| condition.type_ == READY) {
-        Some(condition) if condition.status == "True" => Readiness::Ready,
-        None if status.phase.is_none() => Readiness::Unknown,
-        Some(_) | None => Readiness::Not,
     }
 }
 
@@ -376,28 +353,6 @@ mod tests {
             let metadata = json!({ "namespace": "kube-flannel", "name": "a", "ownerReferences": owner(kind) });
             let pod = pod(json!({ "metadata": metadata, "spec": { "containers": containers } }));
             assert_eq!(pod.enforces, enforces, "{kind} {containers}");
-        }
-    }
-
-    #[test]
-    fn readiness_is_kept_of_what_a_daemon_set_made_and_of_nothing_else() {
-        let owner = |kind: &str| json!([{ "apiVersion": "apps/v1", "kind": kind, "name": "agent", "uid": "1", "controller": true }]);
-        let condition = |kind: &str, status: &str| json!({ "phase": "Running", "conditions": [{ "type": kind, "status": status }] });
-        for (kind, status, ready) in [
-            ("DaemonSet", condition("Ready", "True"), Readiness::Ready),
-            ("DaemonSet", condition("Ready", "False"), Readiness::Not),
-            ("DaemonSet", condition("Ready", "Unknown"), Readiness::Not),
-            ("DaemonSet", condition("ContainersReady", "True"), Readiness::Not),
-            ("DaemonSet", json!({ "phase": "Pending" }), Readiness::Not),
-            ("DaemonSet", json!({ "conditions": [{ "type": "Ready", "status": "True" }] }), Readiness::Ready),
-            ("DaemonSet", json!({}), Readiness::Unknown),
-            ("DaemonSet", Value::Null, Readiness::Unknown),
-            ("ReplicaSet", condition("Ready", "True"), Readiness::Unknown),
-            ("ReplicaSet", condition("Ready", "False"), Readiness::Unknown),
-        ] {
-            let metadata = json!({ "namespace": "logging", "name": "a", "ownerReferences": owner(kind) });
-            let pod = pod(json!({ "metadata": metadata, "status": status }));
-            assert_eq!(pod.ready, ready, "{kind} {status}");
         }
     }
 

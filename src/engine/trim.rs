@@ -25,7 +25,7 @@ use super::{
 };
 use crate::api::names;
 
-/// The condition of a node on which pods can run.
+/// The condition of a node on which pods can run, and of a pod that serves.
 pub const READY: &str = "Ready";
 
 /// Who wrote stays as far as it decides; annotations, but for a record of ours, and owners go.

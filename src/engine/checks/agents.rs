@@ -8,7 +8,8 @@ use crate::{
     api::{Falco, FindingId, Logging},
     engine::{
         plan::{node_subject, zone_subject},
-        pod::{Pod, Readiness},
+        pod::Pod,
+        readiness::Readiness,
         retention::answer::shown,
     },
 };

@@ -254,7 +254,7 @@ pub(super) const ALL: &[Coverage] = &[
         "10.2.1",
         &[Need::Logging, Need::Pods],
         &[Basis::Zone, Basis::Pods, Basis::Nodes],
-        "Whether each pod of the zone has the declared log forwarder beside it, whether an agent reads standard output on each node, and whether the API server writes an audit log, where its pod shows that.",
+        "Whether each pod of the zone has the declared log forwarder beside it, whether an agent reads standard output on each node, and whether the API server writes an audit log, where its pod shows that or somebody attests it.",
         "What applications write into their logs, and logs of components outside the cluster.",
     ),
     part(
