@@ -57,7 +57,7 @@ pub const BASELINE: &str = "pcizone-baseline";
 /// Start of the names of flow policies. Policies of these names belong to pcizone.
 pub const FLOW_PREFIX: &str = "pcizone-flow-";
 
-/// Start of the names of forwarders' configurations. ConfigMaps of these names in a zone belong to pcizone.
+/// Start of the names of forwarders' configurations. `ConfigMaps` of these names in a zone belong to pcizone.
 pub const CONFIGURATION_PREFIX: &str = "pcizone-logs-";
 
 /// Label that the API server keeps on every namespace; nobody can forge it.

@@ -20,8 +20,8 @@ struct Known {
 
 impl Collected {
     /// What keeps the configurations of these zones from being in place, and of no others. True when that is new.
-    pub fn set_trouble(&self, zones: &[String], why: Option<String>) -> bool {
-        let trouble = zones.iter().filter_map(|zone| Some((zone.clone(), why.clone()?))).collect();
+    pub fn set_trouble(&self, zones: &[String], why: Option<&str>) -> bool {
+        let trouble = zones.iter().filter_map(|zone| Some((zone.clone(), why?.to_string()))).collect();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut known.trouble, trouble) != known.trouble
     }

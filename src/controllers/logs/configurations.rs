@@ -1,6 +1,6 @@
-//! Keeps the forwarders' configurations: one ConfigMap in each namespace of a zone whose pods get a forwarder.
+//! Keeps the forwarders' configurations: one `ConfigMap` in each namespace of a zone whose pods get a forwarder.
 //!
-//! They are watched by our label, and only where a zone has a forwarder: the right to read ConfigMaps is one that not every cluster
+//! They are watched by our label, and only where a zone has a forwarder: the right to read `ConfigMaps` is one that not every cluster
 //! has to grant.
 
 use std::{
@@ -162,7 +162,7 @@ pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
         let (wanted, rendered) = wanted(hub);
         let zones: Vec<String> = wanted.iter().map(|zone| zone.zone.clone()).collect();
         let again = failed.as_ref().filter(|(at, _)| at.elapsed() < AGAIN).map(|(_, why)| why.clone());
-        hub.collected.set_trouble(&zones, trouble.or_else(|| again.clone())).then(|| hub.wake());
+        hub.collected.set_trouble(&zones, trouble.as_deref().or(again.as_deref())).then(|| hub.wake());
         let Some(live) = live else { continue };
         let used: HashSet<(String, String)> = hub.used_configurations();
         let is_used = |namespace: &str, name: &str| used.contains(&(namespace.to_string(), name.to_string()));

@@ -1,4 +1,4 @@
-//! Where which configuration of a forwarder has to be: one immutable ConfigMap in each namespace of its zone, named after its content.
+//! Where which configuration of a forwarder has to be: one immutable `ConfigMap` in each namespace of its zone, named after its content.
 //!
 //! ```text
 //!  new one ─▶ written into every namespace ─▶ the policy names it ─▶ new pods have it ─▶ the old one goes with its last pod
@@ -47,14 +47,14 @@ impl Live {
     }
 }
 
-/// Name of the ConfigMap with these files.
+/// Name of the `ConfigMap` with these files.
 pub fn name(files: &BTreeMap<String, String>) -> String {
     // Each with its length, so that no two sets of files read the same.
     let parts = files.iter().map(|(name, text)| format!("{}:{name}{}:{text}", name.len(), text.len()));
     format!("{}{}", names::CONFIGURATION_PREFIX, change::short_digest(&parts.collect::<String>()))
 }
 
-/// The ConfigMap of a zone in one of its namespaces.
+/// The `ConfigMap` of a zone in one of its namespaces.
 pub fn object(zone: &str, namespace: &str, rendered: &Rendered) -> ConfigMap {
     let labels = [(names::MANAGED_BY, names::MANAGED_BY_VALUE), (names::ZONE_LABEL, zone)];
     ConfigMap {
@@ -75,7 +75,7 @@ pub fn object(zone: &str, namespace: &str, rendered: &Rendered) -> ConfigMap {
 pub struct Wanted {
     /// Name of the zone.
     pub zone: String,
-    /// Name of the ConfigMap.
+    /// Name of the `ConfigMap`.
     pub name: String,
     /// Namespaces that are there and not being deleted.
     pub namespaces: BTreeSet<String>,
@@ -206,6 +206,8 @@ mod tests {
         assert_eq!(plan.delete, [live("b", "one", true)]);
     }
 
+    type Change = fn(&mut ConfigMap);
+
     #[test]
     fn whatever_differs_from_what_we_wrote_is_not_sound() {
         let files: BTreeMap<String, String> = [("a.yaml".to_string(), "x".to_string())].into();
@@ -219,7 +221,6 @@ mod tests {
         };
         let good = object("cde", "vault", &rendered);
         assert!(Live::read(&good).is_sound);
-        type Change = fn(&mut ConfigMap);
         let changes: [Change; 5] = [
             |map| map.immutable = None,
             |map| map.data = Some([("a.yaml".to_string(), "y".to_string())].into()),
