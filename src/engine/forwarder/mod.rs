@@ -21,8 +21,8 @@
 //! | OTLP | attribute `seq` of the log record, the line is its body | the same. **Run in tests, into `VictoriaLogs`**: field `seq` |
 //! | syslog | in the message, which is the line; its origin also as host, application and structured data | the same without structured data |
 //!
-//! Only the Collector with OTLP was ever run here (tests/forwarder_live.rs). All of Fluent Bit, and the Collector's other exporters, rest on
-//! what their makers have published and were not run. Docs/logging.md has what each of them loses.
+//! Only the Collector with OTLP was ever run here (`tests/forwarder_live.rs`). All of Fluent Bit, and the Collector's other exporters, rest on
+//! what their makers have published and were not run. `docs/logging.md` has what each of them loses.
 
 mod fluent_bit;
 mod open_telemetry;
@@ -122,7 +122,9 @@ pub fn configuration_name(rendered: &Rendered) -> String {
     let mut all = String::new();
     for part in rendered.files.iter().flat_map(|(name, text)| [name, text]) {
         // Each part with its length, so that no two lists of parts read the same.
-        all.push_str(&format!("{}:{part}", part.len()));
+        all.push_str(&part.len().to_string());
+        all.push(':');
+        all.push_str(part);
     }
     format!("pcizone-logs-{}", change::short_digest(&all))
 }
