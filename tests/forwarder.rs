@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::format_push_string,
+    clippy::case_sensitive_file_extension_comparisons,
     reason = "a test ends where something is not as expected"
 )]
 
@@ -265,7 +267,7 @@ fn equal_declarations_have_one_name_and_whatever_changes_the_configuration_anoth
         change("an address", &|logging| logging.sinks[3].otlp.as_mut().expect("one").url.push_str("/x"));
         change("trust", &|logging| logging.sinks[0].trust = pcizone::api::Trust::System);
         change("authentication", &|logging| {
-            logging.sinks[0].authentication = pcizone::api::SinkAuthentication::Password
+            logging.sinks[0].authentication = pcizone::api::SinkAuthentication::Password;
         });
         change("a template", &|logging| logging.forwarder.as_mut().expect("one").template = Some("x".to_owned()));
         // These are the pod's, or other people's.

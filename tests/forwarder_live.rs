@@ -2,12 +2,7 @@
 //! JSON and lines that are not, a file that is turned over while it is written, and the sidecar beside it. Fluent Bit cannot be had here;
 //! its configuration is looked at in tests/forwarder.rs alone.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test ends where something is not as expected"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test ends where something is not as expected")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -87,7 +82,15 @@ impl Pod {
         let url = arguments.iter_mut().find(|argument| argument.starts_with("http://")).context("no address")?;
         *url = self.collector.metrics_url();
         let mut child = Command::new(env!("CARGO_BIN_EXE_pcizone"))
-            .args(["linger", "--directory", self.path("app").to_str().expect("a path"), "--wait", "60", "--every", "1"])
+            .args([
+                "linger",
+                "--directory",
+                self.path("app").to_str().context("a path")?,
+                "--wait",
+                "60",
+                "--every",
+                "1",
+            ])
             .args(arguments)
             .envs(ENVIRONMENT)
             .stderr(Stdio::piped())

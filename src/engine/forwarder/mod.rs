@@ -21,8 +21,8 @@
 //! | OTLP | attribute `seq` of the log record, the line is its body | the same. **Run in tests, into `VictoriaLogs`**: field `seq` |
 //! | syslog | in the message, which is the line; its origin also as host, application and structured data | the same without structured data |
 //!
-//! Only the Collector with OTLP was ever run here (tests/forwarder_live.rs). All of Fluent Bit, and the Collector's other exporters, rest on
-//! what their makers have published and were not run. Docs/logging.md has what each of them loses.
+//! Only the Collector with OTLP was ever run here (`tests/forwarder_live.rs`). All of Fluent Bit, and the Collector's other exporters, rest on
+//! what their makers have published and were not run. `docs/logging.md` has what each of them loses.
 
 pub mod configurations;
 mod fluent_bit;

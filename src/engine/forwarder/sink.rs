@@ -165,16 +165,15 @@ pub(super) fn obstacle(kind: ForwarderKind, sink: &Sink) -> Option<&'static str>
             Some("Fluent Bit shows Loki a token or a password: set authentication: Token or Password")
         }
         (
-            FluentBit,
-            Target::Elasticsearch(_) | Target::OpenSearch(_) | Target::Splunk(_) | Target::Loki(_) | Target::Otlp(_),
-            _,
-        )
-        | (FluentBit, Target::Graylog(_), Nothing)
-        | (FluentBit | OpenTelemetry, Target::Syslog(_), Nothing)
-        | (
-            OpenTelemetry,
-            Target::Elasticsearch(_) | Target::OpenSearch(_) | Target::Splunk(_) | Target::Loki(_) | Target::Otlp(_),
-            _,
+            FluentBit | OpenTelemetry,
+            Target::Elasticsearch(_)
+            | Target::OpenSearch(_)
+            | Target::Splunk(_)
+            | Target::Graylog(_)
+            | Target::Loki(_)
+            | Target::Otlp(_)
+            | Target::Syslog(_),
+            Nothing | ApiKey | Token | Password,
         ) => None,
     }
 }
