@@ -96,9 +96,12 @@ async fn one(zone: &str, logs: &Logging, sink: &Sink, mut known: Known, shared: 
     let now = Timestamp::now();
     let since = now.checked_sub(pace.window).unwrap_or(Timestamp::MIN);
     let question = Question { zone, since, until: now };
-    let delivery = delivered(&client, &store, &question)
-        .await
-        .map(|runs| arriving(&expected(&shared.hub, zone), &runs, pace, &mut known.memory, now));
+    let delivery = match collected::hidden(logs, sink) {
+        Some(why) => Err(why.to_string()),
+        None => delivered(&client, &store, &question)
+            .await
+            .map(|runs| arriving(&expected(&shared.hub, zone), &runs, pace, &mut known.memory, now)),
+    };
     let stale = |(at, verdict, _): &&(Instant, Verdict, Option<Vec<Element>>)| {
         at.elapsed() < if matches!(verdict, Verdict::Unproven(_)) { UNKNOWN } else { SELDOM }
     };

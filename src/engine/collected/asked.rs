@@ -1,7 +1,7 @@
 //! Who is asked about the records of a sink.
 
 use crate::{
-    api::{self, Sink, StoreKind},
+    api::{self, ForwarderKind, Logging, Sink, StoreKind},
     engine::retention::Store,
 };
 
@@ -38,6 +38,20 @@ pub fn place(store: &api::Store) -> Store {
         StoreKind::Graylog => Store::Graylog { index_set: name },
         StoreKind::Loki => Store::Loki { tenant: name },
         StoreKind::VictoriaLogs => Store::VictoriaLogs,
+    }
+}
+
+/// Why the records of a sink cannot be asked for, although it can be asked how long it keeps them: they have other names there.
+pub fn hidden(logging: &Logging, sink: &Sink) -> Option<&'static str> {
+    let is_collector = logging.forwarder.as_ref().is_some_and(|one| one.kind == ForwarderKind::OpenTelemetry);
+    match (is_collector, sink.open_search.is_some(), sink.loki.is_some()) {
+        (true, true, _) => Some(
+            "the Collector writes fields into OpenSearch under attributes, where they are not asked for; Fluent Bit does not",
+        ),
+        (true, _, true) => {
+            Some("the Collector gives Loki no label zone, by which records are asked for; Fluent Bit does")
+        }
+        _ => None,
     }
 }
 

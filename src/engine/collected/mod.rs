@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::{delivery::Element, retention::Verdict};
 
 pub use arriving::{Delivery, Ending, Expected, Gap, Late, Memory, Pace, arriving};
-pub use asked::{address, is_encrypted, place, port, store};
+pub use asked::{address, hidden, is_encrypted, place, port, store};
 
 /// What is known of the logs of a zone.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -66,11 +66,15 @@ pub(super) fn hole(expression: &str) -> Value {
 pub(super) fn value(value: &Value) -> String {
     let part = |part: &Value| format!("dyn({})", self::value(part));
     match value {
-        Value::Object(object) => if let Some(expression) = object.get(HOLE).and_then(Value::as_str) { expression.to_string() } else {
-            let parts: Vec<String> =
-                object.iter().map(|(key, value)| format!("{}: {}", text(key), part(value))).collect();
-            format!("{{{}}}", parts.join(", "))
-        },
+        Value::Object(object) => {
+            if let Some(expression) = object.get(HOLE).and_then(Value::as_str) {
+                expression.to_string()
+            } else {
+                let parts: Vec<String> =
+                    object.iter().map(|(key, value)| format!("{}: {}", text(key), part(value))).collect();
+                format!("{{{}}}", parts.join(", "))
+            }
+        }
         Value::Array(values) => format!("[{}]", values.iter().map(part).collect::<Vec<_>>().join(", ")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
