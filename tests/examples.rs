@@ -51,3 +51,21 @@ fn the_first_zone_says_what_is_open() {
         .collect();
     assert_eq!(found, wanted);
 }
+
+#[test]
+fn the_zone_with_logging_wants_a_cluster_in_which_it_can_be_asked() {
+    let zone = || "PciZone/vault".to_string();
+    let sink = || "PciZone/vault/siem".to_string();
+    let found: Vec<(FindingId, String)> = judged("logging.yaml");
+    let wanted = [
+        (FindingId::ScopeConfirmationOverdue, zone()),
+        (FindingId::CniEnforcementUnproven, zone()),
+        (FindingId::LogDeliveryUnproven, sink()),
+        (FindingId::LogRetentionUnproven, sink()),
+        (FindingId::LogCrashWindowOpen, zone()),
+    ];
+    for one in &wanted {
+        assert!(found.contains(one), "{one:?} is not among {found:?}");
+    }
+    assert_eq!(found.len(), wanted.len(), "{found:?}");
+}
