@@ -65,6 +65,12 @@ fn sidecars(case: &Case, logs: &Logging, found: &mut Vec<Found>) {
         let images = (forwarder.image.as_str(), linger.map(|one| one.image.as_str()).unwrap_or_default());
         let least = linger.map_or(0, |one| i64::from(one.wait_seconds));
         found.extend(sidecar(pod, images, wanted.as_deref(), least));
+        if let Some(container) = pod.forwarding.as_ref().and_then(|forwarding| forwarding.apart.as_deref()) {
+            let message = format!(
+                "The container {container} has another volume than the pod's own passing one where logs are read, so they are not."
+            );
+            found.push(Found::new(FindingId::LogOutputUncovered, pod.subject(), message));
+        }
         if let Some(why) = pod.logs_wait.as_deref().filter(|why| why.contains("secret")) {
             let message = "The pod does not start, because what its forwarder shows to a sink is not there.";
             found.push(Found::new(FindingId::LogSinkSecretMissing, pod.subject(), message).with_evidence(why));
@@ -75,7 +81,9 @@ fn sidecars(case: &Case, logs: &Logging, found: &mut Vec<Found>) {
 /// What is wrong with the sidecars of a pod.
 fn sidecar(pod: &Pod, (image, linger): (&str, &str), wanted: Option<&str>, least: i64) -> Option<Found> {
     let missing = |message: &str| Found::new(FindingId::LogSidecarMissing, pod.subject(), message);
-    let Some(Forwarding { forwarder, linger: holder, configuration, plain, grace }) = pod.forwarding.as_deref() else {
+    let Some(Forwarding { forwarder, linger: holder, configuration, plain, grace, apart: _ }) =
+        pod.forwarding.as_deref()
+    else {
         return Some(missing("The pod has no log forwarder beside it."));
     };
     match (forwarder, holder) {

@@ -1,7 +1,7 @@
 //! What forwards the logs of a pod, as the pod itself shows it.
 
 use k8s_openapi::{
-    api::core::v1::{Container, ContainerStatus, PodSpec, PodStatus},
+    api::core::v1::{Container, ContainerStatus, PodSpec, PodStatus, VolumeMount},
     jiff::Timestamp,
 };
 
@@ -29,6 +29,8 @@ pub struct Forwarding {
     pub configuration: Option<Box<str>>,
     /// A container that forwards logs and is no native sidecar.
     pub plain: Option<Box<str>>,
+    /// A container that has something else where the forwarder reads: what it writes there is not collected.
+    pub apart: Option<Box<str>>,
     /// Seconds that the pod has to end.
     pub grace: i64,
 }
@@ -58,10 +60,24 @@ impl Forwarding {
             forwarder: forwarder.map(|(_, one)| image(one)),
             linger: linger.map(|(_, one)| image(one)),
             configuration,
+            apart: forwarder.and_then(|(_, forwarder)| apart(spec, forwarder)),
             plain,
             grace: spec.termination_grace_period_seconds.unwrap_or(GRACE),
         })
     }
+}
+
+/// A container that mounts something else, or only a part, where the forwarder mounts its sources.
+fn apart(spec: &PodSpec, forwarder: &Container) -> Option<Box<str>> {
+    let read: Vec<&VolumeMount> = forwarder.volume_mounts.iter().flatten().collect();
+    let is_other = |mount: &VolumeMount| {
+        let path = mount.mount_path.trim_end_matches('/');
+        let there = read.iter().find(|read| read.mount_path.trim_end_matches('/') == path);
+        let is_part = mount.sub_path.is_some() || mount.sub_path_expr.is_some();
+        there.is_some_and(|there| there.name != mount.name || is_part)
+    };
+    let writes_apart = |one: &&Container| one.volume_mounts.iter().flatten().any(is_other);
+    spec.containers.iter().find(writes_apart).map(|one| Box::from(one.name.as_str()))
 }
 
 /// Since when its numbered lines are written.
@@ -125,6 +141,28 @@ mod tests {
             let seen = pod(sidecars, containers);
             let seen = seen.map(|one| (one.forwarder.is_some(), one.linger.is_some(), one.plain.is_some()));
             assert_eq!(seen, wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_not_read() {
+        let mount = |name: &str, more: Value| {
+            let mut mount = json!({ "name": name, "mountPath": "/var/log/app/" });
+            for (key, value) in more.as_object().into_iter().flatten() {
+                mount[key] = value.clone();
+            }
+            mount
+        };
+        for (what, mounts, apart) in [
+            ("the same", json!([mount("logs", json!({}))]), None),
+            ("nothing there", json!([]), None),
+            ("another volume", json!([mount("claim", json!({}))]), Some("app")),
+            ("a part", json!([mount("logs", json!({ "subPath": "part" }))]), Some("app")),
+        ] {
+            let forwarder = json!({ "name": FORWARDER, "restartPolicy": "Always", "volumeMounts": [{ "name": "logs", "mountPath": "/var/log/app" }] });
+            let spec =
+                json!({ "initContainers": [forwarder], "containers": [{ "name": "app", "volumeMounts": mounts }] });
+            assert_eq!(read(spec).unwrap().apart.as_deref(), apart, "{what}");
         }
     }
 

@@ -112,6 +112,9 @@ fn shapes() -> Vec<Value> {
         json!({ "containers": [plain, with("b", container(json!([at("own", "/var/log/app/")])))], "volumes": [volume("own")] }),
         json!({ "containers": [container(json!([at("own", "/var/log/app"), at("two", "/srv/audit")]))], "volumes": [volume("own"), volume("two")] }),
         json!({ "containers": [container(json!([{ "name": "own", "mountPath": "/var/log/app", "subPath": "part" }]))], "volumes": [volume("own")] }),
+        json!({ "containers": [container(json!([at("own", "/var/log/app")]))], "volumes": [{ "name": "own", "configMap": { "name": "any" } }] }),
+        json!({ "containers": [container(json!([at("own", "/var/log/app")])), with("b", container(json!([at("two", "/var/log/app")])))],
+                "volumes": [{ "name": "own", "secret": { "secretName": "any" } }, volume("two")] }),
         json!({ "containers": [plain], "terminationGracePeriodSeconds": 0 }),
         json!({ "containers": [plain], "terminationGracePeriodSeconds": 600, "restartPolicy": "Never" }),
         json!({ "containers": [plain], "securityContext": { "runAsUser": 1000, "fsGroup": 2000 } }),
@@ -231,7 +234,7 @@ fn sorted(value: &Value) -> String {
 async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
     let bed = bed("Enforce", Version::Current).await;
     let people = People::of(&bed).await;
-    let [first] = &configurations(&bed, "vault").await[..] else { panic!("one configuration") };
+    let [first] = &configurations(&bed, "vault").await[..] else { panic!("ready says that it is there") };
     assert_eq!(&configurations(&bed, "checkout").await, std::slice::from_ref(first));
     assert!(configurations(&bed, "storefront").await.is_empty());
     let names = async |who: Who, spec: Value| match ask(people.client(who), &post(who, "vault", &spec)).await {

@@ -42,7 +42,7 @@ pub fn patch(zone: &Declaration, pod: &Value) -> Vec<Value> {
     let sources = || template.logs.sources.iter().enumerate();
     let containers: Vec<&Value> =
         pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten().collect();
-    let own: Vec<Option<String>> = sources().map(|(_, source)| shared_volume(&containers, source)).collect();
+    let own: Vec<Option<String>> = sources().map(|(_, source)| shared_volume(pod, &containers, source)).collect();
     let volume = |index: usize| own.get(index).cloned().flatten().unwrap_or_else(|| Template::source_name(index));
     let mut ensure = |path: &str| {
         if pod.pointer(path).is_none() {
@@ -97,11 +97,18 @@ fn mounts_at<'a>(container: &'a Value, source: &'a Source) -> impl Iterator<Item
     })
 }
 
-/// The volume that a container of the pod has in a source's place. One of which only a part is mounted there is not shared.
-fn shared_volume(containers: &[&Value], source: &Source) -> Option<String> {
-    let mut mounts = containers.iter().flat_map(|container| mounts_at(container, source));
-    let whole = mounts.find(|mount| !mount.contains_key("subPath") && !mount.contains_key("subPathExpr"))?;
-    Some(whole.get("name")?.as_str()?.to_string())
+/// The `emptyDir` that a container of the pod has in a source's place. What outlives the pod is none: other pods may have it too, and
+/// each would send all that lies there; and one of which only a part is mounted there is not shared.
+fn shared_volume(pod: &Value, containers: &[&Value], source: &Source) -> Option<String> {
+    let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array);
+    let passing: Vec<&Value> =
+        volumes.into_iter().flatten().filter(|volume| volume.get("emptyDir").is_some()).collect();
+    let is_passing =
+        |name: &&str| passing.iter().any(|volume| volume.get("name").and_then(Value::as_str) == Some(name));
+    let mounts = containers.iter().flat_map(|container| mounts_at(container, source));
+    let whole = mounts.filter(|mount| !mount.contains_key("subPath") && !mount.contains_key("subPathExpr"));
+    let mut names = whole.filter_map(|mount| mount.get("name")?.as_str());
+    names.find(is_passing).map(str::to_string)
 }
 
 /// As whom the first container runs.
@@ -118,7 +125,8 @@ pub(super) fn policy(zone: &Declaration) -> Option<Draft> {
         .when(format!("!{}", cel::IS_STATIC))
         .when(format!("!object.spec.?initContainers.orValue([]).exists(c, c.name == {})", cel::text(FORWARDER)));
     for (index, source) in template.logs.sources.iter().enumerate() {
-        let whole = format!("{} && !has(m.subPath) && !has(m.subPathExpr)", is_at(source));
+        let is_passing = "object.spec.?volumes.orValue([]).exists(v, v.name == m.name && has(v.emptyDir))";
+        let whole = format!("{} && !has(m.subPath) && !has(m.subPathExpr) && {is_passing}", is_at(source));
         let mounts = format!("c.?volumeMounts.orValue([]).filter(m, {whole})");
         let found = format!("object.spec.containers.map(c, {mounts}).filter(l, l.size() > 0).map(l, l[0].name)");
         let own = cel::text(&Template::source_name(index));

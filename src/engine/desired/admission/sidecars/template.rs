@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Logging, Source},
+    api::{ForwarderKind, Logging, Source},
     engine::{
         declaration::Declaration,
         forwarder::{self, Rendered},
@@ -91,8 +91,11 @@ impl<'a> Template<'a> {
         let secrets = self.rendered.secrets.iter().map(|secret| {
             json!({ "name": secret.variable, "valueFrom": { "secretKeyRef": { "name": secret.secret, "key": secret.key } } })
         });
-        let environment: Vec<Value> = self.origin().into_iter().chain(secrets).collect();
         let memory = self.logs.forwarder.as_ref().map(|forwarder| forwarder.memory_mebibytes).unwrap_or_default();
+        let is_collector = self.logs.forwarder.as_ref().is_some_and(|one| one.kind == ForwarderKind::OpenTelemetry);
+        // Go gives memory back when it is told where its limit is.
+        let limit = is_collector.then(|| json!({ "name": "GOMEMLIMIT", "value": format!("{}MiB", memory / 5 * 4) }));
+        let environment: Vec<Value> = self.origin().into_iter().chain(limit).chain(secrets).collect();
         let (port, path) = self.rendered.ready;
         let forwarder = json!({
             "name": FORWARDER, "image": self.forwarder_image(), "restartPolicy": "Always", "args": self.rendered.args,
