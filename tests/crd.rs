@@ -235,6 +235,73 @@ fn refused_hosting() -> Vec<Refused> {
     ]
 }
 
+/// Logging that is accepted; its sink is reached by the flow that `valid` has.
+fn logging() -> Value {
+    let image = |name: &str| format!("registry.example.com/{name}@sha256:{}", "0".repeat(64));
+    json!({
+        "forwarder": {"image": image("fluent-bit")}, "linger": {"image": image("pcizone")},
+        "sinks": [{
+            "name": "siem", "flow": "checkout-to-vault", "credentialsSecret": "siem", "authentication": "ApiKey",
+            "elasticsearch": {"url": "https://logs.example.com:9200", "dataStream": "pci-audit"},
+        }],
+    })
+}
+
+/// The same with something else in it.
+fn logging_with(place: &str, value: &Value) -> Value {
+    let mut logging = json!({"spec": {"logging": logging()}});
+    let (parent, key) = place.rsplit_once('/').unwrap();
+    let parent = logging.pointer_mut(&format!("/spec/logging{parent}")).unwrap();
+    match (parent, value) {
+        (Value::Object(parent), Value::Null) => drop(parent.remove(key)),
+        (Value::Object(parent), value) => drop(parent.insert(key.to_string(), value.clone())),
+        _ => panic!("{place}"),
+    }
+    logging["spec"]["logging"].take()
+}
+
+fn refused_logging() -> Vec<Refused> {
+    let place = "/spec/logging";
+    let one = "set exactly one of elasticsearch, openSearch";
+    let row = |at: &str, value: Value, message: &'static str| (place, logging_with(at, &value), message);
+    vec![
+        row("/mode", json!("Strict"), "Unsupported value"),
+        row("/linger", Value::Null, "forwarder and linger go together"),
+        row("/forwarder", Value::Null, "forwarder and linger go together"),
+        row("/sinks", json!([]), "a forwarder needs somewhere to send to"),
+        row("/sinks/0/flow", json!("other"), "flow names one of spec.segmentation.flows"),
+        row("/sinks/0/flow", Value::Null, "flow: Required value"),
+        row("/sinks/0/elasticsearch", Value::Null, one),
+        row("/sinks/0/otlp", json!({"url": "https://otlp.example.com"}), one),
+        row("/sinks/0/elasticsearch/url", json!("logs.example.com:9200"), "should match"),
+        row("/sinks/0/elasticsearch/url", json!("https://user:password@logs.example.com"), "should match"),
+        row("/sinks/0/elasticsearch/dataStream", json!("../x"), "should match"),
+        row("/sinks/0/name", json!("a-name-that-is-too-long"), "may not be more than 20"),
+        row("/sinks/0/credentialsSecret", json!("Not_A_Name"), "should match"),
+        row("/sinks/0/store", json!({"kind": "OpenSearch", "url": "https://logs"}), "name the data stream"),
+        row(
+            "/sinks/0/store",
+            json!({"kind": "VictoriaLogs", "url": "https://logs", "name": "x"}),
+            "VictoriaLogs has none",
+        ),
+        row("/sinks/0/store", json!({"kind": "Sqlite", "url": "https://logs"}), "Unsupported value"),
+        row("/forwarder/image", json!("fluent-bit:3"), "should match"),
+        row("/forwarder/kind", json!("Vector"), "Unsupported value"),
+        row("/forwarder/template", json!(text(16_385)), "may not be more than 16384"),
+        row("/linger/waitSeconds", json!(0), "greater than or equal to 1"),
+        row("/sources", json!([{"path": "var/log"}]), "should match"),
+        row("/sources", json!([{"path": "/"}]), "at least 2"),
+        row("/sources", json!([{"path": "/var/../etc"}]), "should match"),
+        row("/sources", json!([{"path": "/a"}, {"path": "/a"}]), "Duplicate value"),
+        row(
+            "/sources",
+            json!([{"path": "/a"}, {"path": "/b"}, {"path": "/c"}, {"path": "/d"}, {"path": "/e"}]),
+            "must have at most 4",
+        ),
+        row("/retention", json!({"days": 30, "searchableDays": 31}), "nothing is at hand that is not kept"),
+    ]
+}
+
 fn refused_flows() -> Vec<Refused> {
     let order = "expiresAt must be later than reviewedAt";
     let date = "must be of type date-time";
@@ -620,6 +687,7 @@ async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
         refused_peers(),
         refused_dns(),
         refused_exceptions(),
+        refused_logging(),
     ];
     for (place, value, message) in topics.into_iter().flatten() {
         match send(client, &with(place, &value)).await {
@@ -651,6 +719,11 @@ async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
 
 /// The table of what is accepted, and the largest zones: the rules must not cost more than the API server allows.
 async fn judge_accepted(client: &Client, wrong: &mut Vec<String>) {
+    for logging in [logging(), logging_with("/sinks/0/trust", &json!("Secret")), json!({})] {
+        if let Err(answer) = send(client, &with("/spec/logging", &logging)).await {
+            wrong.push(format!("{logging}: {answer}"));
+        }
+    }
     for (place, value) in accepted().into_iter().chain(accepted_people()) {
         if let Err(answer) = send(client, &with(place, &value)).await {
             wrong.push(format!("{place} = {}: {answer}", shown(&value)));
@@ -727,7 +800,20 @@ async fn users_can_read_what_they_write() {
     assert_eq!(observed, "-1");
     let columns = kubectl.run(&["get", "pz"]).await.unwrap();
     let header: Vec<&str> = columns.lines().next().unwrap().split_whitespace().collect();
-    let expected = ["NAME", "MODE", "READY", "COMPLIANT", "CRITICAL", "HIGH", "UNPROVEN", "NAMESPACES", "NODES", "AGE"];
+    let expected = [
+        "NAME",
+        "MODE",
+        "READY",
+        "COMPLIANT",
+        "CRITICAL",
+        "HIGH",
+        "UNPROVEN",
+        "NAMESPACES",
+        "NODES",
+        "LOGS",
+        "RETENTION",
+        "AGE",
+    ];
     assert_eq!(header, expected);
     for (field, doc) in [
         ("spec.mode", "What the operator does with this zone"),
