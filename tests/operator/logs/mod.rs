@@ -24,7 +24,7 @@ use pcizone::api::{Finding, PciZone};
 use serde_json::{Value, json};
 use testbed::Options;
 
-use crate::support::{Bed, ask_for};
+use crate::support::{Bed, ask_for, bare_zone};
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/components/logs/rbac.yaml");
 const SINK: &str = "https://otlp.example.com:4318";
@@ -48,16 +48,10 @@ async fn install_component(bed: &Bed) {
     bed.kubectl(&["apply", "--filename", COMPONENT]).await;
 }
 
-/// A zone that enforces, with a forwarder and one sink. `store` is a YAML map.
-fn zone(name: &str, namespaces: &str, sink: &str, store: &str) -> String {
+/// `spec.segmentation` with the flow by which a zone's pods reach its sink.
+fn segmentation(zone: &str) -> String {
     format!(
-        "apiVersion: pcizone.dev/v1alpha1
-kind: PciZone
-metadata: {{name: {name}}}
-spec:
-  mode: Enforce
-  scope: {{namespaces: {{names: {namespaces}}}}}
-  segmentation:
+        "  segmentation:
     flows:
     - name: logs
       need: The audit trail goes to the store of the security team.
@@ -66,10 +60,18 @@ spec:
       ticket: PAY-7
       reviewedAt: 2026-10-01T00:00:00Z
       expiresAt: 2099-04-01T00:00:00Z
-      from: {{zone: {name}}}
+      from: {{zone: {zone}}}
       to: {{cidrs: [203.0.113.0/28]}}
       ports: [{{port: 4318}}]
-  hosting: {{nodes: {{selector: {{matchLabels: {{node-restriction.kubernetes.io/pool: pci}}}}}}}}
+"
+    )
+}
+
+/// A zone that enforces, with a forwarder and one sink. `store` is a YAML map.
+fn zone(name: &str, namespaces: &str, sink: &str, store: &str) -> String {
+    let (start, segmentation) = (bare_zone(name, "Enforce", &format!("{{names: {namespaces}}}")), segmentation(name));
+    format!(
+        "{start}{segmentation}  hosting: {{nodes: {{selector: {{matchLabels: {{node-restriction.kubernetes.io/pool: pci}}}}}}}}
   logging:
     forwarder: {{kind: OpenTelemetry, image: \"registry.example.com/otelcol@{DIGEST}\"}}
     linger: {{image: \"registry.example.com/pcizone@{DIGEST}\"}}
