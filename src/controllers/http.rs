@@ -11,6 +11,7 @@ use axum::{
     routing::get,
 };
 use futures::stream;
+use k8s_openapi::jiff::Timestamp;
 use tokio::{net::TcpListener, sync::watch};
 
 use super::{error::Error, hub::Hub, judge::Reported, metrics::Metrics};
@@ -43,6 +44,7 @@ async fn ready(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
 
 async fn text(State((hub, metrics)): State<(Arc<Hub>, Arc<Metrics>)>) -> impl IntoResponse {
     hub.note_silence(&metrics);
+    metrics.note_age(Timestamp::now());
     match metrics.text() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -161,7 +161,7 @@ impl Judge {
         if !self.applier.may_write() {
             return self.miss();
         }
-        self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations);
+        self.metrics.set_judgement(started.elapsed().as_secs_f64(), &evaluations, now);
         self.tell_all(&zones, &mut evaluations, now);
         self.evictions.send_replace(evaluations.values().flat_map(|one| one.evictions.iter().cloned()).collect());
         // What was written last before a failure is still what was written last.

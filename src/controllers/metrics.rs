@@ -1,5 +1,7 @@
 //! Metrics in OpenMetrics text. Labels are bounded: zones, kinds, ids, never namespaces or pods.
 
+mod logs;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
@@ -7,12 +9,14 @@ use std::{
 };
 
 use http::Method;
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
+use self::logs::LogMetrics;
 use crate::engine::Evaluation;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -77,6 +81,7 @@ pub struct Metrics {
     silence: Family<WatchLabels, Gauge>,
     leading: Gauge<i64, AtomicI64>,
     judgement: Histogram,
+    logs: LogMetrics,
     shown: Mutex<Shown>,
 }
 
@@ -102,6 +107,7 @@ impl Default for Metrics {
             silence: Family::default(),
             leading: Gauge::default(),
             judgement: Histogram::new([0.001, 0.01, 0.1, 1.0, 10.0]),
+            logs: LogMetrics::default(),
             shown: Mutex::default(),
         };
         let Metrics {
@@ -116,6 +122,7 @@ impl Default for Metrics {
             silence,
             leading,
             judgement,
+            logs,
             shown: _,
         } = &mut metrics;
         registry.register("api_requests", "Requests to the API server; code 0 means no answer", requests.clone());
@@ -132,6 +139,7 @@ impl Default for Metrics {
         registry.register("watch_silence_seconds", "Seconds since a watch was last heard", silence.clone());
         registry.register("leading", "1 when this replica writes", leading.clone());
         registry.register("judgement_seconds", "Time to judge all zones", judgement.clone());
+        logs.register(registry);
         metrics
     }
 }
@@ -178,6 +186,7 @@ impl Metrics {
             let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
             exchange(&self.findings, &mut shown.findings, HashMap::new());
             exchange(&self.conditions, &mut shown.conditions, HashMap::new());
+            self.logs.set(&BTreeMap::new(), Timestamp::UNIX_EPOCH);
         }
     }
 
@@ -186,9 +195,15 @@ impl Metrics {
         self.silence.get_or_create(&WatchLabels { resource }).set(seconds);
     }
 
-    /// Notes a judgement of all zones.
-    pub fn set_judgement(&self, seconds: f64, evaluations: &BTreeMap<String, Evaluation>) {
+    /// Notes how old each zone's newest record is by now.
+    pub fn note_age(&self, now: Timestamp) {
+        self.logs.note_age(now);
+    }
+
+    /// Notes a judgement of all zones, as of a moment.
+    pub fn set_judgement(&self, seconds: f64, evaluations: &BTreeMap<String, Evaluation>, now: Timestamp) {
         self.judgement.observe(seconds);
+        self.logs.set(evaluations, now);
         let mut findings: HashMap<FindingLabels, i64> = HashMap::new();
         let mut conditions: HashMap<ConditionLabels, i64> = HashMap::new();
         for (zone, evaluation) in evaluations {
@@ -267,12 +282,12 @@ mod tests {
         let found = |n| Found::new(FindingId::HostNetworkPod, format!("Pod/vault/vault-{n}"), "It is so.");
         let metrics = Metrics::default();
         metrics.count_incident("cde");
-        metrics.set_judgement(0.1, &judged("cde", (0..1000).map(found).collect()));
+        metrics.set_judgement(0.1, &judged("cde", (0..1000).map(found).collect()), Timestamp::UNIX_EPOCH);
         let shown = series(&metrics, "cde");
         assert_eq!(shown.len(), 2, "{shown:#?}");
         assert!(shown.iter().any(|line| line.contains("state=\"violated\"") && line.ends_with(" 1000")), "{shown:#?}");
 
-        metrics.set_judgement(0.1, &judged("web", vec![found(0)]));
+        metrics.set_judgement(0.1, &judged("web", vec![found(0)]), Timestamp::UNIX_EPOCH);
         assert!(series(&metrics, "cde").is_empty());
         assert_eq!(series(&metrics, "web").len(), 1);
     }

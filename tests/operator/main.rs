@@ -19,6 +19,7 @@ mod guards;
 mod health;
 mod leader;
 mod lifecycle;
+mod logs;
 mod misplaced;
 mod open_reports;
 mod other_policies;

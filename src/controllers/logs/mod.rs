@@ -65,6 +65,8 @@ impl Logs {
                 asking.clear();
                 tasks.abort_all();
                 while tasks.join_next().await.is_some() {}
+                // By the time that this replica leads again it is old.
+                self.hub.collected.retain(|_| false);
                 continue;
             }
             let zones: Vec<String> =

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::credentials::Credentials;
 use crate::{
-    api::{Logging, Sink},
+    api::{Logging, Retention, Sink},
     controllers::hub::Hub,
     engine::{
         collected::{self, Collection, Expected, Memory, Pace, Said, arriving},
@@ -46,7 +46,17 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Known {
     memory: Memory,
-    settings: Option<(Instant, Verdict, Option<Vec<Element>>)>,
+    settings: Option<Settings>,
+}
+
+/// What it said of itself.
+#[derive(Clone)]
+struct Settings {
+    at: Instant,
+    /// What its verdict is about.
+    wanted: Retention,
+    verdict: Verdict,
+    lacking: Option<Vec<Element>>,
 }
 
 /// The zone as it asks now; nothing where it has no sinks.
@@ -102,17 +112,21 @@ async fn one(zone: &str, logs: &Logging, sink: &Sink, mut known: Known, shared: 
             .await
             .map(|runs| arriving(&expected(&shared.hub, zone), &runs, pace, &mut known.memory, now)),
     };
-    let stale = |(at, verdict, _): &&(Instant, Verdict, Option<Vec<Element>>)| {
-        at.elapsed() < if matches!(verdict, Verdict::Unproven(_)) { UNKNOWN } else { SELDOM }
+    let holds = |known: &&Settings| {
+        let is_unknown = matches!(known.verdict, Verdict::Unproven(_));
+        known.wanted == logs.retention && known.at.elapsed() < if is_unknown { UNKNOWN } else { SELDOM }
     };
-    let (retention, lacking) = if let Some((_, verdict, lacking)) = known.settings.as_ref().filter(stale) {
-        (verdict.clone(), lacking.clone())
-    } else {
-        let verdict = kept(&client, &store, logs).await;
-        let lacking = lacking(&client, &store, &question).await;
-        known.settings = Some((Instant::now(), verdict.clone(), lacking.clone()));
-        (verdict, lacking)
+    let settings = match known.settings.as_ref().filter(holds) {
+        Some(settings) => settings.clone(),
+        None => Settings {
+            at: Instant::now(),
+            wanted: logs.retention.clone(),
+            verdict: kept(&client, &store, logs).await,
+            lacking: lacking(&client, &store, &question).await,
+        },
     };
+    let (retention, lacking) = (settings.verdict.clone(), settings.lacking.clone());
+    known.settings = Some(settings);
     (sink.clone(), Said { delivery, retention, lacking }, known)
 }
 

@@ -9,6 +9,8 @@ use crate::engine::shown::bounded;
 const SHOWN: usize = 120;
 /// Longest reason for which there is no answer: it ends with what to do.
 const REASON: usize = 256;
+/// Longest question of a path that is told, such as that for one setting.
+const QUESTION: usize = 40;
 
 /// A text that is safe to show: bounded, in one line, and without characters that turn or hide what stands around them.
 pub fn harmless(text: &str, limit: usize) -> String {
@@ -26,14 +28,21 @@ pub fn shown(text: &str) -> String {
     harmless(text.trim(), SHOWN)
 }
 
+/// A path as it is told. A long question is left out: it says nothing to people, has no room beside what came of it, and has the moment in
+/// it at which it was asked, so that the same trouble would be news each time.
+pub fn place(path: &str) -> String {
+    let asked = path.split_once('?').filter(|(_, question)| question.len() > QUESTION);
+    shown(asked.map_or(path, |(place, _)| place))
+}
+
 /// The body of an answer with status 200.
 pub fn body<'a>(answers: &'a Answers, path: &str) -> Result<&'a str, String> {
     let (status, text) = match answers.get(path) {
-        None => return Err(format!("{} was not asked for", shown(path))),
-        Some(Answer::Silent(why)) => return Err(format!("{} gave no answer: {}", shown(path), harmless(why, REASON))),
+        None => return Err(format!("{} was not asked for", place(path))),
+        Some(Answer::Silent(why)) => return Err(format!("{} gave no answer: {}", place(path), harmless(why, REASON))),
         Some(Answer::Body { status, text }) => (*status, text),
     };
-    let path = shown(path);
+    let path = place(path);
     if text.len() > BODY {
         return Err(format!("The answer of {path} is longer than {BODY} bytes and was not read"));
     }
@@ -74,11 +83,11 @@ pub fn json(answers: &Answers, path: &str) -> Result<Map<String, Value>, String>
     let text = body(answers, path)?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(format!("The answer of {} is JSON, but no object", shown(path))),
+        Ok(_) => Err(format!("The answer of {} is JSON, but no object", place(path))),
         Err(_) if text.trim_start().starts_with('<') => {
-            Err(format!("{} answered with a web page: a login or a proxy stands before the store", shown(path)))
+            Err(format!("{} answered with a web page: a login or a proxy stands before the store", place(path)))
         }
-        Err(error) => Err(format!("The answer of {} is no JSON: {}", shown(path), shown(&error.to_string()))),
+        Err(error) => Err(format!("The answer of {} is no JSON: {}", place(path), shown(&error.to_string()))),
     }
 }
 
@@ -106,4 +115,27 @@ pub fn whole(value: &Value) -> Option<u64> {
 /// Whether an object has no keys but these, so that what is not there is known not to be there.
 pub fn is_known(object: &Map<String, Value>, keys: &[&str]) -> bool {
     object.keys().all(|key| keys.contains(&key.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_told_in_the_same_words_whenever_it_was_asked() {
+        let asked = |second: u8| {
+            let path = format!("/select/logsql/query?query=_time%3A%5B2026-11-26T23%3A45%3A{second}Z%2C%20now%29");
+            let told = |answer: Answer| body(&[(path.clone(), answer)].into(), &path).map(str::to_string);
+            let form = json(&[(path.clone(), Answer::Body { status: 200, text: "[".into() })].into(), &path);
+            [
+                told(Answer::Silent("no answer within 15 s".to_string())),
+                told(Answer::Body { status: 401, text: String::new() }),
+                told(Answer::Body { status: 200, text: "x".repeat(BODY + 1) }),
+                form.map(|_| String::new()),
+            ]
+        };
+        assert_eq!(asked(10), asked(40));
+        assert_eq!(asked(10)[0], Err("/select/logsql/query gave no answer: no answer within 15 s".to_string()));
+        assert_eq!(place("/bucket?object-lock"), "/bucket?object-lock", "which setting it was is told");
+    }
 }

@@ -5,7 +5,7 @@ mod replica;
 mod traces;
 mod zones;
 
-use std::{fmt::Debug, sync::atomic::AtomicUsize, time::Duration};
+use std::{fmt::Debug, path::Path, sync::atomic::AtomicUsize, time::Duration};
 
 use k8s_openapi::{
     api::{
@@ -112,6 +112,13 @@ impl Bed {
 
     pub fn start_operator_with(&mut self, config: Config) {
         self.operator = Some(Operator::start(config, format!("replica-{}", self.started)));
+        self.started += 1;
+    }
+
+    /// An operator that shows log stores what is in this folder.
+    pub async fn start_operator_showing(&mut self, log_stores: &Path) {
+        let (config, identity) = (self.operator_config().await, format!("replica-{}", self.started));
+        self.operator = Some(Operator::start_showing(config, identity, log_stores.to_path_buf()));
         self.started += 1;
     }
 

@@ -1,6 +1,6 @@
 //! A running operator, and what it serves.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use kube::Config;
 use pcizone::{
@@ -43,8 +43,17 @@ impl Operator {
         Self::start_in(names::OPERATOR_NAMESPACE, config, identity)
     }
 
+    /// One that shows log stores what is in this folder.
+    pub fn start_showing(config: Config, identity: String, log_stores: PathBuf) -> Self {
+        Self::begin(names::OPERATOR_NAMESPACE, config, identity, log_stores)
+    }
+
     /// One that lives, with its Lease, in this namespace.
     pub fn start_in(namespace: &str, config: Config, identity: String) -> Self {
+        Self::begin(namespace, config, identity, PathBuf::new())
+    }
+
+    fn begin(namespace: &str, config: Config, identity: String, log_stores: PathBuf) -> Self {
         // A free port; nobody listens there unless the API server is an old one.
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
         let namespace = namespace.to_string();
@@ -62,7 +71,7 @@ impl Operator {
                 identity: name,
                 listener: TcpListener::from_std(listener).unwrap(),
                 webhook: Some((free, Address::Url(format!("https://{free}")))),
-                log_stores: std::path::PathBuf::new(),
+                log_stores,
             };
             let shutdown = async move {
                 let _ = stopped.await;
