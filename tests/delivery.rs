@@ -48,6 +48,9 @@ impl Case {
         // It began before the time that is asked about, and nothing is missing.
         case.pod("web-2", "r1", &(100..=160).collect::<Vec<_>>(), true, (100, 160, 61));
         case.pod("web-3", "r1", &[7], false, (7, 7, 1));
+        // Others in their place add up to the same, and so do their squares.
+        case.pod("web-4", "r1", &[0, 2, 2, 3, 3, 4, 7, 7], false, (0, 7, 5));
+        case.pod("web-5", "r1", &(0..=800).collect::<Vec<_>>(), false, (0, 800, 801));
         for zone in ["dev", "cde-2", "CDE", "cd"] {
             for seq in 0..5 {
                 case.lines.push(line(zone, "web-1", "r1", (seq, "heartbeat"), case.at(seq)));
@@ -87,7 +90,7 @@ impl Case {
         assert!(!found.is_cut, "{found:?}");
         assert_eq!(found.runs, self.wanted);
         let missing: Vec<u64> = found.runs.iter().map(Run::missing).collect();
-        assert_eq!(missing, [1, 1, 0, 0]);
+        assert_eq!(missing, [1, 1, 0, 0, 3, 0]);
         let nobody = Question { zone: "nobody", ..self.question() };
         assert_eq!(runs(url, store, &nobody).await, Ok(Runs::default()));
         let lacking = lacking(url, store, &self.question()).await.unwrap();
@@ -146,9 +149,10 @@ fn pods(case: &Case, number: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_victorialogs_took_as_json_lines_and_by_bulk_is_told() {
-    for path in
-        ["/insert/jsonline?_time_field=time&_msg_field=message", "/insert/elasticsearch/_bulk?_msg_field=message"]
-    {
+    for path in [
+        "/insert/jsonline?_time_field=time&_msg_field=message",
+        "/insert/elasticsearch/_bulk?_time_field=@timestamp&_msg_field=message",
+    ] {
         let store = VictoriaLogs::start("400d").await.unwrap();
         let case = Case::new();
         let is_bulk = path.contains("bulk");
