@@ -71,12 +71,14 @@ enum Adds {
     Up { changed: u64 },
 }
 
+/// For no more than `NEVER_MORE` numbers, so that nothing overflows.
 fn adds_up(reckoned: &Reckoned) -> Adds {
-    let (first, last) = (u128::from(reckoned.first), u128::from(reckoned.last));
-    let below = |n: u128| n * (n + 1) / 2;
-    let squares_below = |n: u128| n * (n + 1) * (2 * n + 1) / 6;
-    let without = |sum: fn(u128) -> u128| sum(last).saturating_sub(first.checked_sub(1).map_or(0, sum));
-    match (compare(reckoned.sum, without(below)), compare(reckoned.squares, without(squares_below))) {
+    let (first, number) = (u128::from(reckoned.first), u128::from(reckoned.lines));
+    let after = number.saturating_sub(1);
+    let steps = number * after / 2;
+    let sum = number * first + steps;
+    let squares = number * first * first + 2 * first * steps + number * after * (2 * number).saturating_sub(1) / 6;
+    match (compare(reckoned.sum, sum), compare(reckoned.squares, squares)) {
         (Some(false), _) | (_, Some(false)) => Adds::No,
         (Some(true), Some(true)) => Adds::Up { changed: 3 },
         (Some(true), None) => Adds::Up { changed: 2 },

@@ -181,19 +181,21 @@ fn a_wrong_value_in_any_place_makes_nothing_whole() {
 #[test]
 fn two_wrong_values_make_nothing_whole() {
     let mut number = 0;
-    for (store, replies) in bases() {
-        let n = usize::from(replies.len() == 2 && store.product() != "VictoriaLogs");
-        let wanted = |place: &String| {
-            !place.contains("/values/") && !place.contains("/datarows/")
-                || place.contains("/values/4")
-                || place.contains("/datarows/4")
-        };
-        let places: Vec<String> = all_places(&replies[n]).into_iter().filter(wanted).collect();
+    // The second one is read as the first is.
+    for (store, replies) in bases().into_iter().filter(|(store, _)| store.product() != "Elasticsearch") {
+        let n = usize::from(store.product() == "OpenSearch");
+        let is_one_of_many =
+            |place: &str| place.contains("/values/") || place.contains("/datarows/") || place.contains("/schema/");
+        let places: Vec<String> = all_places(&replies[n])
+            .into_iter()
+            .filter(|place| !is_one_of_many(place) || place.contains("/4"))
+            .collect();
         let values: Vec<Value> = values().into_iter().filter(|value| value.to_string().len() < 50).collect();
         for (one, first) in places.iter().enumerate() {
-            for second in &places[one + 1..] {
-                for (m, value) in values.iter().enumerate() {
-                    let other = &values[(m * 7 + one) % values.len()];
+            for (two, second) in places.iter().enumerate().skip(one + 1) {
+                for m in 0..4 {
+                    let value = &values[(one * 3 + two + m * 5) % values.len()];
+                    let other = &values[(one + two * 5 + m * 7) % values.len()];
                     let Some(answer) = but(&replies[n], &[(first, value), (second, other)]) else { continue };
                     let mut changed = replies.clone();
                     changed[n] = answer;
@@ -204,5 +206,5 @@ fn two_wrong_values_make_nothing_whole() {
             }
         }
     }
-    assert!(number > 10_000, "{number}");
+    assert!(number > 3000, "{number}");
 }

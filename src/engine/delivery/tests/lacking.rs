@@ -53,6 +53,11 @@ fn a_record_lacks_what_no_field_of_it_has() {
             ALL.to_vec(),
         ),
         ("too deep", deep, ALL.to_vec()),
+        (
+            "where it was read from",
+            json!({ "log.file.name": "app.log", "log.file.path": "/x", "log": { "file": { "path": "/x" }, "file.name": "x" }, "attributes": { "log.file.name": "x" } }),
+            ALL.to_vec(),
+        ),
         ("a failure is an outcome", json!({ "success": false }), vec![User, Event, Time, Origin, Object]),
     ] {
         assert_eq!(of(&[record]), Ok(Some(wanted)), "{name}");

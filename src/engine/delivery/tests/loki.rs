@@ -13,7 +13,12 @@ fn line(seq: impl Into<Value>, kind: &str) -> Value {
 }
 
 fn answer(lines: &[String]) -> Value {
-    let first = at("2026-11-26T20:30:00Z").as_nanosecond();
+    later(0, lines)
+}
+
+/// The same for a page, after so many lines.
+fn later(after: i128, lines: &[String]) -> Value {
+    let first = at("2026-11-26T20:30:00Z").as_nanosecond() - after * 1_000_000;
     let values: Vec<Value> =
         (0..).zip(lines).map(|(n, text)| json!([(first - n * 1_000_000).to_string(), text])).collect();
     let streams =
@@ -23,6 +28,10 @@ fn answer(lines: &[String]) -> Value {
 
 fn page(numbers: impl Iterator<Item = u64>) -> Answer {
     ok(answer(&numbers.map(|seq| line(seq, "heartbeat").to_string()).collect::<Vec<_>>()).to_string())
+}
+
+fn page_after(after: i128, numbers: impl Iterator<Item = u64>) -> Answer {
+    ok(later(after, &numbers.map(|seq| line(seq, "heartbeat").to_string()).collect::<Vec<_>>()).to_string())
 }
 
 pub fn base() -> Vec<Answer> {
@@ -67,9 +76,9 @@ pub fn rows() -> Vec<Row> {
         ("nothing found", texts(&[]), All(vec![])),
         ("lines within a field of a line", wrapped("log"), all()),
         ("the same by another name", wrapped("message"), all()),
-        ("two pages", vec![page((1..2001).rev()), page((0..2).rev())], All(run(2000, 2001, false))),
+        ("two pages", vec![page((1..2001).rev()), page_after(1999, (0..2).rev())], All(run(2000, 2001, false))),
         ("a page that is not followed", vec![page(0..2000)], Unknown("not in this row")),
-        ("eight pages", (0..8).map(|_| page(0..2000)).collect(), Cut(run(1999, 2000, false))),
+        ("eight pages", (0..8).map(|n| page_after(n * 1999, 0..2000)).collect(), Cut(run(1999, 2000, false))),
         ("a page of one moment", vec![stopped()], Cut(run(1999, 2000, false))),
         ("more than a page has", vec![page(0..2001)], Unknown("more lines than were asked for")),
         ("a line of an application", beside("GET /cards, says pcizone".to_string()), all()),
