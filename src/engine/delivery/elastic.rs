@@ -53,13 +53,11 @@ pub fn runs(name: &str, question: &Question, answers: &Answers) -> Result<Runs, 
         found.runs.extend(page.runs.runs);
         found.is_cut |= page.runs.is_cut;
         lines += page.lines;
-        match page.next {
-            Some(next) => after = Some(next),
-            None => {
-                // Lines without one of the names are in no run.
-                found.is_cut |= lines < page.total;
-                return Ok(found);
-            }
+        after = page.next;
+        if after.is_none() {
+            // Lines without one of the names are in no run.
+            found.is_cut |= lines < page.total;
+            return Ok(found);
         }
     }
     found.is_cut = true;

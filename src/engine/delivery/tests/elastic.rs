@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{All, Answer, Cut, Row, Store, Unknown, ok, with};
+use super::{All, Answer, Cut, Row, Says, Store, Unknown, ok, with};
 
 pub fn store() -> Store {
     Store::OpenSearch { name: "logs-pci".to_string() }
@@ -83,11 +83,59 @@ fn caps(value: Value) -> Vec<Answer> {
     replies(&[value, page(&[])])
 }
 
+type Reply = (&'static str, Vec<Answer>, Says);
+
 pub fn rows() -> Vec<Row> {
-    let whole: Vec<u64> = (0..10).collect();
-    let full = || page(&[bucket("web-1", &whole, 10, true)]);
-    let changed = |pointer: &str, with: Value| replies(&[keywords(), but(full(), pointer, with)]);
-    let in_bucket = |pointer: &str, with: Value| one(but(bucket("web-1", &whole, 10, true), pointer, with));
+    let rows = [counts(), mappings(), parts(), several()].concat();
+    let mut rows: Vec<Row> = rows.into_iter().map(|(name, replies, says)| (name, store(), replies, says)).collect();
+    rows.extend([
+        ("no such index", store(), vec![with(404, r#"{"error":{"type":"index_not_found_exception","reason":"no such index [logs-pci]"},"status":404}"#)], Unknown("(404): “no such index [logs-pci]”")),
+        ("no right", store(), vec![with(403, r#"{"error":{"type":"security_exception","reason":"no permissions for [indices:data/read/field_caps]"},"status":403}"#)], Unknown("see docs/retention.md")),
+        ("no right to search", store(), vec![ok(keywords().to_string()), with(403, "{}")], Unknown("see docs/retention.md")),
+        ("several indices", Store::OpenSearch { name: "logs-*".to_string() }, base(), Unknown("name exactly one")),
+    ]);
+    rows
+}
+
+fn whole() -> Value {
+    bucket("web-1", &(0..10).collect::<Vec<_>>(), 10, true)
+}
+
+fn run(last: u64, count: u64, ended: bool) -> Says {
+    All(vec![("web-1", 0, last, count, ended)])
+}
+
+/// How a run is counted, and what cannot be one.
+fn counts() -> Vec<Reply> {
+    let numbers: Vec<u64> = (0..10).collect();
+    let in_bucket = |pointer: &str, with: Value| one(but(whole(), pointer, with));
+    vec![
+        ("all there", one(bucket("web-1", &numbers, 10, true)), run(9, 10, true)),
+        ("all there, and two numbers share a hash", one(bucket("web-1", &numbers, 9, false)), run(9, 10, false)),
+        ("one is missing", base(), run(9, 9, false)),
+        ("one is missing, another twice", one(bucket("web-1", &[0, 1, 2, 2, 4], 4, false)), run(4, 4, false)),
+        ("the same sum and squares", one(bucket("web-1", &[0, 2, 2, 3, 3, 4, 7, 7], 5, false)), run(7, 5, false)),
+        ("all there, some twice", one(bucket("web-1", &[0, 0, 1, 2, 2], 3, false)), run(2, 3, false)),
+        ("whole numbers in other forms", in_bucket("/numbers/value", json!(1e1)), run(9, 10, true)),
+        ("nobody", caps(keywords()), All(vec![])),
+        ("more numbers than there can be", in_bucket("/numbers/value", json!(11)), Cut(vec![])),
+        ("an estimate that is NaN", in_bucket("/numbers/value", json!("NaN")), Cut(vec![])),
+        ("a newest line of tomorrow", in_bucket("/newest/value", json!(1.795_81e12)), Cut(vec![])),
+        ("a newest line of yesterday", in_bucket("/newest/value", json!(1.795_6e12)), Cut(vec![])),
+        ("no newest line", in_bucket("/newest/value", json!(null)), Cut(vec![])),
+        ("a least number below zero", in_bucket("/lines/min", json!(-1.0)), Cut(vec![])),
+        ("a greatest number beyond all", in_bucket("/lines/max", json!(1e300)), Cut(vec![])),
+        ("a greatest number below the least", in_bucket("/lines/min", json!(12)), Cut(vec![])),
+        ("half a number", in_bucket("/lines/max", json!(9.5)), Cut(vec![])),
+        ("a pod that is a number", in_bucket("/key/pod", json!(7)), Cut(vec![])),
+        ("no node", in_bucket("/key/node", json!("")), Cut(vec![])),
+        ("a name that is too long", in_bucket("/key/run", json!("r".repeat(254))), Cut(vec![])),
+    ]
+}
+
+/// How fields are mapped.
+fn mappings() -> Vec<Reply> {
+    let full = || page(&[whole()]);
     let mut beside = vec![("seq", "long"), ("@timestamp", "date")];
     beside.extend(TEXTS.iter().map(|name| (*name, "text")));
     let texts = fields(&beside);
@@ -102,35 +150,9 @@ pub fn rows() -> Vec<Row> {
         caps["fields"].as_object_mut().unwrap().remove(field);
         caps
     };
-    let mut cut = full();
-    cut["hits"]["total"]["value"] = json!(11);
-    let mut partial = full();
-    partial["is_partial"] = json!(true);
-    let mut early = full();
-    early["terminated_early"] = json!(true);
-    let mut clusters = full();
-    clusters["_clusters"] = json!({ "total": 2, "successful": 1, "skipped": 1 });
-    let mut shards = full();
-    shards["_shards"] = json!({ "total": 2, "successful": 1, "failed": 1, "failures": [{ "reason": { "reason": "Text fields are not optimised" } }] });
-    let mut two = vec![keywords(), pages(0, 250), pages(250, 1)];
-    let total = json!(251);
-    for page in &mut two[1..] {
-        page["hits"]["total"]["value"] = total.clone();
-    }
-    let mut no_key = pages(0, 250);
-    no_key["aggregations"]["runs"].as_object_mut().unwrap().remove("after_key");
-    let run = |last: u64, count: u64, ended: bool| All(vec![("web-1", 0, last, count, ended)]);
-    let rows = vec![
-        ("all there", one(bucket("web-1", &whole, 10, true)), run(9, 10, true)),
-        ("all there, and two numbers share a hash", one(bucket("web-1", &whole, 9, false)), run(9, 10, false)),
-        ("one is missing", base(), run(9, 9, false)),
-        ("one is missing, another twice", one(bucket("web-1", &[0, 1, 2, 2, 4], 4, false)), run(4, 4, false)),
-        ("the same sum and squares", one(bucket("web-1", &[0, 2, 2, 3, 3, 4, 7, 7], 5, false)), run(7, 5, false)),
-        ("all there, some twice", one(bucket("web-1", &[0, 0, 1, 2, 2], 3, false)), run(2, 3, false)),
+    vec![
         ("texts with a keyword beside", replies(&[fields(&beside), full()]), run(9, 10, true)),
         ("a field that an index does not have", replies(&[unmapped, full()]), run(9, 10, true)),
-        ("whole numbers in other forms", in_bucket("/numbers/value", json!(1e1)), run(9, 10, true)),
-        ("nobody", caps(keywords()), All(vec![])),
         ("no numbered line was ever there", caps(removed("pcizone")), All(vec![])),
         ("no index", caps(json!({ "indices": [], "fields": {} })), All(vec![])),
         ("texts alone", caps(texts), Unknown("mapped as text and cannot be counted")),
@@ -163,6 +185,25 @@ pub fn rows() -> Vec<Row> {
             Unknown("does not tell the fields"),
         ),
         ("fields of no index", caps(json!({ "fields": {} })), Unknown("does not tell the fields")),
+    ]
+}
+
+/// What only a part of the store answered.
+fn parts() -> Vec<Reply> {
+    let full = || page(&[whole()]);
+    let changed = |pointer: &str, with: Value| replies(&[keywords(), but(full(), pointer, with)]);
+    let in_bucket = |pointer: &str, with: Value| one(but(whole(), pointer, with));
+    let mut cut = full();
+    cut["hits"]["total"]["value"] = json!(11);
+    let mut partial = full();
+    partial["is_partial"] = json!(true);
+    let mut early = full();
+    early["terminated_early"] = json!(true);
+    let mut clusters = full();
+    clusters["_clusters"] = json!({ "total": 2, "successful": 1, "skipped": 1 });
+    let mut shards = full();
+    shards["_shards"] = json!({ "total": 2, "successful": 1, "failed": 1, "failures": [{ "reason": { "reason": "Text fields are not optimised" } }] });
+    vec![
         (
             "a shard that failed",
             replies(&[keywords(), shards]),
@@ -188,6 +229,19 @@ pub fn rows() -> Vec<Row> {
             changed("/aggregations/runs/buckets", json!({})),
             Unknown("no runs that were asked for"),
         ),
+    ]
+}
+
+/// Several runs, and several pages.
+fn several() -> Vec<Reply> {
+    let mut two = vec![keywords(), pages(0, 250), pages(250, 1)];
+    let total = json!(251);
+    for page in &mut two[1..] {
+        page["hits"]["total"]["value"] = total.clone();
+    }
+    let mut no_key = pages(0, 250);
+    no_key["aggregations"]["runs"].as_object_mut().unwrap().remove("after_key");
+    vec![
         ("more runs than a page has", replies(&[keywords(), pages(0, 251)]), Unknown("no runs that were asked for")),
         ("a page and one more", replies(&two), All((0..251).map(|n| (pod(n), 7, 7, 1, false)).collect())),
         ("a page that is not followed", replies(&two[..2]), Unknown("not in this row")),
@@ -203,7 +257,7 @@ pub fn rows() -> Vec<Row> {
         ),
         (
             "the same run twice",
-            replies(&[keywords(), page(&[bucket("web-1", &whole, 10, false), bucket("web-1", &[1], 1, false)])]),
+            replies(&[keywords(), page(&[whole(), bucket("web-1", &[1], 1, false)])]),
             Unknown("the same run of a pod twice"),
         ),
         (
@@ -211,27 +265,7 @@ pub fn rows() -> Vec<Row> {
             replies(&[keywords(), page(&[bucket("web 1\u{1b}", &[1], 1, false), bucket("web-2", &[1], 1, false)])]),
             Cut(vec![("web-2", 1, 1, 1, false)]),
         ),
-        ("more numbers than there can be", in_bucket("/numbers/value", json!(11)), Cut(vec![])),
-        ("an estimate that is NaN", in_bucket("/numbers/value", json!("NaN")), Cut(vec![])),
-        ("a newest line of tomorrow", in_bucket("/newest/value", json!(1.795_81e12)), Cut(vec![])),
-        ("a newest line of yesterday", in_bucket("/newest/value", json!(1.795_6e12)), Cut(vec![])),
-        ("no newest line", in_bucket("/newest/value", json!(null)), Cut(vec![])),
-        ("a least number below zero", in_bucket("/lines/min", json!(-1.0)), Cut(vec![])),
-        ("a greatest number beyond all", in_bucket("/lines/max", json!(1e300)), Cut(vec![])),
-        ("a greatest number below the least", in_bucket("/lines/min", json!(12)), Cut(vec![])),
-        ("half a number", in_bucket("/lines/max", json!(9.5)), Cut(vec![])),
-        ("a pod that is a number", in_bucket("/key/pod", json!(7)), Cut(vec![])),
-        ("no node", in_bucket("/key/node", json!("")), Cut(vec![])),
-        ("a name that is too long", in_bucket("/key/run", json!("r".repeat(254))), Cut(vec![])),
-    ];
-    let mut rows: Vec<Row> = rows.into_iter().map(|(name, replies, says)| (name, store(), replies, says)).collect();
-    rows.extend([
-        ("no such index", store(), vec![with(404, r#"{"error":{"type":"index_not_found_exception","reason":"no such index [logs-pci]"},"status":404}"#)], Unknown("(404): “no such index [logs-pci]”")),
-        ("no right", store(), vec![with(403, r#"{"error":{"type":"security_exception","reason":"no permissions for [indices:data/read/field_caps]"},"status":403}"#)], Unknown("see docs/retention.md")),
-        ("no right to search", store(), vec![ok(keywords().to_string()), with(403, "{}")], Unknown("see docs/retention.md")),
-        ("several indices", Store::OpenSearch { name: "logs-*".to_string() }, base(), Unknown("name exactly one")),
-    ]);
-    rows
+    ]
 }
 
 fn pod(n: usize) -> &'static str {

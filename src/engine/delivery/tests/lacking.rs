@@ -17,8 +17,8 @@ fn lacks(store: &Store, replies: &[Answer]) -> Result<Option<Vec<Element>>, Stri
 }
 
 fn of(records: &[Value]) -> Result<Option<Vec<Element>>, String> {
-    let text: String = records.iter().map(|record| format!("{record}\n")).collect();
-    lacks(&Store::VictoriaLogs, &[ok(text)])
+    let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+    lacks(&Store::VictoriaLogs, &[ok(lines.join("\n"))])
 }
 
 #[test]

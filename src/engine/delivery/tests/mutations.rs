@@ -9,7 +9,7 @@ use super::{Answer, Run, Says, Store, all, assert_told, bases, found, ok};
 
 /// Numbers that decide, with what stands around them: whoever can change these can write what is there.
 static DECIDES: LazyLock<Regex> = LazyLock::new(|| {
-    let keys = r#"seq|first|last|number|min|max|sum|sum_of_squares|count|doc_count|value"#;
+    let keys = "seq|first|last|number|min|max|sum|sum_of_squares|count|doc_count|value";
     Regex::new(&format!(r#"\\?"({keys})\\?":\{{?\\?"?(value\\?":)?[0-9.]+|\\?"r1\\?",[0-9]+\]"#)).unwrap()
 });
 
