@@ -1,6 +1,6 @@
 //! Whether numbered lines arrive, asked of a real `VictoriaLogs` and a real `OpenSearch` into which they came on the ways that these have.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where something is not as expected")]
 
 use std::{fmt::Write as _, fs, time::Duration};
 
@@ -129,7 +129,10 @@ async fn post(url: &str, path: &str, kind: &str, body: &str) {
 }
 
 fn json_lines(lines: &[Value]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().fold(String::new(), |mut text, line| {
+        writeln!(text, "{line}").unwrap();
+        text
+    })
 }
 
 /// For `_bulk`, with the time under the name that a data stream wants.
@@ -204,20 +207,32 @@ service:
 
 #[tokio::test]
 async fn of_more_runs_than_are_asked_for_victorialogs_tells_some_and_that_it_does() {
-    let store = VictoriaLogs::start("400d").await.unwrap();
     let case = Case::new();
-    let lines = pods(&case, delivery::RUNS + 1);
-    post(
-        store.url(),
-        "/insert/jsonline?_time_field=time&_msg_field=message",
-        "application/stream+json",
-        &json_lines(&lines),
-    )
-    .await;
-    assert_eq!(store.count("*").await.unwrap(), lines.len() as u64);
     let question = Question { zone: "many", ..case.question() };
+    for (number, told, is_cut) in [
+        (251, 251, false),
+        (delivery::RUNS - 1, delivery::RUNS - 1, false),
+        (delivery::RUNS, delivery::RUNS, false),
+        (delivery::RUNS + 1, delivery::RUNS, true),
+    ] {
+        let store = VictoriaLogs::start("400d").await.unwrap();
+        take_lines(&store, &pods(&case, number)).await;
+        let found = runs(store.url(), &Store::VictoriaLogs, &question).await.unwrap();
+        assert_eq!((found.runs.len(), found.is_cut), (told, is_cut), "{number}");
+    }
+    // A line that has no node is in no run, and not forgotten.
+    let store = VictoriaLogs::start("400d").await.unwrap();
+    let mut lines = pods(&case, 2);
+    lines[0].as_object_mut().unwrap().remove("node");
+    take_lines(&store, &lines).await;
     let found = runs(store.url(), &Store::VictoriaLogs, &question).await.unwrap();
-    assert_eq!((found.runs.len(), found.is_cut), (delivery::RUNS, true));
+    assert_eq!((found.runs.len(), found.is_cut), (1, true));
+}
+
+async fn take_lines(store: &VictoriaLogs, lines: &[Value]) {
+    let path = "/insert/jsonline?_time_field=time&_msg_field=message";
+    post(store.url(), path, "application/stream+json", &json_lines(lines)).await;
+    assert_eq!(store.count("*").await.unwrap(), lines.len() as u64);
 }
 
 /// Strings as they come are `text` with a `keyword` beside; templates for logs map them as `keyword`.
