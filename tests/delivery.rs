@@ -1,6 +1,6 @@
 //! Whether numbered lines arrive, asked of a real `VictoriaLogs` and a real `OpenSearch` into which they came on the ways that these have.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends where something is not as expected")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test ends where something is not as expected")]
 
 use std::{fmt::Write as _, fs, time::Duration};
 
@@ -48,6 +48,9 @@ impl Case {
         // It began before the time that is asked about, and nothing is missing.
         case.pod("web-2", "r1", &(100..=160).collect::<Vec<_>>(), true, (100, 160, 61));
         case.pod("web-3", "r1", &[7], false, (7, 7, 1));
+        // Others in their place add up to the same, and so do their squares.
+        case.pod("web-4", "r1", &[0, 2, 2, 3, 3, 4, 7, 7], false, (0, 7, 5));
+        case.pod("web-5", "r1", &(0..=800).collect::<Vec<_>>(), false, (0, 800, 801));
         for zone in ["dev", "cde-2", "CDE", "cd"] {
             for seq in 0..5 {
                 case.lines.push(line(zone, "web-1", "r1", (seq, "heartbeat"), case.at(seq)));
@@ -87,7 +90,7 @@ impl Case {
         assert!(!found.is_cut, "{found:?}");
         assert_eq!(found.runs, self.wanted);
         let missing: Vec<u64> = found.runs.iter().map(Run::missing).collect();
-        assert_eq!(missing, [1, 1, 0, 0]);
+        assert_eq!(missing, [1, 1, 0, 0, 3, 0]);
         let nobody = Question { zone: "nobody", ..self.question() };
         assert_eq!(runs(url, store, &nobody).await, Ok(Runs::default()));
         let lacking = lacking(url, store, &self.question()).await.unwrap();
@@ -126,7 +129,10 @@ async fn post(url: &str, path: &str, kind: &str, body: &str) {
 }
 
 fn json_lines(lines: &[Value]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().fold(String::new(), |mut text, line| {
+        writeln!(text, "{line}").unwrap();
+        text
+    })
 }
 
 /// For `_bulk`, with the time under the name that a data stream wants.
@@ -146,9 +152,10 @@ fn pods(case: &Case, number: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_victorialogs_took_as_json_lines_and_by_bulk_is_told() {
-    for path in
-        ["/insert/jsonline?_time_field=time&_msg_field=message", "/insert/elasticsearch/_bulk?_msg_field=message"]
-    {
+    for path in [
+        "/insert/jsonline?_time_field=time&_msg_field=message",
+        "/insert/elasticsearch/_bulk?_time_field=@timestamp&_msg_field=message",
+    ] {
         let store = VictoriaLogs::start("400d").await.unwrap();
         let case = Case::new();
         let is_bulk = path.contains("bulk");
@@ -200,20 +207,32 @@ service:
 
 #[tokio::test]
 async fn of_more_runs_than_are_asked_for_victorialogs_tells_some_and_that_it_does() {
-    let store = VictoriaLogs::start("400d").await.unwrap();
     let case = Case::new();
-    let lines = pods(&case, delivery::RUNS + 1);
-    post(
-        store.url(),
-        "/insert/jsonline?_time_field=time&_msg_field=message",
-        "application/stream+json",
-        &json_lines(&lines),
-    )
-    .await;
-    assert_eq!(store.count("*").await.unwrap(), lines.len() as u64);
     let question = Question { zone: "many", ..case.question() };
+    for (number, told, is_cut) in [
+        (251, 251, false),
+        (delivery::RUNS - 1, delivery::RUNS - 1, false),
+        (delivery::RUNS, delivery::RUNS, false),
+        (delivery::RUNS + 1, delivery::RUNS, true),
+    ] {
+        let store = VictoriaLogs::start("400d").await.unwrap();
+        take_lines(&store, &pods(&case, number)).await;
+        let found = runs(store.url(), &Store::VictoriaLogs, &question).await.unwrap();
+        assert_eq!((found.runs.len(), found.is_cut), (told, is_cut), "{number}");
+    }
+    // A line that has no node is in no run, and not forgotten.
+    let store = VictoriaLogs::start("400d").await.unwrap();
+    let mut lines = pods(&case, 2);
+    lines[0].as_object_mut().unwrap().remove("node");
+    take_lines(&store, &lines).await;
     let found = runs(store.url(), &Store::VictoriaLogs, &question).await.unwrap();
-    assert_eq!((found.runs.len(), found.is_cut), (delivery::RUNS, true));
+    assert_eq!((found.runs.len(), found.is_cut), (1, true));
+}
+
+async fn take_lines(store: &VictoriaLogs, lines: &[Value]) {
+    let path = "/insert/jsonline?_time_field=time&_msg_field=message";
+    post(store.url(), path, "application/stream+json", &json_lines(lines)).await;
+    assert_eq!(store.count("*").await.unwrap(), lines.len() as u64);
 }
 
 /// Strings as they come are `text` with a `keyword` beside; templates for logs map them as `keyword`.

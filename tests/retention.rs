@@ -553,6 +553,26 @@ async fn each_secret_is_sent_in_its_form_and_never_told() {
 }
 
 #[tokio::test]
+async fn a_loki_with_tenants_is_told_which_and_json_is_asked_for() {
+    for (tenant, header) in [("pci", Some("x-scope-orgid: pci\r\n")), ("fake", None)] {
+        let stub = Stub::plain(Behaviour::Send(answer("200 OK", "{}"))).await;
+        run(&["loki", "--tenant", tenant, "--url", &stub.url]).await.says(2, &[]);
+        for request in stub.requests() {
+            let request = request.to_ascii_lowercase();
+            assert_eq!(request.contains("x-scope-orgid"), header.is_some(), "{request}");
+            assert!(header.is_none_or(|header| request.contains(header)), "{request}");
+            assert!(request.contains("accept: application/json, */*;q=0.5\r\n"), "{request}");
+        }
+        assert_eq!(stub.requests().len(), 2);
+    }
+    let stub = Stub::plain(Behaviour::Send(answer("200 OK", "{}"))).await;
+    for tenant in ["pci|dev", "..", "p\r\nx: y", "pçi", &"p".repeat(151)] {
+        run(&["loki", "--tenant", tenant, "--url", &stub.url]).await.says(3, &["is not the name of one tenant"]);
+    }
+    assert_eq!(stub.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_secret_that_everyone_can_read_is_told_and_a_file_without_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let stub = Stub::plain(Behaviour::Send(answer("200 OK", METRICS))).await;

@@ -133,7 +133,8 @@ type Scheme = fn(&SecretString) -> Result<Authentication, String>;
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (store, own, how) = arguments.which.read();
-    let client = match store_is_named(&store).and_then(|()| how.client(own)) {
+    let client = store_is_named(&store).and_then(|()| how.client(own));
+    let client = match client.and_then(|client| sinks::for_store(client, &store)) {
         Ok(client) => client,
         Err(complaint) => {
             eprintln!("error: {}", plain_lines(&complaint));

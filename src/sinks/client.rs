@@ -4,7 +4,7 @@
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -33,6 +33,12 @@ const HEAD: usize = 64 * 1024;
 const HEAD_LINES: usize = 100;
 /// Characters of a system's own words.
 const SHOWN: usize = 120;
+/// Graylog tells tables as CSV unless it is asked for JSON, and others have answers that are none.
+const FORMS: &str = "application/json, */*;q=0.5";
+/// Names the tenant of a Loki that has several.
+const TENANT: &str = "X-Scope-OrgID";
+/// The longest name of a tenant, in bytes.
+const TENANT_NAME: usize = 150;
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +56,22 @@ pub struct Client {
     address: Address,
     tls: Option<TlsConnector>,
     authentication: Option<Authentication>,
+    tenant: Option<HeaderValue>,
 }
 
 impl Client {
     /// A client. Without TLS only for an address that has none.
     pub fn new(address: Address, tls: Option<TlsConnector>, authentication: Option<Authentication>) -> Self {
-        Client { address, tls, authentication }
+        Client { address, tls, authentication, tenant: None }
+    }
+
+    /// The same client for one tenant of a Loki. A name that Loki does not take, or takes for several tenants, is refused.
+    pub fn of_tenant(self, name: &str) -> Result<Self, String> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"!-_.*'()".contains(&b);
+        let is_name = !matches!(name, "" | "." | "..") && name.len() <= TENANT_NAME && name.bytes().all(is_plain);
+        let value = HeaderValue::from_str(name).ok().filter(|_| is_name);
+        let value = value.ok_or_else(|| format!("“{}” is not the name of one tenant of Loki", bounded(name, SHOWN)))?;
+        Ok(Client { tenant: Some(value), ..self })
     }
 
     /// The address.
@@ -77,11 +93,14 @@ impl Client {
             .uri(target)
             .header(header::HOST, self.address.authority())
             .header(header::USER_AGENT, concat!("pcizone/", env!("CARGO_PKG_VERSION")))
-            .header(header::ACCEPT, "*/*")
+            .header(header::ACCEPT, FORMS)
             .header(header::ACCEPT_ENCODING, "identity")
             .header(header::CONNECTION, "close");
         if let Some(authentication) = &self.authentication {
             request = request.header(header::AUTHORIZATION, authentication.header());
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header(TENANT, tenant);
         }
         let cannot = |_| Failure::Unanswered("its path cannot be asked for".to_string());
         let request = request.body(Full::default()).map_err(cannot)?;

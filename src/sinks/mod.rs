@@ -15,6 +15,6 @@ mod tls;
 
 pub use address::Address;
 pub use client::{Client, Failure};
-pub use retention::{Asked, ask, ask_all};
+pub use retention::{Asked, ask, ask_all, for_store};
 pub use secret::{Authentication, Secret};
 pub use tls::{Identity, connector};

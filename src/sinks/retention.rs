@@ -7,6 +7,17 @@ use tokio::time::Instant;
 use super::client::{Client, Failure};
 use crate::engine::retention::{Answer, Answers, Store};
 
+/// The tenant of a Loki that runs without tenants.
+const NO_TENANT: &str = "fake";
+
+/// A client as a store wants it: a Loki with tenants has to be told which one is meant.
+pub fn for_store(client: Client, store: &Store) -> Result<Client, String> {
+    match store {
+        Store::Loki { tenant } if tenant != NO_TENANT => client.of_tenant(tenant),
+        _ => Ok(client),
+    }
+}
+
 /// What was asked, in this order, and what came of it.
 pub type Asked = Vec<(String, Answer)>;
 

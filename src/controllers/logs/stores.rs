@@ -139,7 +139,8 @@ async fn client(sink: &Sink, shared: &Shared) -> Result<(Client, Store), String>
     let place = collected::place(&store);
     let credentials = shared.credentials.clone();
     let made = tokio::task::spawn_blocking(move || credentials.client(&store)).await;
-    Ok((made.map_err(|_| "its credentials could not be read".to_string())??, place))
+    let client = made.map_err(|_| "its credentials could not be read".to_string())??;
+    Ok((sinks::for_store(client, &place)?, place))
 }
 
 async fn delivered(client: &Client, store: &Store, question: &Question<'_>) -> Result<delivery::Runs, String> {

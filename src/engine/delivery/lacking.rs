@@ -239,6 +239,8 @@ const AROUND: [&str; 14] = [
     "json",
     "scope",
 ];
+/// Where a forwarder read a record, which says nothing of what it is about: `log.file.path`, and within `log` the rest of it.
+const READ_FROM: &str = "logfile";
 /// How deep and how many fields are looked at.
 const DEEP: usize = 8;
 const FIELDS: usize = 2000;
@@ -258,7 +260,7 @@ pub fn least<'r>(records: impl Iterator<Item = &'r Map<String, Value>>) -> Optio
 /// What a record lacks.
 fn of(record: &Map<String, Value>) -> Vec<Element> {
     let mut there = There { names: BTreeSet::new(), left: FIELDS };
-    there.collect(record, "", 0);
+    there.collect(record, "", "", 0);
     let has = |names: &[&str]| names.iter().any(|name| there.names.contains(&plain(name)));
     NAMES.iter().filter(|(_, names)| !has(names)).map(|(element, _)| *element).collect()
 }
@@ -276,15 +278,16 @@ struct There {
 }
 
 impl There {
-    /// From the root on, and of what stands around a record also without it.
-    fn collect(&mut self, object: &Map<String, Value>, before: &str, depth: usize) {
+    /// From the root on, and of what stands around a record also without it: then it is `around`, and `before` is empty.
+    fn collect(&mut self, object: &Map<String, Value>, before: &str, around: &str, depth: usize) {
         for (key, value) in object {
             if self.left == 0 {
                 return;
             }
             self.left -= 1;
             let name = format!("{before}{}", plain(key));
-            if name.len() > LONG {
+            let is_read_from = name.starts_with(READ_FROM) || format!("{around}{name}").starts_with(READ_FROM);
+            if name.len() > LONG || is_read_from {
                 continue;
             }
             match value {
@@ -303,10 +306,10 @@ impl There {
         if depth >= DEEP {
             return;
         }
+        self.collect(inner, name, "", depth + 1);
         if AROUND.contains(&name) {
-            self.collect(inner, "", depth + 1);
+            self.collect(inner, "", name, depth + 1);
         }
-        self.collect(inner, name, depth + 1);
     }
 
     fn add(&mut self, name: String) {

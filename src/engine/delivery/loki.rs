@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     PAGES, Question, Runs, SAMPLES,
-    line::{Fields, LOKI},
+    line::{Fields, KINDS, LOKI},
     tally::Tally,
 };
 use crate::engine::retention::{
@@ -44,8 +44,10 @@ pub fn runs(question: &Question, answers: &Answers) -> Result<Runs, String> {
     for _ in 0..PAGES {
         let lines = lines(answers, &numbered(question, until), PAGE)?;
         for line in &lines {
-            if let Some(record) = record(&line.text) {
-                tally.add(&record, Timestamp::from_nanosecond(line.time).ok(), &LOKI, question);
+            match record(&line.text) {
+                Some(record) => tally.add(&record, Timestamp::from_nanosecond(line.time).ok(), &LOKI, question),
+                None if looks_numbered(&line.text) => tally.cut(),
+                None => {}
             }
         }
         if lines.len() < PAGE {
@@ -133,6 +135,12 @@ fn lines(answers: &Answers, path: &str, limit: usize) -> Result<Vec<Line>, Strin
         return Err(unclear("has more lines than were asked for"));
     }
     Ok(lines)
+}
+
+/// Whether a line that is no JSON was to be a numbered one: a forwarder may have cut it off, or put something before it.
+fn looks_numbered(text: &str) -> bool {
+    let has = |word: &str| text.contains(&format!("\"{word}\"")) || text.contains(&format!("\\\"{word}\\\""));
+    has(LOKI.kind) && KINDS.into_iter().any(has)
 }
 
 /// The object that a line is, or that it carries in one of the fields in which forwarders put a line.

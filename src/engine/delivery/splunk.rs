@@ -24,6 +24,12 @@ pub fn runs(index: &str, question: &Question, answers: &Answers) -> Result<Runs,
     let mut found = results(answers, &grouped(index, question)?)?;
     let is_cut = found.len() > RUNS;
     found.truncate(RUNS);
+    // It compares without case, so another zone's rows may be among them.
+    found.retain(|row| {
+        row.get(SPLUNK.zone)
+            .and_then(Value::as_str)
+            .is_none_or(|zone| zone == question.zone || !zone.eq_ignore_ascii_case(question.zone))
+    });
     let mut runs = rows::runs(found.iter(), &SPLUNK, question);
     runs.is_cut |= is_cut;
     Ok(runs)
@@ -84,7 +90,12 @@ fn results(answers: &Answers, path: &str) -> Result<Vec<Map<String, Value>>, Str
     let mut results = Vec::new();
     let mut is_last = false;
     for mut line in rows::objects(answers, path)? {
-        let messages = line.get("messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let unread = Value::Null;
+        let messages = match line.get("messages") {
+            None => &[],
+            Some(Value::Array(messages)) => messages.as_slice(),
+            Some(_) => std::slice::from_ref(&unread),
+        };
         let kind = |message: &Value| message.get("type").and_then(Value::as_str).map(str::to_ascii_uppercase);
         let trouble = messages.iter().find(|message| !matches!(kind(message).as_deref(), Some("INFO" | "DEBUG")));
         if let Some(trouble) = trouble {
@@ -94,7 +105,9 @@ fn results(answers: &Answers, path: &str) -> Result<Vec<Map<String, Value>>, Str
         if line.get("preview") == Some(&Value::Bool(true)) {
             continue;
         }
-        is_last |= line.get("lastrow") == Some(&Value::Bool(true));
+        let is_message = line.contains_key("messages") && !line.contains_key("result");
+        // Only the last row says so; what comes after it, or instead of it, was not meant to be the end.
+        is_last = if is_message { is_last } else { line.get("lastrow") == Some(&Value::Bool(true)) };
         match line.remove("result") {
             Some(Value::Object(result)) => results.push(result),
             None => {}

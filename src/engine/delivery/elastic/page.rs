@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{PAGE, Question};
+use super::{
+    PAGE, Question,
+    count::{Reckoned, numbers},
+};
 use crate::engine::{
     delivery::{
         Run, Runs, SAMPLES,
@@ -15,9 +18,6 @@ use crate::engine::{
         answer::{json, shown},
     },
 };
-
-/// Up to here an estimate never says more numbers than there are.
-const EXACT: u64 = 5000;
 
 /// A page of runs.
 pub struct Page {
@@ -43,8 +43,7 @@ pub fn read(path: &str, question: &Question, answers: &Answers) -> Result<Page, 
     let lines = lines.filter(|lines| *lines <= total);
     let lines = lines.ok_or_else(|| format!("The answer of {} does not count its lines", short(path)))?;
     let next = if buckets.len() == PAGE { Some(next(at("after_key"), path)?) } else { None };
-    let runs: Vec<Run> =
-        buckets.iter().map(|bucket| run(bucket, question)).filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let runs: Vec<Run> = buckets.iter().filter_map(|bucket| run(bucket, question)).collect();
     let is_cut = runs.len() < buckets.len();
     Ok(Page { runs: Runs { runs, is_cut }, lines, total, next })
 }
@@ -100,8 +99,8 @@ fn next(after: Option<&Value>, path: &str) -> Result<Map<String, Value>, String>
     keys.ok_or_else(|| format!("The answer of {} does not say where the next page goes on", short(path)))
 }
 
-/// None where the numbers cannot be.
-fn run(bucket: &Value, question: &Question) -> Result<Option<Run>, String> {
+/// None where the numbers cannot be, or are not known.
+fn run(bucket: &Value, question: &Question) -> Option<Run> {
     let Fields { namespace, pod, node, run, .. } = ELASTIC;
     let name = |key: &str| line::name(bucket.get("key")?.get(key));
     let of = |stats: &str, key: &str| bucket.get(stats)?.get(key);
@@ -117,42 +116,15 @@ fn run(bucket: &Value, question: &Question) -> Result<Option<Run>, String> {
             newest: milliseconds(of("newest", "value")?)?,
             ended: whole(of("ends", "doc_count")?)? > 0,
         };
-        let sums = (real(of("lines", "sum")?)?, real(of("lines", "sum_of_squares")?)?);
-        Some((whole(of("lines", "count")?)?, sums, run))
+        let reckoned = Reckoned {
+            first: run.first,
+            last: run.last,
+            lines: whole(of("lines", "count")?)?,
+            estimate: run.count,
+            sum: real(of("lines", "sum")?)?,
+            squares: real(of("lines", "sum_of_squares")?)?,
+        };
+        line::possible(Run { count: numbers(&reckoned)?, ..run }, question)
     };
-    let Some((lines, sums, mut run)) = read() else { return Ok(None) };
-    let Some(span) = run.last.checked_sub(run.first).and_then(|span| span.checked_add(1)) else { return Ok(None) };
-    if lines == 0 || run.count == 0 {
-        return Ok(None);
-    }
-    run.count = if lines == span && is_sum(sums, run.first, run.last) {
-        span
-    } else if lines == span && run.count >= span {
-        // As many lines as numbers, and not these: one is there twice, and another is missing.
-        span.saturating_sub(1).max(1)
-    } else if lines > span && run.count > EXACT {
-        return Err(format!(
-            "Of pod {} there are {lines} lines for {span} numbers, too many to tell copies from what is missing: ask about a shorter time",
-            shown(&run.pod)
-        ));
-    } else {
-        run.count.min(lines).min(span)
-    };
-    Ok(line::possible(run, question))
-}
-
-/// Whether lines add up to what all numbers from the first to the last one do, and so do their squares.
-fn is_sum((sum, squares): (f64, f64), first: u64, last: u64) -> bool {
-    let (first, last) = (u128::from(first), u128::from(last));
-    let below = |n: u128| n * (n + 1) / 2;
-    let squares_below = |n: u128| n * (n + 1) * (2 * n + 1) / 6;
-    let less = first.saturating_sub(1);
-    let wanted = if first == 0 {
-        (below(last), squares_below(last))
-    } else {
-        (below(last) - below(less), squares_below(last) - squares_below(less))
-    };
-    #[expect(clippy::cast_precision_loss, reason = "the store reckons in doubles too")]
-    let is_close = |is: f64, wanted: u128| (is - wanted as f64).abs() <= wanted as f64 * 1e-15;
-    is_close(sum, wanted.0) && is_close(squares, wanted.1)
+    read()
 }
