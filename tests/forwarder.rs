@@ -112,12 +112,12 @@ fn golden() -> PathBuf {
 
 /// As it is kept: the files, and behind them what goes with them.
 fn page(rendered: &Rendered) -> String {
-    let Rendered { files, args, secrets, authorities, linger, ready } = rendered;
+    let Rendered { files, args, secrets, authorities, linger } = rendered;
     let mut page = String::new();
     for (name, text) in files {
         page.push_str(&format!("# ==== {name}\n{text}"));
     }
-    page.push_str(&format!("# ==== beside it\n# args: {args:?}\n# linger: {linger:?}\n# ready: {ready:?}\n"));
+    page.push_str(&format!("# ==== beside it\n# args: {args:?}\n# linger: {linger:?}\n"));
     for variable in secrets {
         page.push_str(&format!("# {}: {}/{}\n", variable.variable, variable.secret, variable.key));
     }
@@ -289,8 +289,8 @@ fn a_template_is_the_file_untouched_and_gets_what_the_rendered_one_would() {
         let main = own.files.keys().find(|name| name.ends_with(".yaml")).expect("a file");
         assert_eq!(own.files[main], template);
         assert_eq!(
-            (&own.args, &own.secrets, &own.authorities, &own.linger, own.ready),
-            (&rendered.args, &rendered.secrets, &rendered.authorities, &rendered.linger, rendered.ready)
+            (&own.args, &own.secrets, &own.authorities, &own.linger),
+            (&rendered.args, &rendered.secrets, &rendered.authorities, &rendered.linger)
         );
         assert!(own.args[0].ends_with(main) && unserved(&logging).is_empty());
     }

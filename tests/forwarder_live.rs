@@ -61,8 +61,7 @@ impl Pod {
         let own = [
             (forwarder::BUFFER, "${env:STORAGE}"),
             // Its port is taken where two run at once.
-            ("port: 8888", "port: ${env:METRICS_PORT}"),
-            ("0.0.0.0", "127.0.0.1"),
+            ("port: 24231", "port: ${env:METRICS_PORT}"),
         ];
         for (from, _) in own {
             ensure!(text.contains(from), "nothing to replace: {from}");

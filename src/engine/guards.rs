@@ -127,10 +127,10 @@ pub fn placing(zone: &Zone) -> Option<&Declaration> {
     segmentation.declaration().and(hosting.declaration()).map(Arc::as_ref)
 }
 
-/// The declaration by which pods get forwarders now.
-pub fn forwarding(zone: &Zone) -> Option<&Declaration> {
+/// The declaration by which pods are to get forwarders.
+pub fn forwarding(zone: &Zone) -> Option<&Arc<Declaration>> {
     let (segmentation, _) = topics(zone);
-    segmentation.declaration().map(Arc::as_ref).filter(|zone| collecting(zone).is_some())
+    segmentation.declaration().filter(|zone| collecting(zone).is_some())
 }
 
 fn topics(zone: &Zone) -> (InForce<'_>, InForce<'_>) {
@@ -148,7 +148,8 @@ struct Sources {
     modes: Modes,
     nodes: BTreeSet<String>,
     ranges: Vec<IpNet>,
-    is_configured: bool,
+    /// By which pods get forwarders.
+    forwarding: Option<Arc<Declaration>>,
 }
 
 impl Sources {
@@ -160,7 +161,7 @@ impl Sources {
             && self.modes == other.modes
             && self.nodes == other.nodes
             && self.ranges == other.ranges
-            && self.is_configured == other.is_configured
+            && generation(&self.forwarding) == generation(&other.forwarding)
     }
 }
 
@@ -194,14 +195,14 @@ impl Memo {
         if let Some(known) = self.0.as_ref().filter(holds) {
             return known.clone();
         }
-        let Sources { segmentation, hosting, modes, nodes, ranges, is_configured } = &sources;
+        let Sources { segmentation, hosting, modes, nodes, ranges, forwarding } = &sources;
         let around = Surroundings {
             operator: &cluster.operator_user,
             operator_namespace: &cluster.operator_namespace,
             nodes: nodes.iter().map(String::as_str).collect(),
             ranges: IpNet::aggregate(ranges),
             mutates: cluster.mutates,
-            is_configured: *is_configured,
+            forwarding: forwarding.as_deref(),
         };
         let desired = admission::desired(segmentation.as_deref(), hosting.as_deref(), *modes, &around, now);
         let all: Vec<_> = desired.iter().map(|guard| (guard.subject(), &guard.spec)).collect();
@@ -252,15 +253,13 @@ pub fn plan(
         logging: segmentation.map(|zone| zone.logging).unwrap_or_default(),
     };
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
-    let collecting = segmentation.and_then(|zone| collecting(zone));
-    let is_configured = collecting
-        .as_ref()
-        .is_none_or(|name| zone_configured(cluster, segmentation).is_some_and(|there| there == name));
-    // Until the new configuration is everywhere, pods get the one before.
-    let kept = segmentation.filter(|_| !is_configured).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
+    let wanted = segmentation.filter(|zone| collecting(zone).is_some());
+    let forwarding = wanted.and_then(|zone| cluster.configured.get(&zone.name)).cloned();
+    // Nothing was everywhere yet as far as this operator has seen: what an earlier one left goes on.
+    let kept = wanted.filter(|_| forwarding.is_none()).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
     let live: Vec<_> = live.iter().filter(|guard| kept.as_deref() != Some(guard.name())).map(Arc::clone).collect();
     let (segmentation, hosting) = (segmentation.cloned(), hosting.cloned());
-    let sources = Sources { segmentation, hosting, modes, nodes, ranges, is_configured };
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding };
     let Computed { desired, digest, next, .. } = memo.compute(sources, cluster, now);
     Guarding { due, writes: writes(&desired, &live), desired, digest, next }
 }
@@ -269,10 +268,6 @@ pub fn plan(
 pub fn collecting(zone: &Declaration) -> Option<String> {
     let logs = zone.logs.as_ref().filter(|_| zone.logging.protects() && zone.segmentation.protects())?;
     Some(forwarder::configuration_name(&forwarder::render(&zone.name, logs)?))
-}
-
-fn zone_configured<'a>(cluster: &'a Cluster, zone: Option<&Arc<Declaration>>) -> Option<&'a String> {
-    cluster.configured.get(&zone?.name)
 }
 
 /// The writes to the guards of a zone that only observes, were it to enforce.
@@ -290,8 +285,9 @@ pub fn in_enforce(
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
     let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
     let (segmentation, hosting) = (Some(Arc::clone(declaration)), Some(Arc::clone(declaration)));
-    // It is written first.
-    let sources = Sources { segmentation, hosting, modes, nodes, ranges, is_configured: true };
+    // Its configuration is written first.
+    let forwarding = Some(Arc::clone(declaration));
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding };
     let Computed { desired, .. } = memo.compute(sources, cluster, now);
     writes(&desired, live)
 }

@@ -16,6 +16,7 @@ use super::{
     access::{Binding, Role},
     checks::Found,
     collected::Collection,
+    declaration::Declaration,
     desired::admission::Guard,
     guards::Memo,
     memory::Memory,
@@ -204,7 +205,7 @@ impl ZoneRecord {
 }
 
 /// Facts about the cluster that flows depend on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Cluster {
     /// Namespace that the operator runs in; never a member of a zone.
     pub operator_namespace: String,
@@ -212,8 +213,9 @@ pub struct Cluster {
     pub operator_user: String,
     /// The API server knows mutating policies whose patches are sound.
     pub mutates: bool,
-    /// The forwarder's configuration that every namespace of a zone has, by zone.
-    pub configured: BTreeMap<String, String>,
+    /// The declaration of each zone whose forwarders' configuration was in every namespace of it last: pods get what it says until the next
+    /// one is everywhere.
+    pub configured: BTreeMap<String, Arc<Declaration>>,
     /// Addresses behind the `kubernetes` Service.
     pub api_server: Vec<IpAddr>,
     /// Ranges of Service addresses.

@@ -24,7 +24,7 @@ impl FromStr for Endpoint {
         // No name: nothing of the pod's end is to wait for DNS.
         let is_own = address.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if address.is_tls() || !is_own {
-            return Err("metrics are asked for in the own pod, as http://127.0.0.1:2020/metrics".to_string());
+            return Err("metrics are asked for in the own pod, as http://127.0.0.1:24231/metrics".to_string());
         }
         Ok(Endpoint(address))
     }
@@ -53,6 +53,11 @@ impl Counters {
         let of = |name: &str| counter(&text, name).ok_or_else(|| format!("it has no counter {name}"));
         // Nothing sent yet is mostly no counter yet.
         Ok(Count { read: of(&self.read)?, sent: of(&self.sent).unwrap_or_default() / self.stores.max(1) })
+    }
+
+    /// Whether it answers at all.
+    pub(super) async fn answers(&self) -> Result<(), String> {
+        self.text().await.map(drop)
     }
 
     async fn text(&self) -> Result<String, String> {

@@ -33,8 +33,11 @@ use crate::cli::Outcome;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// The directory that is shared with the application and the forwarder.
-    #[arg(long, value_name = "PATH")]
-    directory: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "check")]
+    directory: Option<PathBuf>,
+    /// Only asks whether the forwarder answers under `--metrics`, and ends: 0 if it does, 1 if not.
+    #[arg(long, requires = "metrics")]
+    check: bool,
     /// Seconds between two lines.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     every: u64,
@@ -42,7 +45,7 @@ pub struct Arguments {
     /// takes of it and this together.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
     wait: u64,
-    /// Where the forwarder tells how much it has read and sent, as `http://127.0.0.1:2020/api/v2/metrics/prometheus`. Without it the time of
+    /// Where the forwarder tells how much it has read and sent, as `http://127.0.0.1:24231/api/v2/metrics/prometheus`. Without it the time of
     /// `--settle` is waited and nothing is known.
     #[arg(long, value_name = "URL")]
     metrics: Option<Endpoint>,
@@ -87,6 +90,9 @@ pub enum Error {
     /// Without a way to wait for time and signals.
     #[error("cannot start")]
     Start(#[source] std::io::Error),
+    /// The forwarder does not answer.
+    #[error("the forwarder does not answer: {0}")]
+    Silent(String),
     /// The directory cannot be written.
     #[error("cannot write {path}; is the directory there, shared, and writable for this user?")]
     Write {
@@ -105,8 +111,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
 }
 
 async fn linger(arguments: Arguments) -> Result<Outcome, Error> {
-    let Arguments { directory, every, wait, metrics, read, sent, stores, settle, zone, namespace, pod, node } =
+    let Arguments { directory, check, every, wait, metrics, read, sent, stores, settle, zone, namespace, pod, node } =
         arguments;
+    let counters = metrics.map(|endpoint| Counters { endpoint, read, sent, stores });
+    let directory = match (check, directory, &counters) {
+        (false, Some(directory), _) => directory,
+        (_, _, Some(counters)) => return counters.answers().await.map(|()| Outcome::Clean).map_err(Error::Silent),
+        // The arguments rule that out.
+        (_, _, None) => return Ok(Outcome::Usage),
+    };
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Start)?;
     let mut heartbeat = Heartbeat::begin(&directory, Whose { zone, namespace, pod, node })?;
@@ -122,7 +135,6 @@ async fn linger(arguments: Arguments) -> Result<Outcome, Error> {
             _ = ticks.tick() => heartbeat.write(Kind::Heartbeat),
         }
     }
-    let counters = metrics.map(|endpoint| Counters { endpoint, read, sent, stores });
     let before = match &counters {
         Some(counters) => counters.ask().await.ok(),
         None => None,

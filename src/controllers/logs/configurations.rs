@@ -4,7 +4,7 @@
 //! has to grant.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +29,7 @@ use crate::{
     controllers::{apply::Applier, error::Error, hub::Hub},
     engine::{
         change::count,
+        declaration::Declaration,
         forwarder::{
             self, Rendered,
             configurations::{self, Live, Wanted},
@@ -41,6 +42,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// After a write that failed nothing is written for so long.
 const AGAIN: Duration = Duration::from_secs(10);
+/// For so long nothing may name one before it is deleted: policies take a moment to reach every API server, and pods to be seen.
+const IDLE: Duration = Duration::from_secs(60);
 /// Writes at once.
 const AT_ONCE: usize = 16;
 /// How long one watch request lasts, in seconds.
@@ -127,7 +130,7 @@ fn is_wanted(hub: &Hub) -> bool {
 }
 
 /// What each zone's forwarders are to have.
-fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, Rendered>) {
+fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, (Arc<Declaration>, Rendered)>) {
     let mut rendered = BTreeMap::new();
     let mut wanted = hub.resolved(|resolution, _| {
         let mut wanted = Vec::new();
@@ -138,7 +141,7 @@ fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, Rendered>) {
             let Some(one) = logs.and_then(|logs| forwarder::render(name, logs)) else { continue };
             let namespaces = zone.namespaces.declared.union(&zone.namespaces.held).cloned().collect();
             wanted.push(Wanted { zone: name.to_string(), name: forwarder::configuration_name(&one), namespaces });
-            rendered.insert(name.to_string(), one);
+            rendered.insert(name.to_string(), (Arc::clone(declaration), one));
         }
         wanted
     });
@@ -149,49 +152,82 @@ fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, Rendered>) {
     (wanted, rendered)
 }
 
+/// What could not be written, of one zone.
+struct Failed {
+    at: Instant,
+    why: String,
+}
+
 /// Keeps them for ever.
 pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
     let Logs { hub, applier, metrics, .. } = logs;
-    let mut failed: Option<(Instant, String)> = None;
+    let mut failed: BTreeMap<String, Failed> = BTreeMap::new();
+    let mut idle: BTreeMap<Live, Instant> = BTreeMap::new();
     loop {
         sleep(LOOK).await;
         if !applier.may_write() {
+            // Another replica knows better by now.
+            (failed, idle) = (BTreeMap::new(), BTreeMap::new());
             continue;
         }
         let Seen { live, trouble } = seen.borrow().clone();
         let (wanted, rendered) = wanted(hub);
-        let zones: Vec<String> = wanted.iter().map(|zone| zone.zone.clone()).collect();
-        let again = failed.as_ref().filter(|(at, _)| at.elapsed() < AGAIN).map(|(_, why)| why.clone());
-        hub.collected.set_trouble(&zones, trouble.as_deref().or(again.as_deref())).then(|| hub.wake());
+        failed.retain(|zone, _| rendered.contains_key(zone));
+        let told = wanted.iter().filter_map(|zone| {
+            let why = trouble.as_ref().or_else(|| failed.get(&zone.zone).map(|failed| &failed.why))?;
+            Some((zone.zone.clone(), why.clone()))
+        });
+        hub.collected.set_trouble(told.collect()).then(|| hub.wake());
         let Some(live) = live else { continue };
-        let used: HashSet<(String, String)> = hub.used_configurations();
+        let used = hub.used_configurations();
         let is_used = |namespace: &str, name: &str| used.contains(&(namespace.to_string(), name.to_string()));
         let steps = configurations::plan(&wanted, &live, is_used);
-        hub.set_configured(steps.configured);
-        if again.is_some() || steps.create.is_empty() && steps.delete.is_empty() {
+        let declared = |zone: &String| Some((zone.clone(), Arc::clone(&rendered.get(zone)?.0)));
+        hub.set_configured(rendered.keys(), steps.configured.iter().filter_map(declared));
+        let waits = |zone: &String| failed.get(zone).is_some_and(|failed| failed.at.elapsed() < AGAIN);
+        let create: Vec<&(String, String)> = steps.create.iter().filter(|(zone, _)| !waits(zone)).collect();
+        idle.retain(|one, _| steps.delete.contains(one));
+        let now = Instant::now();
+        let delete: Vec<Live> = steps
+            .delete
+            .into_iter()
+            .filter(|one| {
+                // What should hold ours and does not is in the way; what nobody names any more may be named by a pod that is on its way.
+                let since = *idle.entry(one.clone()).or_insert(now);
+                since.elapsed() >= IDLE || !one.is_sound && wanted.iter().any(|zone| zone.name == one.name)
+            })
+            .collect();
+        if create.is_empty() && delete.is_empty() {
             continue;
         }
-        let objects: Vec<ConfigMap> = steps
-            .create
+        let zones: Vec<String> = create.iter().map(|(zone, _)| zone.clone()).collect();
+        let objects = create
             .iter()
-            .filter_map(|(zone, namespace)| Some(configurations::object(zone, namespace, rendered.get(zone)?)))
-            .collect();
+            .filter_map(|(zone, namespace)| Some(configurations::object(zone, namespace, &rendered.get(zone)?.1)));
+        let objects: Vec<ConfigMap> = objects.collect();
         let made =
             write(applier, objects, |applier, object| async move { applier.put_configuration(&object).await }).await;
         let gone =
-            write(applier, steps.delete, |applier, live| async move { applier.delete_configuration(&live).await })
-                .await;
-        let (written, deleted) =
-            (made.iter().filter(|one| one.is_ok()).count(), gone.iter().filter(|one| one.is_ok()).count());
+            write(applier, delete, |applier, live| async move { applier.delete_configuration(&live).await }).await;
+        let written = made.iter().filter(|one| one.is_ok()).count();
+        let deleted = gone.iter().filter(|one| one.is_ok()).count();
         (0..written).for_each(|_| metrics.count_write("logs", "create"));
         (0..deleted).for_each(|_| metrics.count_write("logs", "delete"));
         tracing::info!("{} written, {} deleted", count(written, "configuration"), count(deleted, "configuration"));
-        let error = made.into_iter().chain(gone).find_map(Result::err);
-        failed = error.map(|error| {
+        for zone in &zones {
+            failed.remove(zone);
+        }
+        for (zone, made) in zones.into_iter().zip(made) {
+            if let Err(error) = made {
+                metrics.count_error("logs", error.category());
+                tracing::warn!(zone, error = error.chain(), "a configuration cannot be written; it is tried again");
+                failed.insert(zone, Failed { at: Instant::now(), why: error.chain() });
+            }
+        }
+        for error in gone.into_iter().filter_map(Result::err) {
             metrics.count_error("logs", error.category());
-            tracing::warn!(error = error.chain(), "a configuration cannot be written; it is tried again");
-            (Instant::now(), error.chain())
-        });
+            tracing::warn!(error = error.chain(), "a configuration cannot be deleted; it is tried again");
+        }
         // The watch shows what was written a moment later; until then it would be written again.
         let mut seen = seen.clone();
         let _ = timeout(LOOK, seen.changed()).await;
@@ -203,5 +239,6 @@ where
     F: Future<Output = Result<(), Error>>,
 {
     let writes: Vec<F> = all.into_iter().map(|object| one(applier.clone(), object)).collect();
-    stream::iter(writes).buffer_unordered(AT_ONCE).collect().await
+    // In their order, since each belongs to a zone.
+    stream::iter(writes).buffered(AT_ONCE).collect().await
 }

@@ -46,9 +46,11 @@ async fn place(State(hub): State<Arc<Hub>>, Json(review): Json<Value>) -> Json<V
         user: request.user_info.username.as_deref().unwrap_or_default(),
         pod: &pod,
     };
-    let patch = hub.resolved(|resolution, _| {
+    let patch = hub.resolved(|resolution, cluster| {
         let placing = resolution.zones().filter_map(|(_, zone)| guards::placing(zone));
-        let forwarding = resolution.zones().filter_map(|(_, zone)| guards::forwarding(zone));
+        // As its configuration is there, and only while the zone still wants it.
+        let wants = |name: &str| resolution.zone(name).is_some_and(|zone| guards::forwarding(zone).is_some());
+        let forwarding = cluster.configured.iter().filter(|(name, _)| wants(name)).map(|(_, zone)| &**zone);
         review::answer(&request, placing, forwarding, Timestamp::now())
     });
     let response = if patch.is_empty() {

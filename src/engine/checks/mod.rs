@@ -448,7 +448,8 @@ impl<'a> Case<'a> {
     /// The zone's forwarders have not got their configuration everywhere: why, where that is known.
     pub fn unconfigured(&self) -> Option<Option<&str>> {
         let name = guards::collecting(guards::forwarding(self.zone)?)?;
-        if !self.snapshot.is_kept || self.snapshot.cluster.configured.get(self.name) == Some(&name) {
+        let there = self.snapshot.cluster.configured.get(self.name).and_then(|zone| guards::collecting(zone));
+        if !self.snapshot.is_kept || there == Some(name) {
             return None;
         }
         Some(self.snapshot.collected.get(self.name).and_then(|all| all.trouble.as_deref()))

@@ -88,12 +88,12 @@ pub struct Plan {
     pub create: Vec<(String, String)>,
     /// Those that are to go: what they should hold they do not, or nothing needs them any more.
     pub delete: Vec<Live>,
-    /// Zones whose every namespace has the one that is wanted, with its name.
-    pub configured: BTreeMap<String, String>,
+    /// Zones whose every namespace has the one that is wanted.
+    pub configured: BTreeSet<String>,
 }
 
-/// What is to be done about all zones. `is_used` says whether a pod of a namespace has a configuration; one that is used stays, and
-/// so does the one before as long as the new one is not everywhere.
+/// What is to be done about all zones. `is_used` says whether something names a configuration of a namespace still: a pod, or a policy by
+/// which pods get it. One that is used stays, and so does the one before as long as the new one is not everywhere.
 pub fn plan(wanted: &[Wanted], live: &BTreeSet<Live>, is_used: impl Fn(&str, &str) -> bool) -> Plan {
     let mut plan = Plan::default();
     let sound: BTreeSet<(&str, &str)> =
@@ -103,7 +103,7 @@ pub fn plan(wanted: &[Wanted], live: &BTreeSet<Live>, is_used: impl Fn(&str, &st
     for zone in wanted {
         let has = |namespace: &&String| sound.contains(&(namespace.as_str(), zone.name.as_str()));
         if zone.namespaces.iter().all(|namespace| has(&namespace)) {
-            plan.configured.insert(zone.zone.clone(), zone.name.clone());
+            plan.configured.insert(zone.zone.clone());
         }
         for namespace in &zone.namespaces {
             needed.insert(namespace, zone);
@@ -115,7 +115,7 @@ pub fn plan(wanted: &[Wanted], live: &BTreeSet<Live>, is_used: impl Fn(&str, &st
     for one in live {
         let zone = needed.get(one.namespace.as_str());
         let is_wanted = zone.is_some_and(|zone| zone.name == one.name);
-        let is_awaited = zone.is_some_and(|zone| !plan.configured.contains_key(&zone.zone));
+        let is_awaited = zone.is_some_and(|zone| !plan.configured.contains(&zone.zone));
         let is_superfluous = !is_wanted && !is_awaited && !is_used(&one.namespace, &one.name);
         if is_wanted && !one.is_sound || is_superfluous {
             plan.delete.push(one.clone());
@@ -192,7 +192,7 @@ mod tests {
             let gone: Vec<(&str, &str)> =
                 plan.delete.iter().map(|one| (one.namespace.as_str(), one.name.as_str())).collect();
             assert_eq!(
-                (made, gone, plan.configured.contains_key("cde")),
+                (made, gone, plan.configured.contains("cde")),
                 (create.to_vec(), delete.to_vec(), configured),
                 "{what}"
             );
@@ -211,14 +211,8 @@ mod tests {
     #[test]
     fn whatever_differs_from_what_we_wrote_is_not_sound() {
         let files: BTreeMap<String, String> = [("a.yaml".to_string(), "x".to_string())].into();
-        let rendered = Rendered {
-            files,
-            args: Vec::new(),
-            secrets: Vec::new(),
-            authorities: Vec::new(),
-            linger: Vec::new(),
-            ready: (1, "/"),
-        };
+        let rendered =
+            Rendered { files, args: Vec::new(), secrets: Vec::new(), authorities: Vec::new(), linger: Vec::new() };
         let good = object("cde", "vault", &rendered);
         assert!(Live::read(&good).is_sound);
         let changes: [Change; 5] = [

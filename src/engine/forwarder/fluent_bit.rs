@@ -18,7 +18,7 @@ const FILE: &str = "fluent-bit.yaml";
 const PARSERS: &str = "parsers.conf";
 /// In the classic form: YAML knows parsers since 3.2 only.
 const PARSER: &str = "[PARSER]\n    Name   pcizone_json\n    Format json\n";
-const PORT: u16 = 2020;
+const PORT: u16 = super::PORT;
 /// Mebibytes that a chunk takes at most.
 const CHUNK: u64 = 2;
 /// A longer line is left out, and said so in the forwarder's own log. Without a limit to skip at, its file would not be read any further.
@@ -45,7 +45,6 @@ pub(super) fn render(job: &Job<'_>) -> Rendered {
         .into_iter()
         .flat_map(|(name, value)| [name.to_string(), value.to_string()])
         .collect(),
-        ready: (PORT, "/api/v1/uptime"),
     }
 }
 
@@ -66,7 +65,7 @@ fn service(job: &Job<'_>) -> Map {
         .with("log_level", "info")
         .with("parsers_file", format!("{CONFIGURATION}/{PARSERS}"))
         .with("http_server", "on")
-        .with("http_listen", "0.0.0.0")
+        .with("http_listen", "127.0.0.1")
         .with("http_port", u64::from(PORT))
         .with("storage.path", format!("{BUFFER}/chunks"))
         .with("storage.sync", "normal")

@@ -43,6 +43,9 @@ pub const BUFFER: &str = "/var/lib/pcizone";
 /// Below it each sink's own authority, in a folder of the sink's name.
 pub const AUTHORITIES: &str = "/etc/pcizone-authorities";
 
+/// Where it tells how far it is, on the loopback of the pod alone. No usual number: the application has the same ports.
+const PORT: u16 = 24231;
+
 /// What a forwarder needs to run as a zone declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
@@ -56,9 +59,6 @@ pub struct Rendered {
     pub authorities: Vec<Authority>,
     /// Arguments by which `pcizone linger` asks it how far it is.
     pub linger: Vec<String>,
-    /// Port and path where the kubelet may ask whether it runs. That a sink is away does not make it unready: the application would be
-    /// taken out of its Service for it.
-    pub ready: (u16, &'static str),
 }
 
 /// A variable with a key of a Secret.

@@ -16,7 +16,7 @@ use super::{
 use crate::api::{Sink, SinkAuthentication};
 
 const FILE: &str = "collector.yaml";
-const PORT: u16 = 8888;
+const PORT: u16 = super::PORT;
 const STORAGE: &str = "file_storage";
 /// Bytes from which on a batch is sent at once; a smaller one waits a second.
 const BATCH: u64 = 512 * 1024;
@@ -41,7 +41,6 @@ pub(super) fn render(job: &Job<'_>) -> Rendered {
         .into_iter()
         .flat_map(|(name, value)| [name.to_string(), value.to_string()])
         .collect(),
-        ready: (PORT, "/metrics"),
     }
 }
 
@@ -147,7 +146,7 @@ fn message() -> Map {
 
 fn telemetry() -> Map {
     let prometheus = Map::new()
-        .with("host", "0.0.0.0")
+        .with("host", "127.0.0.1")
         .with("port", u64::from(PORT))
         .with("without_scope_info", true)
         // `pcizone linger` knows the counters without a suffix.

@@ -21,6 +21,8 @@ use super::{
 use crate::support::Bed;
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/components/logs/rbac.yaml");
+/// One that nobody names stays for a minute.
+const LONG: std::time::Duration = std::time::Duration::from_secs(150);
 const SINK: &str = "https://logs.example.com:9200";
 const FORWARDER: &str =
     "registry.example.com/fluent-bit@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -64,6 +66,14 @@ spec:
 }
 
 async fn bed(mode: &str, version: Version) -> Bed {
+    let bed = bed_without_rights(mode, version).await;
+    bed.kubectl(&["apply", "--filename", COMPONENT]).await;
+    bed.until_ready("cde").await;
+    bed
+}
+
+/// The operator has not got the component's rights.
+async fn bed_without_rights(mode: &str, version: Version) -> Bed {
     let mut bed = Bed::with(Options {
         version,
         audit: true,
@@ -72,10 +82,8 @@ async fn bed(mode: &str, version: Version) -> Bed {
     })
     .await;
     bed.shop().await;
-    bed.kubectl(&["apply", "--filename", COMPONENT]).await;
     bed.start_operator().await;
     bed.apply(&zone(mode, SINK)).await;
-    bed.until_ready("cde").await;
     bed
 }
 
@@ -191,7 +199,6 @@ fn defaulted(mut pod: Value) -> Value {
         );
         if let Some(probe) = container.get_mut("readinessProbe") {
             set(probe, json!({ "successThreshold": 1 }));
-            set(&mut probe["httpGet"], json!({ "scheme": "HTTP" }));
         }
         for variable in container.pointer_mut("/env").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(field) = variable.pointer_mut("/valueFrom/fieldRef") {
@@ -230,6 +237,71 @@ fn sorted(value: &Value) -> String {
     sort(value).to_string()
 }
 
+/// Pods that are all but as declared, each in one thing.
+fn forgeries(whole: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    let mut forge = |what: &str, change: &dyn Fn(&mut Value)| {
+        let mut forged = whole.clone();
+        change(&mut forged);
+        assert_ne!(forged, *whole, "{what}");
+        all.push((what.to_string(), forged));
+    };
+    for (index, name) in ["forwarder", "linger"].into_iter().enumerate() {
+        for (key, value) in [
+            ("image", json!("registry.example.com/other")),
+            ("args", json!(["other"])),
+            ("command", json!(["sleep"])),
+            ("restartPolicy", Value::Null),
+            ("workingDir", json!("/tmp")),
+            ("envFrom", json!([{ "configMapRef": { "name": "own" } }])),
+            ("lifecycle", json!({ "postStart": { "exec": { "command": ["kill"] } } })),
+            ("livenessProbe", json!({ "tcpSocket": { "port": 1 } })),
+        ] {
+            forge(&format!("{name} {key}"), &|pod| match &value {
+                // An ordinary init container may have no such probe, as the API server itself says.
+                Value::Null => {
+                    pod["initContainers"][index]
+                        .as_object_mut()
+                        .unwrap()
+                        .retain(|name, _| name != key && name != "readinessProbe");
+                }
+                value => pod["initContainers"][index][key] = value.clone(),
+            });
+        }
+        forge(&format!("{name} has another variable"), &|pod| {
+            pod["initContainers"][index]["env"].as_array_mut().unwrap().push(json!({ "name": "X", "value": "y" }));
+        });
+        forge(&format!("{name} is of another zone"), &|pod| {
+            pod["initContainers"][index]["env"][0]["value"] = json!("other")
+        });
+        forge(&format!("{name} reads elsewhere"), &|pod| {
+            pod["initContainers"][index]["volumeMounts"][0]["name"] = json!("pcizone-buffer");
+        });
+        forge(&format!("{name} mounts more"), &|pod| {
+            let mount = json!({ "name": "pcizone-buffer", "mountPath": "/etc/pcizone/more" });
+            pod["initContainers"][index]["volumeMounts"].as_array_mut().unwrap().push(mount);
+        });
+    }
+    forge("the other way round", &|pod| pod["initContainers"].as_array_mut().unwrap().swap(0, 1));
+    let volume = |pod: &Value, name: &str| {
+        pod["volumes"].as_array().unwrap().iter().position(|one| one["name"] == *name).unwrap()
+    };
+    forge("another configuration", &|pod| {
+        let at = volume(pod, "pcizone-configuration");
+        pod["volumes"][at] = json!({ "name": "pcizone-configuration", "configMap": { "name": "own" } });
+    });
+    forge("another Secret for the authority", &|pod| {
+        let at = volume(pod, "pcizone-authorities-0");
+        pod["volumes"][at]["secret"]["secretName"] = json!("own");
+    });
+    forge("another Secret for the key", &|pod| {
+        let env = pod["initContainers"][0]["env"].as_array_mut().unwrap();
+        let secret = env.iter_mut().find(|one| one.pointer("/valueFrom/secretKeyRef").is_some()).unwrap();
+        secret["valueFrom"]["secretKeyRef"]["name"] = json!("own");
+    });
+    all
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
     let bed = bed("Enforce", Version::Current).await;
@@ -249,14 +321,16 @@ async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
     };
     let app = json!({ "name": "app", "image": "registry.example.com/app" });
     assert_eq!(names(Who::Editor, json!({ "containers": [app] })).await.as_ref(), Ok(first));
-    // Who brings a container of that name along gets none, and is refused.
-    for own in [
-        json!({ "name": "pcizone-forwarder", "image": "registry.example.com/other", "restartPolicy": "Always" }),
-        json!({ "name": "pcizone-forwarder", "image": FORWARDER, "restartPolicy": "Always", "command": ["sleep"] }),
-        json!({ "name": "pcizone-forwarder", "image": FORWARDER }),
-    ] {
-        let refused = names(Who::Editor, json!({ "containers": [app], "initContainers": [own] })).await;
-        assert!(refused.as_ref().is_err_and(|text| text.contains("(LogSidecarMissing)")), "{own}: {refused:?}");
+    // Who brings containers of these names along gets none; they are let in where they are just those that the zone declares.
+    let whole =
+        match ask(people.client(Who::Editor), &post(Who::Editor, "vault", &json!({ "containers": [app] }))).await {
+            Answer::Allowed { object, .. } => object["spec"].clone(),
+            Answer::Refused(text) => panic!("{text}"),
+        };
+    assert_eq!(names(Who::Editor, whole.clone()).await.as_ref(), Ok(first), "a copy of a pod that runs");
+    for (what, forged) in forgeries(&whole) {
+        let refused = names(Who::Editor, forged).await;
+        assert!(refused.as_ref().is_err_and(|text| text.contains("(LogSidecarMissing)")), "{what}: {refused:?}");
     }
     // A pod that has the first one keeps it.
     let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "old", "namespace": "vault" }, "spec": { "containers": [app] } });
@@ -282,14 +356,14 @@ async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
     .await;
     let mut both = vec![first.clone(), second.clone()];
     both.sort();
-    crate::support::ask("the old one goes where no pod has it", async || {
+    crate::support::ask_for(LONG, "the old one goes where no pod has it", async || {
         let (here, there) = (configurations(&bed, "vault").await, configurations(&bed, "checkout").await);
         if here == both && there == [second.clone()] { Ok(()) } else { Err(format!("{here:?} {there:?}")) }
     })
     .await;
     // With the last pod that has it.
     bed.kubectl(&["delete", "pod", "old", "--namespace=vault", "--now"]).await;
-    crate::support::ask("the old one goes with its pod", async || {
+    crate::support::ask_for(LONG, "the old one goes with its pod", async || {
         let here = configurations(&bed, "vault").await;
         if here == [second.clone()] { Ok(()) } else { Err(format!("{here:?}")) }
     })
@@ -308,4 +382,29 @@ async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
         if here == [second.clone()] { Ok(()) } else { Err(format!("{here:?}")) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_configuration_can_be_no_pod_waits_for_one() {
+    for version in [Version::Current, Version::V135] {
+        let bed = bed_without_rights("Enforce", version).await;
+        let what = "the zone says which right is missing";
+        bed.until_zone("cde", what, |zone| {
+            let conditions = zone.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+            conditions.iter().any(|one| one.type_ == "Ready" && one.message.contains("components/logs"))
+        })
+        .await;
+        let people = People::of(&bed).await;
+        let pod = json!({ "containers": [{ "name": "app", "image": "registry.example.com/app" }] });
+        let placed = json!({ "nodeSelector": { "node-restriction.kubernetes.io/pcizone": "cde" },
+                             "tolerations": [{ "key": "pcizone.dev/zone", "operator": "Equal", "value": "cde" }] });
+        let mut pod = pod;
+        for (key, value) in placed.as_object().unwrap() {
+            pod[key] = value.clone();
+        }
+        match ask(people.client(Who::Editor), &post(Who::Editor, "vault", &pod)).await {
+            Answer::Allowed { object, .. } => assert!(object["spec"]["initContainers"].is_null(), "{object}"),
+            Answer::Refused(text) => panic!("{text}"),
+        }
+    }
 }

@@ -81,7 +81,7 @@ async fn are_accepted(people: &People, zone: &Declaration) {
         nodes: nodes.iter().map(String::as_str).collect::<BTreeSet<_>>(),
         ranges: (0..1000).map(|index| format!("10.{}.{}.0/25", index / 250, index % 250).parse().unwrap()).collect(),
         mutates: true,
-        is_configured: true,
+        forwarding: Some(zone),
     };
     let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
     let guards = desired(Some(zone), Some(zone), modes, &around, Timestamp::now());

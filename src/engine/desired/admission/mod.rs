@@ -169,8 +169,8 @@ pub struct Surroundings<'a> {
     pub ranges: Vec<IpNet>,
     /// The API server knows mutating policies whose patches are sound.
     pub mutates: bool,
-    /// Every namespace of the zone has the forwarder's configuration.
-    pub is_configured: bool,
+    /// The declaration by which pods get forwarders; its configuration is in every namespace of the zone.
+    pub forwarding: Option<&'a Declaration>,
 }
 
 /// What the guards of each topic do.
@@ -239,9 +239,9 @@ fn logs(zone: &Declaration, mode: Mode, around: &Surroundings) -> Vec<Guard> {
         return guards;
     }
     guards.extend(sealed::configurations(zone, around).validating(mode));
-    if around.is_configured {
-        guards.extend(sidecars::proven(zone).into_iter().flat_map(|draft| draft.validating(mode)));
-        let patching = sidecars::policy(zone).filter(|_| around.mutates);
+    if let Some(forwarding) = around.forwarding {
+        guards.extend(sidecars::proven(forwarding).into_iter().flat_map(|draft| draft.validating(mode)));
+        let patching = sidecars::policy(forwarding).filter(|_| around.mutates);
         guards.extend(patching.into_iter().flat_map(Draft::mutating));
     }
     guards

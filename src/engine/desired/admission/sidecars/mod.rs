@@ -9,22 +9,19 @@
 //! One function says what is added; the policy inside the API server says the same in CEL. Pods are changed and never
 //! their templates.
 
+mod proven;
 mod template;
 
 use serde_json::{Map, Value, json};
 
 use self::template::{Hole, Template};
-use super::{
-    LOGS, cel,
-    draft::{Draft, Refusal},
-    placement::add,
-    pods::pods,
-};
+use super::{LOGS, cel, draft::Draft, placement::add};
 use crate::{
-    api::{FindingId, Source, names},
+    api::{Source, names},
     engine::declaration::Declaration,
 };
 
+pub(super) use proven::proven;
 pub use template::{CONFIGURATION, FORWARDER, LINGER};
 
 /// Whom the sidecars are where the pod does not say as whom it runs, or runs as root: nobody in particular.
@@ -121,10 +118,19 @@ fn user(pod: &Value, first: Option<&Value>) -> i64 {
 /// The policy that does what [`patch`] says.
 pub(super) fn policy(zone: &Declaration) -> Option<Draft> {
     let template = Template::of(zone)?;
-    let mut draft = exempt(Draft::new(zone, LOGS).on("", "v1", &["pods"], &["CREATE"]).inside())
+    let draft = exempt(Draft::new(zone, LOGS).on("", "v1", &["pods"], &["CREATE"]).inside())
         .when(format!("!{}", cel::IS_STATIC))
         .when(format!("!object.spec.?initContainers.orValue([]).exists(c, c.name == {})", cel::text(FORWARDER)));
-    for (index, source) in template.logs.sources.iter().enumerate() {
+    let says = "object.spec.containers[0].?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(0))";
+    let draft = volumes(draft, &template.logs.sources)
+        .variable("says", says)
+        .variable("user", format!("variables.says == 0 ? {USER} : variables.says"));
+    Some(draft.patching(operations(&template).join(" + ")))
+}
+
+/// The volume of each source as a variable: the pod's own, or the one that it gets.
+fn volumes(mut draft: Draft, sources: &[Source]) -> Draft {
+    for (index, source) in sources.iter().enumerate() {
         let is_passing = "object.spec.?volumes.orValue([]).exists(v, v.name == m.name && has(v.emptyDir))";
         let whole = format!("{} && !has(m.subPath) && !has(m.subPathExpr) && {is_passing}", is_at(source));
         let mounts = format!("c.?volumeMounts.orValue([]).filter(m, {whole})");
@@ -135,9 +141,7 @@ pub(super) fn policy(zone: &Declaration) -> Option<Draft> {
             format!("variables.found{index}.size() > 0 ? variables.found{index}[0] : {own}"),
         );
     }
-    let says = "object.spec.containers[0].?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(0))";
-    draft = draft.variable("says", says).variable("user", format!("variables.says == 0 ? {USER} : variables.says"));
-    Some(draft.patching(operations(&template).join(" + ")))
+    draft
 }
 
 /// Lists of patches in CEL, in the order of [`patch`].
@@ -168,11 +172,7 @@ fn operations(template: &Template) -> Vec<String> {
         let missing = format!("!c.?volumeMounts.orValue([]).exists(m, {})", is_at(source));
         all.push(each(&missing, &cel::add(&of_container("/volumeMounts/-"), &cel::value(&mount))));
     }
-    let fill = |hole: Hole| match hole {
-        Hole::User => cel::hole("variables.user"),
-        Hole::Volume(index) => cel::hole(&format!("variables.volume{index}")),
-    };
-    let [forwarder, linger] = template.containers(&fill);
+    let [forwarder, linger] = template.containers(&filled);
     let grace = format!("object.spec.?terminationGracePeriodSeconds.orValue({GRACE}) + {}", template.grace());
     all.push(format!(
         "[{}, {}, {}]",
@@ -181,6 +181,14 @@ fn operations(template: &Template) -> Vec<String> {
         cel::add(&cel::text("/spec/terminationGracePeriodSeconds"), &grace),
     ));
     all
+}
+
+/// What the pod decides, as variables of the policies.
+fn filled(hole: Hole) -> Value {
+    match hole {
+        Hole::User => cel::hole("variables.user"),
+        Hole::Volume(index) => cel::hole(&format!("variables.volume{index}")),
+    }
 }
 
 /// A mount is in a source's place.
@@ -193,42 +201,4 @@ fn exempt(draft: Draft) -> Draft {
     draft
         .when(format!("!{}", cel::has_label("object", names::CANARY_LABEL)))
         .when("object.spec.?os.?name.orValue(\"\") != \"windows\"")
-}
-
-/// Whoever was to add the sidecars: they are there, as declared, and nobody exchanges them in a pod that runs.
-pub(super) fn proven(zone: &Declaration) -> Option<Draft> {
-    let template = Template::of(zone)?;
-    let sidecar = |name: &str, image: &str, args: &[String]| {
-        format!(
-            "c.name == {} && c.image == {} && c.?restartPolicy.orValue(\"\") == \"Always\" && c.?args.orValue([]) == {} && !has(c.command)",
-            cel::text(name),
-            cel::text(image),
-            cel::list(args.iter().map(String::as_str)),
-        )
-    };
-    let both = [
-        sidecar(FORWARDER, template.forwarder_image(), &template.rendered.args),
-        sidecar(LINGER, template.linger_image(), &template.linger_args()),
-    ];
-    let all = "object.spec.?initContainers.orValue([])";
-    let in_order =
-        format!("{all}.filter(c, c.name in {names}).map(c, c.name) == {names}", names = cel::list([FORWARDER, LINGER]));
-    let there = both.map(|one| format!("{all}.exists(c, {one})"));
-    let of = |object: &str| {
-        format!("{object}.spec.?initContainers.orValue([]).filter(c, c.name in {})", cel::list([FORWARDER, LINGER]))
-    };
-    let draft = exempt(pods(zone, LOGS, &["initContainers"])).must(
-        format!(
-            "request.operation == \"UPDATE\" && {} == {} || {} && {in_order}",
-            of("object"),
-            of("oldObject"),
-            there.join(" && ")
-        ),
-        &Refusal {
-            id: FindingId::LogSidecarMissing,
-            what: "the pod has not got the log forwarder that the zone declares, and nothing added it",
-            instead: "Leave containers named pcizone-forwarder and pcizone-linger out of the template; the operator adds its own",
-        },
-    );
-    Some(draft)
 }

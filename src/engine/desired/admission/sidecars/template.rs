@@ -96,19 +96,26 @@ impl<'a> Template<'a> {
         // Go gives memory back when it is told where its limit is.
         let limit = is_collector.then(|| json!({ "name": "GOMEMLIMIT", "value": format!("{}MiB", memory / 5 * 4) }));
         let environment: Vec<Value> = self.origin().into_iter().chain(limit).chain(secrets).collect();
-        let (port, path) = self.rendered.ready;
         let forwarder = json!({
             "name": FORWARDER, "image": self.forwarder_image(), "restartPolicy": "Always", "args": self.rendered.args,
             "env": environment, "volumeMounts": mounts, "securityContext": security(fill),
             "resources": resources("20m", "1", memory),
-            // Not whether the store answers: a store that is away is no reason to take the application out of service.
-            "readinessProbe": { "httpGet": { "port": port, "path": path }, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6 },
         });
         let shared: Vec<Value> = sources().take(1).map(|source| mount(source, false)).collect();
+        let check: Vec<String> = ["/pcizone", "linger", "--check"]
+            .map(String::from)
+            .into_iter()
+            .chain(self.rendered.linger.iter().cloned())
+            .collect();
         let linger = json!({
             "name": LINGER, "image": self.linger_image(), "restartPolicy": "Always", "args": self.linger_args(),
             "env": self.origin(), "volumeMounts": shared, "securityContext": security(fill),
             "resources": resources("5m", "200m", 32),
+            // Whether the forwarder runs, asked on the loopback; not whether its store answers: one that is away is no reason to take the
+            // application out of service.
+            "readinessProbe": {
+                "exec": { "command": check }, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6,
+            },
         });
         [forwarder, linger]
     }
