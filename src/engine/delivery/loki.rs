@@ -1,5 +1,5 @@
 //! Loki: the lines themselves, newest first, page by page. It cannot count different numbers without a series for each, of which it
-//! allows five hundred. Streams have to have the label `zone`, and a Loki with tenants a proxy before it that names the tenant.
+//! allows five hundred. Streams have to have the label `zone`. Whoever asks names the tenant beside the path.
 //!
 //! After the published shapes; it was never asked live.
 

@@ -39,7 +39,8 @@ pub fn term(policy: &str, answer: &Map<String, Value>, index: &str, wanted: Want
         if phase == "delete" {
             continue;
         }
-        let actions = content.get("actions").and_then(Value::as_object);
+        let content = content.as_object().filter(|content| is_known(content, &["min_age", "actions"]));
+        let actions = content.and_then(|content| content.get("actions")).and_then(Value::as_object);
         let actions = actions.filter(|_| PHASES.contains(&phase.as_str())).ok_or_else(|| unknown("a phase"))?;
         if !is_known(actions, HARMLESS) {
             return Err(unknown("an action"));

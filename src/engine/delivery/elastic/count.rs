@@ -9,7 +9,7 @@
 const NEVER_MORE: u64 = 5000;
 /// Up to here it is the truth but once in seventy times, and lacks two but once in ten thousand.
 const SURE: u64 = 1000;
-/// Above `NEVER_MORE` no collisions are told from what is missing, and below it more than these do not happen.
+/// Up to `NEVER_MORE` no more numbers than these share a place with another one.
 const COLLISIONS: u64 = 8;
 /// Whole numbers up to here are exact in doubles, and so are their sums.
 const WHOLE: u128 = 1 << 53;

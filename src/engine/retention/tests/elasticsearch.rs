@@ -119,6 +119,11 @@ pub fn rows() -> Vec<Row> {
         row("ilm min_age is negative", managed(&deletes("-1d")), Unproven("no length of time")),
         row("ilm min_age is huge", managed(&deletes("99999999999999999999999d")), Unproven("no length of time")),
         row(
+            "ilm with a delete phase within another one",
+            managed(r#""hot":{"actions":{"rollover":{}},"delete":{"min_age":"30d","actions":{"delete":{}}}}"#),
+            Unproven("a phase"),
+        ),
+        row(
             "ilm with an action of tomorrow",
             managed(r#""hot":{"actions":{"rollover":{},"vaporize":{}}}"#),
             Unproven("an action"),
