@@ -108,8 +108,8 @@ async fn run(bed: &Bed, namespace: &str, name: &str) {
 
 /// The configuration that a pod's forwarder has.
 fn configuration(pod: &Pod) -> Option<String> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    volumes.filter_map(|volume| Some(volume.config_map.as_ref()?.name.clone())).next()
+    let mut volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.find_map(|volume| Some(volume.config_map.as_ref()?.name.clone()))
 }
 
 /// Waits until new pods get a forwarder; none is made.

@@ -174,8 +174,9 @@ where
         Behaviour::Much => {
             let start = format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n{{\"runs\":\"");
             stream.write_all(start.as_bytes()).await?;
-            for _ in 0..MUCH / 65_536 {
-                stream.write_all(&[b'1'; 65_536]).await?;
+            let more = vec![b'1'; 64 << 10];
+            for _ in 0..MUCH / more.len() {
+                stream.write_all(&more).await?;
             }
         }
         Behaviour::Headers => {
