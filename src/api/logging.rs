@@ -54,6 +54,11 @@ pub struct Logging {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_agent: Option<NodeAgent>,
 
+    /// `Used` (the default): what pods write to standard output belongs to the audit trail, so without `nodeAgent` it is a finding that
+    /// nothing collects it. `Unused` says that all of the audit trail is in files of the sources.
+    #[serde(default)]
+    pub standard_output: StandardOutput,
+
     /// What watches the zone's nodes in real time (PCI DSS 10.4.1.1, 11.5.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_sensor: Option<RuntimeSensor>,
@@ -61,6 +66,16 @@ pub struct Logging {
     /// The API server's own audit trail: what users do is part of it (PCI DSS 10.2.1.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_audit: Option<ApiAudit>,
+}
+
+/// Whether standard output belongs to the audit trail.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StandardOutput {
+    /// It does.
+    #[default]
+    Used,
+    /// It does not.
+    Unused,
 }
 
 /// How long records have to be kept.

@@ -26,7 +26,7 @@ pub use finding::{Finding, FindingId, FindingState, Severity};
 pub use hosting::{Admit, Hosting, Nodes, PodSecurity, TaintEffect};
 pub use logging::{
     ApiAudit, Elastic, Falco, Forwarder, ForwarderKind, Linger, Logging, Loki, NodeAgent, Otlp, Retention,
-    RuntimeSensor, Sink, SinkAuthentication, Source, Splunk, Store, StoreKind, Stream, Trust,
+    RuntimeSensor, Sink, SinkAuthentication, Source, Splunk, StandardOutput, Store, StoreKind, Stream, Trust,
 };
 pub use scope::{Category, Confirmation, EntityType, Environment, NamespaceScope, Scope};
 pub use segmentation::{Canary, CanaryState, Dns, Flow, Peer, Port, Protocol, Segmentation};

@@ -12,7 +12,7 @@ use k8s_openapi::{
 use super::{
     audit::ApiServer,
     data_plane,
-    forwarder::pod::{self as forwarding, Forwarding},
+    forwarder::pod::{self as forwarding, Forwarding, Lines},
     held::Held,
     key,
     powers::Powers,
@@ -54,8 +54,8 @@ pub struct Pod {
     pub restarts: u32,
     /// What forwards its logs, where something does. Copies of one template share it.
     pub forwarding: Option<Arc<Forwarding>>,
-    /// Since when its numbered lines are written.
-    pub logs_since: Option<Timestamp>,
+    /// Since when its numbered lines are written, and until when they were.
+    pub lines: Option<Lines>,
     /// What its forwarder waits for before it can start.
     pub logs_wait: Option<Box<str>>,
     /// Whether it is ready. Only of what a `DaemonSet` made.
@@ -135,7 +135,7 @@ impl From<Manifest> for Pod {
         let ready = if is_of_daemon_set(owner.as_deref()) { Readiness::of(&status) } else { Readiness::Unknown };
         let api_server = ApiServer::of(&metadata, &spec);
         let mut pod = Pod {
-            logs_since: forwarding.as_ref().and_then(|_| forwarding::since(&status)),
+            lines: forwarding.as_ref().and_then(|_| forwarding::lines(&metadata, &status)),
             logs_wait: forwarding.as_ref().and_then(|_| forwarding::wait(&status)),
             forwarding: forwarding.map(Arc::new),
             key: key::of(&metadata),

@@ -350,8 +350,9 @@ fn logs_collected(case: &Case, found: &[Found]) -> Judgement {
         return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
     let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Logging), Reason::Proven);
-    let message =
-        format!("Numbered lines of every pod arrive without a gap at stores that keep them long enough{note}.");
+    let message = format!(
+        "Numbered lines of every pod arrive without a gap at stores that keep them long enough{note}. Whether applications write what they should is not looked at."
+    );
     judge(Verdict::True, reason, message)
 }
 

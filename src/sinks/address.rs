@@ -56,6 +56,18 @@ impl Address {
         self.is_tls
     }
 
+    /// Whether it is at the same server as another one, and at its path or below.
+    pub fn is_within(&self, other: &Address) -> bool {
+        let server = |one: &Address| (one.is_tls, one.host.clone(), one.port);
+        let below = self.prefix.strip_prefix(other.prefix.as_str());
+        server(self) == server(other) && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether it is an address by which a machine reaches what is only its own, such as the metadata of a cloud.
+    pub fn is_link_local(&self) -> bool {
+        self.host.parse::<IpAddr>().is_ok_and(is_link_local)
+    }
+
     /// Whether it is on this machine, by its name; what the name stands for is looked at when it is asked.
     pub fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -81,6 +93,14 @@ impl Address {
     pub(super) fn path(&self, path: &str) -> String {
         let path = format!("{}{path}", self.prefix);
         if path.is_empty() { "/".to_string() } else { path }
+    }
+}
+
+/// Nothing of these leaves the link: RFC 3927, RFC 4291.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_unspecified(),
     }
 }
 
@@ -133,6 +153,33 @@ mod tests {
         }
         // An @ in a path is none of a user.
         assert!("https://logs/a@b".parse::<Address>().is_ok());
+    }
+
+    #[test]
+    fn an_address_is_within_another_by_whole_parts_of_its_path() {
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let meant = address("https://gateway.example.com/es");
+        for (text, is_within) in [
+            ("https://gateway.example.com/es", true),
+            ("https://gateway.example.com:443/es/below", true),
+            ("https://gateway.example.com/essence", false),
+            ("https://gateway.example.com/other", false),
+            ("https://gateway.example.com", false),
+            ("https://gateway.example.com:8443/es", false),
+            ("http://gateway.example.com:443/es", false),
+            ("https://other.example.com/es", false),
+        ] {
+            assert_eq!(address(text).is_within(&meant), is_within, "{text}");
+        }
+        assert!(address("https://a/x").is_within(&address("https://a")));
+        for (text, is_local) in [
+            ("http://169.254.169.254", true),
+            ("http://[fe80::1]", true),
+            ("http://0.0.0.0", true),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(address(text).is_link_local(), is_local, "{text}");
+        }
     }
 
     #[test]

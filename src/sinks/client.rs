@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Address, Authentication, tls};
+use super::{Address, Authentication, address::is_link_local, tls};
 use crate::engine::{
     retention::{Answer, BODY},
     shown::bounded,
@@ -137,6 +137,10 @@ impl Client {
             Ok(found.take(ADDRESSES).collect::<Vec<SocketAddr>>())
         };
         let addresses = within(limit, resolved).await?;
+        // A name of a zone's author must not lead to what is only this machine's own.
+        if !self.address.is_link_local() && addresses.iter().any(|address| is_link_local(address.ip())) {
+            return Err(format!("the name {host} leads to an address that is no log store's"));
+        }
         // What is said to be this machine has to be it, where nothing else keeps an answer from being forged.
         let is_elsewhere = |address: &SocketAddr| !address.ip().is_loopback();
         if self.tls.is_none() && self.address.is_loopback() && addresses.iter().any(is_elsewhere) {

@@ -3,12 +3,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::Hub;
 use crate::{
     api::names,
-    engine::{collected::Collection, declaration::Declaration, desired::admission::Kind, guards, pod::Pod},
+    engine::{
+        collected::{Collection, Said},
+        declaration::Declaration,
+        desired::admission::Kind,
+        guards,
+        pod::Pod,
+    },
 };
 
 /// Letters of the name of a configuration: its prefix and sixteen of a digest.
@@ -21,8 +30,19 @@ pub struct Collected(RwLock<Known>);
 #[derive(Default)]
 struct Known {
     trouble: BTreeMap<String, String>,
-    said: BTreeMap<String, Arc<Collection>>,
+    /// By zone and sink.
+    said: BTreeMap<(String, String), Answer>,
 }
+
+struct Answer {
+    at: Instant,
+    said: Said,
+    /// It was told as old.
+    is_old: bool,
+}
+
+/// An answer that is older proves nothing any more.
+const OLD: Duration = Duration::from_secs(120);
 
 impl Collected {
     /// What keeps the configurations of these zones from being in place, and of no others. True when that is new.
@@ -31,28 +51,45 @@ impl Collected {
         std::mem::replace(&mut known.trouble, trouble) != known.trouble
     }
 
-    /// What the stores of a zone said. True when that is other than before.
-    pub fn put(&self, zone: &str, collection: Collection) -> bool {
+    /// What the store of a sink said. True when that is other than before.
+    pub fn put(&self, zone: &str, sink: &str, said: Said) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let is_new = known.said.get(zone).is_none_or(|before| **before != collection);
-        known.said.insert(zone.to_string(), Arc::new(collection));
+        let answer = Answer { at: Instant::now(), said, is_old: false };
+        let key = (zone.to_string(), sink.to_string());
+        let is_new = known.said.get(&key).is_none_or(|before| before.is_old || before.said != answer.said);
+        known.said.insert(key, answer);
         is_new
     }
 
-    /// Forgets zones that are not there any more, or have no sinks.
-    pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).said.retain(|zone, _| is_there(zone));
+    /// Forgets sinks that are not asked any more.
+    pub fn retain(&self, is_asked: impl Fn(&str, &str) -> bool) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.said.retain(|(zone, sink), _| is_asked(zone, sink));
+    }
+
+    /// Takes answers for none that have become too old. True where there is such a one.
+    pub fn grow_old(&self) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut grew = false;
+        for answer in known.said.values_mut().filter(|answer| !answer.is_old && answer.at.elapsed() > OLD) {
+            answer.said = Said::silent(&format!("it has not answered for {} s", OLD.as_secs()));
+            answer.is_old = true;
+            grew = true;
+        }
+        grew
     }
 
     /// All of it, by zone.
     pub fn all(&self) -> BTreeMap<String, Arc<Collection>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = known.said.clone();
-        for (zone, why) in &known.trouble {
-            let one = all.entry(zone.clone()).or_default();
-            Arc::make_mut(one).trouble = Some(why.clone());
+        let mut all: BTreeMap<String, Collection> = BTreeMap::new();
+        for ((zone, sink), answer) in &known.said {
+            all.entry(zone.clone()).or_default().stores.insert(sink.clone(), answer.said.clone());
         }
-        all
+        for (zone, why) in &known.trouble {
+            all.entry(zone.clone()).or_default().trouble = Some(why.clone());
+        }
+        all.into_iter().map(|(zone, collection)| (zone, Arc::new(collection))).collect()
     }
 }
 

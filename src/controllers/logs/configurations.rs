@@ -129,8 +129,11 @@ fn is_wanted(hub: &Hub) -> bool {
     hub.resolved(|resolution, _| resolution.zones().any(|(_, zone)| guards::forwarding(zone).is_some()))
 }
 
-/// What each zone's forwarders are to have.
-fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, (Arc<Declaration>, Rendered)>) {
+/// A zone that wants forwarders, and what these are told.
+type Told = (Arc<Declaration>, Rendered);
+
+/// What each zone's forwarders are to have, and by zone what they are told.
+fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, Told>) {
     let mut rendered = BTreeMap::new();
     let mut wanted = hub.resolved(|resolution, _| {
         let mut wanted = Vec::new();

@@ -24,6 +24,11 @@ impl Credentials {
     pub fn client(&self, store: &Store) -> Result<Client, String> {
         let address: Address = store.url.parse().map_err(|why| format!("its address cannot be used: {why}"))?;
         let Some(name) = &store.credentials else {
+            if address.is_link_local() {
+                return Err(format!(
+                    "{address} is asked only with credentials that name it: it is no address of a log store"
+                ));
+            }
             let tls = address.is_tls().then(|| sinks::connector(None, None)).transpose()?;
             return Ok(Client::new(address, tls, None));
         };
@@ -32,7 +37,7 @@ impl Credentials {
             || format!("the Secret pcizone-log-stores has no key {name}.url, which says where they may be sent");
         let meant = read(&file("url"))?.ok_or_else(missing)?;
         let meant: Address = meant.text.expose_secret().parse().map_err(|_| format!("{name}.url is no address"))?;
-        if (meant.is_tls(), meant.host(), meant.port()) != (address.is_tls(), address.host(), address.port()) {
+        if !address.is_within(&meant) {
             return Err(format!("the credentials {name} are for {meant} and are sent nowhere else"));
         }
         if !address.is_tls() && !address.is_loopback() {
@@ -85,6 +90,7 @@ mod tests {
         for (name, text) in [
             ("siem.url", "https://logs.example.com:9200"),
             ("siem.token", "0123456789"),
+            ("path.url", "https://gateway.example.com/es"),
             ("plain.url", "http://logs.example.com:9200"),
             ("plain.token", "0123456789"),
             ("half.url", "https://logs.example.com:9200"),
@@ -100,10 +106,13 @@ mod tests {
         };
         assert_eq!(ask("https://logs.example.com:9200/below", Some("siem")), None);
         assert_eq!(ask("https://logs.example.com:9200", None), None);
+        assert_eq!(ask("https://gateway.example.com/es/below", Some("path")), None);
+        assert!(ask("http://169.254.169.254", None).is_some_and(|why| why.contains("no address of a log store")));
         for (url, name, words) in [
             ("https://evil.example.com:9200", "siem", "are sent nowhere else"),
             ("https://logs.example.com", "siem", "are sent nowhere else"),
             ("http://logs.example.com:9200", "siem", "are sent nowhere else"),
+            ("https://gateway.example.com/other", "path", "are sent nowhere else"),
             ("http://logs.example.com:9200", "plain", "is no https"),
             ("https://logs.example.com:9200", "other", "has no key other.url"),
             ("https://logs.example.com:9200", "half", "go together"),

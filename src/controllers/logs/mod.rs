@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  zones ─▶ configurations ─▶ ConfigMaps ─▶ hub: every namespace has it ─▶ the policy names it
-//!       └─▶ stores: one task for each zone ─▶ hub: what arrives, how long it is kept ─▶ judgement
+//!       └─▶ stores: one task for each sink ─▶ hub: what arrives, how long it is kept ─▶ judgement
 //! ```
 
 mod configurations;
@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use kube::Client;
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::watch,
     task::{AbortHandle, JoinSet},
     time::sleep,
 };
@@ -23,8 +23,6 @@ use super::{apply::Applier, error::Error, hub::Hub, metrics::Metrics};
 
 /// How often it is looked which zones have stores.
 const LOOK: Duration = Duration::from_secs(2);
-/// Stores that are asked at one moment, of all zones together.
-const TURNS: usize = 64;
 
 /// Keeps configurations in place, and asks stores.
 pub struct Logs {
@@ -53,11 +51,11 @@ impl Logs {
         Error::Ended("what keeps logs")
     }
 
-    /// One task for each zone with stores, while this replica leads.
+    /// One task for each sink of each zone, while this replica leads.
     async fn ask(&self) {
         let (hub, credentials) = (Arc::clone(&self.hub), Credentials::new(self.credentials.clone()));
-        let shared = Arc::new(Shared { hub, credentials, turns: Semaphore::new(TURNS) });
-        let mut asking: BTreeMap<String, AbortHandle> = BTreeMap::new();
+        let shared = Arc::new(Shared { hub, credentials });
+        let mut asking: BTreeMap<(String, String), AbortHandle> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         loop {
             sleep(LOOK).await;
@@ -66,19 +64,32 @@ impl Logs {
                 tasks.abort_all();
                 while tasks.join_next().await.is_some() {}
                 // By the time that this replica leads again it is old.
-                self.hub.collected.retain(|_| false);
+                self.hub.collected.retain(|_, _| false);
                 continue;
             }
-            let zones: Vec<String> =
-                self.hub.resolved(|resolution, _| resolution.zones().map(|(name, _)| name.to_string()).collect());
             while tasks.try_join_next().is_some() {}
             asking.retain(|_, task| !task.is_finished());
-            for zone in zones.iter().filter(|zone| stores::declared(&self.hub, zone).is_some()) {
-                if !asking.contains_key(zone) {
-                    asking.insert(zone.clone(), tasks.spawn(stores::ask(zone.clone(), Arc::clone(&shared))));
-                }
+            for (zone, sink) in self.sinks() {
+                let (task, shared) = ((zone.clone(), sink.clone()), Arc::clone(&shared));
+                asking.entry(task).or_insert_with(|| tasks.spawn(stores::ask(zone, sink, shared)));
             }
-            self.hub.collected.retain(|zone| asking.contains_key(zone));
+            self.hub.collected.retain(|zone, sink| asking.contains_key(&(zone.to_string(), sink.to_string())));
+            if self.hub.collected.grow_old() {
+                self.hub.wake();
+            }
         }
+    }
+
+    /// The sinks of all zones, by zone and name.
+    fn sinks(&self) -> Vec<(String, String)> {
+        self.hub.resolved(|resolution, _| {
+            let declared = resolution.zones().filter_map(|(name, zone)| Some((name, zone.answering()?)));
+            let living = declared.filter(|(_, zone)| !zone.deleting);
+            let sinks = living.flat_map(|(name, zone)| {
+                let sinks = zone.logs.iter().flat_map(|logs| &logs.sinks);
+                sinks.map(|sink| (name.to_string(), sink.name.clone())).collect::<Vec<_>>()
+            });
+            sinks.collect()
+        })
     }
 }

@@ -1,23 +1,20 @@
-//! Asks the stores of one zone, over and over: what arrives twice a minute, how long it is kept every ten. One task for each zone, so that
-//! a store that answers slowly, or with garbage, or not at all, holds up nobody else's.
+//! Asks the store of one sink, over and over: what arrives twice a minute, how long it is kept every ten. One task for each sink of each zone,
+//! so that a store that answers slowly, or with garbage, or not at all, holds up no other.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::future::join_all;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::credentials::Credentials;
 use crate::{
     api::{Logging, Retention, Sink},
     controllers::hub::Hub,
     engine::{
-        collected::{self, Collection, Expected, Memory, Pace, Said, arriving},
+        collected::{self, Expected, Memory, Pace, Said, arriving},
         declaration::Declaration,
         delivery::{self, Element, Question},
+        pod::Pod,
         retention::{Answers, Store, Verdict, Wanted},
     },
     sinks::{self, Client},
@@ -30,7 +27,9 @@ const SELDOM: Duration = Duration::from_secs(600);
 /// The same while it is not known.
 const UNKNOWN: Duration = Duration::from_secs(60);
 /// How long a store may take for all of one kind of question.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(15);
+/// How long it may take for all kinds together.
+const ROUND: Duration = Duration::from_secs(50);
 /// How far back it is asked, at least.
 const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
@@ -38,8 +37,6 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct Shared {
     pub(super) hub: Arc<Hub>,
     pub(super) credentials: Credentials,
-    /// Questions at one moment, of all zones together.
-    pub(super) turns: Semaphore,
 }
 
 /// What is remembered of a store between two questions.
@@ -59,46 +56,39 @@ struct Settings {
     lacking: Option<Vec<Element>>,
 }
 
-/// The zone as it asks now; nothing where it has no sinks.
-pub(super) fn declared(hub: &Hub, zone: &str) -> Option<Arc<Declaration>> {
+/// The zone as it asks now; nothing where it has no sink of this name.
+pub(super) fn declared(hub: &Hub, zone: &str, sink: &str) -> Option<(Arc<Declaration>, Sink)> {
     hub.resolved(|resolution, _| {
-        let declaration = resolution.zone(zone)?.answering()?;
-        let logs = declaration.logs.as_ref()?;
-        (!logs.sinks.is_empty() && !declaration.deleting).then(|| Arc::clone(declaration))
+        let declaration = resolution.zone(zone)?.answering().filter(|zone| !zone.deleting)?;
+        let sink = declaration.logs.as_ref()?.sinks.iter().find(|one| one.name == sink)?;
+        Some((Arc::clone(declaration), sink.clone()))
     })
 }
 
-/// Asks the stores of a zone until it has none any more.
-pub(super) async fn ask(zone: String, shared: Arc<Shared>) {
-    let mut known: BTreeMap<String, (Sink, Known)> = BTreeMap::new();
-    while let Some(declaration) = declared(&shared.hub, &zone) {
+/// Asks the store of a sink until the zone has it no more.
+pub(super) async fn ask(zone: String, name: String, shared: Arc<Shared>) {
+    let mut known = Known::default();
+    let mut before: Option<Sink> = None;
+    while let Some((declaration, sink)) = declared(&shared.hub, &zone, &name) {
         let begun = Instant::now();
         let Some(logs) = &declaration.logs else { break };
         // What was known of a sink that is another one now is of no use.
-        known.retain(|name, (sink, _)| logs.sinks.iter().any(|one| one.name == *name && one == sink));
-        let asked = logs.sinks.iter().map(|sink| {
-            let (_, known) = known.remove(&sink.name).unwrap_or_else(|| (sink.clone(), Known::default()));
-            one(&zone, logs, sink, known, &shared)
-        });
-        let mut stores = BTreeMap::new();
-        for (sink, said, now_known) in join_all(asked).await {
-            stores.insert(sink.name.clone(), said);
-            known.insert(sink.name.clone(), (sink, now_known));
+        if before.replace(sink.clone()).is_some_and(|before| before != sink) {
+            known = Known::default();
         }
-        if shared.hub.collected.put(&zone, Collection { trouble: None, stores }) {
+        let said = timeout(ROUND, one(&zone, logs, &sink, &mut known, &shared)).await;
+        let said = said.unwrap_or_else(|_| Said::silent(&format!("no answer within {} s", ROUND.as_secs())));
+        if shared.hub.collected.put(&zone, &name, said) {
             shared.hub.wake();
         }
         sleep(EVERY.saturating_sub(begun.elapsed())).await;
     }
 }
 
-async fn one(zone: &str, logs: &Logging, sink: &Sink, mut known: Known, shared: &Shared) -> (Sink, Said, Known) {
-    let Ok(_turn) = shared.turns.acquire().await else {
-        return (sink.clone(), silent("the operator ends"), known);
-    };
+async fn one(zone: &str, logs: &Logging, sink: &Sink, known: &mut Known, shared: &Shared) -> Said {
     let client = match client(sink, shared).await {
         Ok(client) => client,
-        Err(why) => return (sink.clone(), silent(&why), known),
+        Err(why) => return Said::silent(&why),
     };
     let (client, store) = client;
     let every = logs.linger.as_ref().map_or(10, |linger| i64::from(linger.every_seconds));
@@ -127,11 +117,7 @@ async fn one(zone: &str, logs: &Logging, sink: &Sink, mut known: Known, shared: 
     };
     let (retention, lacking) = (settings.verdict.clone(), settings.lacking.clone());
     known.settings = Some(settings);
-    (sink.clone(), Said { delivery, retention, lacking }, known)
-}
-
-fn silent(why: &str) -> Said {
-    Said { delivery: Err(why.to_string()), retention: Verdict::Unproven(why.to_string()), lacking: None }
+    Said { delivery, retention, lacking }
 }
 
 async fn client(sink: &Sink, shared: &Shared) -> Result<(Client, Store), String> {
@@ -174,12 +160,11 @@ async fn lacking(client: &Client, store: &Store, question: &Question<'_>) -> Opt
     delivery::lacking(store, question, &answers).ok().flatten()
 }
 
-/// The pods of a zone that write numbered lines.
+/// The pods of a zone that write numbered lines, or did when they were seen last.
 fn expected(hub: &Hub, zone: &str) -> Vec<Expected> {
-    let mut pods = hub.pods_of(zone);
-    pods.retain(|pod| !pod.ended);
-    let expected = pods
-        .iter()
-        .filter_map(|pod| Some(Expected { key: pod.key.to_string(), created: pod.created, since: pod.logs_since? }));
-    expected.collect()
+    let expected = |pod: &Arc<Pod>| {
+        let lines = pod.lines?;
+        Some(Expected { key: pod.key.to_string(), created: pod.created, since: lines.since, until: lines.until })
+    };
+    hub.pods_of(zone).iter().filter_map(expected).collect()
 }

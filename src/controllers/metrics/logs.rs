@@ -109,10 +109,10 @@ mod tests {
         all.iter().map(|(zone, logs)| ((*zone).to_string(), one(logs))).collect()
     }
 
-    fn logs(retention: &str, newest: Option<Timestamp>) -> Option<LogsStatus> {
+    fn logs(retention: &str, newest: Option<Timestamp>) -> LogsStatus {
         let newest_record = newest.map(Time);
         let retention = retention.to_string();
-        Some(LogsStatus { newest_record, retention, pods: 3, arriving: 2, stores: Vec::new() })
+        LogsStatus { newest_record, retention, pods: 3, arriving: 2, stores: Vec::new() }
     }
 
     fn shown(metrics: &Metrics) -> Vec<String> {
@@ -130,14 +130,18 @@ mod tests {
         let pods = [r#"pods_arriving{zone="cde"} 2"#, r#"pods{zone="cde"} 3"#];
         let (age, days) = (r#"newest_record_age_seconds{zone="cde"} 42"#, r#"retention_days{zone="cde"} 400"#);
         for (what, status, wanted) in [
-            ("all is known", logs("400d", Some(newest)), vec![age, pods[0], pods[1], days]),
-            ("unlimited is no number", logs("unlimited", Some(newest)), vec![age, pods[0], pods[1]]),
-            ("unproven", logs("unproven", None), pods.to_vec()),
+            ("all is known", Some(logs("400d", Some(newest))), vec![age, pods[0], pods[1], days]),
+            ("unlimited is no number", Some(logs("unlimited", Some(newest))), vec![age, pods[0], pods[1]]),
+            ("unproven", Some(logs("unproven", None)), pods.to_vec()),
             ("nobody was asked", None, vec![]),
         ] {
             let metrics = Metrics::default();
             // What was known before is taken away.
-            metrics.set_judgement(0.1, &judged(&[("cde", logs("400d", Some(now))), ("web", logs("9d", None))]), now);
+            metrics.set_judgement(
+                0.1,
+                &judged(&[("cde", Some(logs("400d", Some(now)))), ("web", Some(logs("9d", None)))]),
+                now,
+            );
             metrics.set_judgement(0.1, &judged(&[("cde", status)]), now);
             assert_eq!(shown(&metrics), wanted, "{what}");
         }
@@ -148,7 +152,7 @@ mod tests {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let later = now.checked_add(SignedDuration::from_secs(90)).unwrap();
         let metrics = Metrics::default();
-        metrics.set_judgement(0.1, &judged(&[("cde", logs("400d", Some(now)))]), now);
+        metrics.set_judgement(0.1, &judged(&[("cde", Some(logs("400d", Some(now))))]), now);
         metrics.note_age(later);
         assert!(shown(&metrics).contains(&r#"newest_record_age_seconds{zone="cde"} 90"#.to_string()));
         // A clock that is behind that of a store.

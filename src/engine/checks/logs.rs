@@ -1,16 +1,24 @@
 //! The audit trail of the zone's pods: whether it is forwarded, arrives, and is kept (PCI DSS 10.2.1, 10.3.3, 10.5.1, 10.7.2).
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
 use super::{Case, Found};
 use crate::{
-    api::{FindingId, Logging, Retention, Severity, Sink, names},
+    api::{FindingId, Logging, Protocol, Retention, Severity, Sink, StandardOutput, names},
     engine::{
         change::count,
         collected::{self, Delivery, Ending, Gap, Said},
+        dates::later,
         forwarder::{self, pod::Forwarding},
         pod::Pod,
         retention::{Verdict, Wanted},
     },
 };
+
+/// How long sidecars may take to begin.
+const START: SignedDuration = SignedDuration::from_mins(3);
+/// Seconds that the forwarder itself has to end, after what holds it.
+const FORWARDER_END: i64 = 5;
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let Some(logs) = &case.declaration.logs else { return };
@@ -40,15 +48,22 @@ fn sink_subject(case: &Case, sink: &str) -> String {
 fn sidecars(case: &Case, logs: &Logging, found: &mut Vec<Found>) {
     let zone = || format!("PciZone/{}", case.name);
     let Some(forwarder) = &logs.forwarder else {
+        // No line is numbered, so none that is missing shows.
+        let message = "The zone's pods have no forwarder, so nothing shows whether what they write arrives anywhere.";
+        found.push(Found::new(FindingId::LogDeliveryUnproven, zone(), message));
+        if logs.sinks.is_empty() {
+            let message = "The zone names no sink, so nothing shows how long what its pods write is kept.";
+            found.push(Found::new(FindingId::LogRetentionUnproven, zone(), message));
+        }
         if logs.node_agent.is_none() {
             let message = "The zone declares neither a forwarder nor an agent on its nodes, so nothing collects what its pods write.";
             found.push(Found::new(FindingId::LogOutputUncovered, zone(), message));
         }
         return;
     };
-    if logs.node_agent.is_none() {
-        let message = "What pods write to standard output is not collected, only files in the declared directories.";
-        found.push(Found::new(FindingId::LogOutputUncovered, zone(), message).with_severity(Severity::Low));
+    if logs.node_agent.is_none() && logs.standard_output == StandardOutput::Used {
+        let message = "What pods write to standard output is not collected, only files in the declared directories. Where nothing of the audit trail goes there, say so in spec.logging.standardOutput.";
+        found.push(Found::new(FindingId::LogOutputUncovered, zone(), message).with_severity(Severity::Medium));
     }
     let message =
         "What a forwarder has read and not sent lies in its pod and goes with it, where that is killed as a whole.";
@@ -71,10 +86,31 @@ fn sidecars(case: &Case, logs: &Logging, found: &mut Vec<Found>) {
             );
             found.push(Found::new(FindingId::LogOutputUncovered, pod.subject(), message));
         }
-        if let Some(why) = pod.logs_wait.as_deref().filter(|why| why.contains("secret")) {
+        found.extend(stuck(pod, case.now));
+    }
+}
+
+/// Sidecars that are there and do not run.
+fn stuck(pod: &Pod, now: Timestamp) -> Option<Found> {
+    let found = |id, message: &str, why: &str| Some(Found::new(id, pod.subject(), message).with_evidence(why));
+    match pod.logs_wait.as_deref() {
+        Some(why) if why.starts_with("CreateContainerConfigError") => {
             let message = "The pod does not start, because what its forwarder shows to a sink is not there.";
-            found.push(Found::new(FindingId::LogSinkSecretMissing, pod.subject(), message).with_evidence(why));
+            found(FindingId::LogSinkSecretMissing, message, why)
         }
+        Some(why) => found(FindingId::LogSidecarMissing, "A log sidecar of the pod does not run.", why),
+        // A Secret that is mounted and not there keeps the kubelet from beginning at all; no status says so.
+        None if pod.forwarding.as_ref().is_some_and(|one| one.linger.is_some())
+            && pod.lines.is_none()
+            && pod.node.is_some()
+            && !pod.ended
+            && pod.leaving.is_none()
+            && later(pod.created, START) < now =>
+        {
+            let message = "The pod has a node, and its log sidecars have not begun: kubectl describe pod says why.";
+            found(FindingId::LogSidecarMissing, message, "no container of it has run")
+        }
+        None => None,
     }
 }
 
@@ -92,7 +128,7 @@ fn sidecar(pod: &Pod, (image, linger): (&str, &str), wanted: Option<&str>, least
                 let message = "The pod's log forwarder, or what holds it, has another image than the zone declares.";
                 return Some(missing(message).with_evidence(format!("images {forwarder}, {holder}")));
             }
-            if *grace <= least {
+            if *grace < least.saturating_add(FORWARDER_END) {
                 let message = format!(
                     "The pod has {grace} s to end, and its last lines may take {least} s beside what the application takes."
                 );
@@ -156,7 +192,7 @@ fn egress(case: &Case, sink: &Sink, found: &mut Vec<Found>) {
     };
     // Towards pods it is the port of the container, which may be another than that of the Service.
     let is_outside = !flow.to.cidrs.is_empty() || flow.to.internet == Some(true);
-    if is_outside && !flow.ports.iter().any(|one| one.port == i32::from(port)) {
+    if is_outside && !flow.ports.iter().any(|one| one.port == i32::from(port) && one.protocol == Protocol::TCP) {
         found.push(blocked(format!("The flow {} does not open port {port}, which {address} needs.", flow.name)));
     }
 }
@@ -216,9 +252,16 @@ fn arrives(sink: &Sink, delivery: &Delivery, subject: &str, found: &mut Vec<Foun
     for Gap { key, between, after } in gaps {
         let between = (*between > 0).then(|| format!("{} missing between others", numbers(*between)));
         let after = after.map(|Ending { newest, numbers: lost }| {
-            let lost =
-                lost.map_or_else(|| "what it wrote after that".to_string(), |lost| format!("about {}", numbers(lost)));
-            format!("the pod went without its last line: its last record is of {newest:.0}, {lost} lost")
+            // None is missing that was due while it was seen: it is the rest that is lost.
+            let lost = lost.filter(|lost| *lost > 0);
+            let lost = lost
+                .map_or_else(|| "what it wrote after that is".to_string(), |lost| format!("about {}", numbers(lost)));
+            match newest {
+                Some(newest) => {
+                    format!("the pod went without its last line: its last record is of {newest:.0}, {lost} lost")
+                }
+                None => format!("nothing of the pod arrived, {lost} lost"),
+            }
         });
         let parts: Vec<String> = between.into_iter().chain(after).collect();
         let message = format!("At the sink {at}: {}.", parts.join("; "));

@@ -44,6 +44,8 @@ pub struct Expected {
     pub created: Timestamp,
     /// Since when it writes lines.
     pub since: Timestamp,
+    /// Until when it did, where that is over.
+    pub until: Option<Timestamp>,
 }
 
 /// A pod of which nothing new arrives.
@@ -70,8 +72,8 @@ pub struct Gap {
 /// How a run of lines ends without its last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ending {
-    /// The last record that is there.
-    pub newest: Timestamp,
+    /// The last record that is there, if any is.
+    pub newest: Option<Timestamp>,
     /// About how many numbers are missing after it, where it was seen that long.
     pub numbers: Option<u64>,
 }
@@ -98,11 +100,19 @@ pub struct Delivery {
 /// What was seen before, of one store.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// When each pod was seen last that wrote lines.
-    seen: BTreeMap<String, Timestamp>,
+    /// Pods that wrote lines, by name and when each was made.
+    seen: BTreeMap<(String, Timestamp), Seen>,
     /// When a gap of a run was seen first, and how many numbers it had.
     gaps: BTreeMap<(String, String), (u64, Timestamp)>,
     oldest: Option<Timestamp>,
+}
+
+/// A pod that wrote lines.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    since: Timestamp,
+    /// When it was seen last, or it ended.
+    last: Timestamp,
 }
 
 /// What arrives of the lines of these pods. `now` is the moment at which the store was asked.
@@ -115,7 +125,7 @@ pub fn arriving(expected: &[Expected], runs: &Runs, pace: Pace, memory: &mut Mem
     let mut late = Vec::new();
     let mut oldest: Option<Timestamp> = None;
     let mut pods = 0;
-    for pod in expected.iter().filter(|pod| pod.since <= late_since) {
+    for pod in expected.iter().filter(|pod| pod.until.is_none() && pod.since <= late_since) {
         pods += 1;
         // What an earlier pod of the name wrote says nothing of this one.
         let own = by_pod.get(&pod.key).into_iter().flatten().filter(|run| run.newest >= pod.created);
@@ -127,8 +137,11 @@ pub fn arriving(expected: &[Expected], runs: &Runs, pace: Pace, memory: &mut Mem
             late.push(Late { key: pod.key.clone(), newest });
         }
     }
-    let mut gaps = gaps(expected, &by_pod, pace, memory, now);
     memory.see(expected, pace, now);
+    let mut gaps = gaps(expected, &by_pod, pace, memory, now);
+    if !runs.is_cut {
+        gaps.extend(never(expected, &by_pod, pace, memory, now));
+    }
     gaps.sort();
     let (late_pods, gap_pods) = (late.len(), gaps.len());
     late.truncate(NAMED);
@@ -146,15 +159,18 @@ fn gaps(
 ) -> Vec<Gap> {
     let there: BTreeMap<&str, &Expected> = expected.iter().map(|pod| (pod.key.as_str(), pod)).collect();
     let late_since = earlier(now, pace.late());
+    let asked_from = earlier(now, pace.window);
     let mut known = BTreeMap::new();
     let mut gaps = Vec::new();
     for (key, runs) in by_pod {
         let mut between: u64 = 0;
-        let mut after = None;
         for run in runs {
-            // The pod that wrote them is there still; where its sidecar began anew, the application's files are there too.
-            let lives = there.get(key.as_str()).is_some_and(|pod| run.newest >= pod.created);
-            let missing = run.missing();
+            let lives = lives(&there, key, run);
+            // A beginning that lies within what was asked begins with the first number.
+            let seen = memory.seen_of(key, run.newest);
+            let is_only = runs.iter().filter(|one| seen.is_some_and(|(created, _)| one.newest >= created)).count() == 1;
+            let begins = seen.is_some_and(|(_, seen)| seen.since > asked_from) && is_only;
+            let missing = run.missing().saturating_add(if begins { run.first } else { 0 });
             if missing > 0 {
                 let id = (key.clone(), run.run.clone());
                 let before = memory.gaps.get(&id).filter(|(numbers, _)| *numbers <= missing).map(|(_, at)| *at);
@@ -164,13 +180,14 @@ fn gaps(
                     between = between.saturating_add(missing);
                 }
             }
-            if !lives && !run.ended && run.newest < late_since {
-                let seen = memory.seen.get(key).filter(|seen| **seen >= run.newest);
-                let seconds = seen.map(|seen| run.newest.duration_until(*seen).as_secs());
-                let numbers = seconds.and_then(|seconds| u64::try_from(seconds / pace.every.max(1)).ok());
-                after = after.max(Some(Ending { newest: run.newest, numbers }));
-            }
         }
+        // Only the last one: where a sidecar began anew the application's files were there still.
+        let last = runs.iter().max_by_key(|run| run.newest);
+        let after = last.filter(|run| !run.ended && run.newest < late_since && !lives(&there, key, run)).map(|run| {
+            let seen = memory.seen_of(key, run.newest).map(|(_, seen)| seen.last).filter(|last| *last >= run.newest);
+            let numbers = seen.map(|last| numbers(run.newest, last, pace));
+            Ending { newest: Some(run.newest), numbers }
+        });
         if between > 0 || after.is_some() {
             gaps.push(Gap { key: key.clone(), between, after });
         }
@@ -179,16 +196,57 @@ fn gaps(
     gaps
 }
 
+/// The pod that wrote a run is there and writes still.
+fn lives(there: &BTreeMap<&str, &Expected>, key: &str, run: &Run) -> bool {
+    there.get(key).is_some_and(|pod| run.newest >= pod.created && pod.until.is_none())
+}
+
+/// Pods that went, or ended, and of which nothing is there at all.
+fn never(
+    expected: &[Expected],
+    by_pod: &BTreeMap<String, Vec<&Run>>,
+    pace: Pace,
+    memory: &Memory,
+    now: Timestamp,
+) -> Vec<Gap> {
+    let late_since = earlier(now, pace.late());
+    let writes: BTreeSet<(&str, Timestamp)> =
+        expected.iter().filter(|pod| pod.until.is_none()).map(|pod| (pod.key.as_str(), pod.created)).collect();
+    let mut gaps = Vec::new();
+    for ((key, created), seen) in &memory.seen {
+        let came = by_pod.get(key).into_iter().flatten().any(|run| run.newest >= *created);
+        if !came && seen.last < late_since && !writes.contains(&(key.as_str(), *created)) {
+            // The first number is due at once.
+            let lost = numbers(seen.since, seen.last, pace).saturating_add(1);
+            let after = Some(Ending { newest: None, numbers: Some(lost) });
+            gaps.push(Gap { key: key.clone(), between: 0, after });
+        }
+    }
+    gaps
+}
+
+fn numbers(from: Timestamp, to: Timestamp, pace: Pace) -> u64 {
+    u64::try_from(from.duration_until(to).as_secs() / pace.every.max(1)).unwrap_or_default()
+}
+
 impl Memory {
     fn see(&mut self, expected: &[Expected], pace: Pace, now: Timestamp) {
-        let there: BTreeSet<&str> = expected.iter().map(|pod| pod.key.as_str()).collect();
         let forgotten = earlier(now, pace.window);
-        self.seen.retain(|key, at| there.contains(key.as_str()) || *at > forgotten);
         for pod in expected {
-            if self.seen.len() < REMEMBERED || self.seen.contains_key(&pod.key) {
-                self.seen.insert(pod.key.clone(), now);
+            let key = (pod.key.clone(), pod.created);
+            let last = pod.until.unwrap_or(now);
+            // What ended before anything is asked for has nothing to show.
+            if last > forgotten && (self.seen.len() < REMEMBERED || self.seen.contains_key(&key)) {
+                self.seen.insert(key, Seen { since: pod.since, last });
             }
         }
+        self.seen.retain(|_, seen| seen.last > forgotten);
+    }
+
+    /// The pod of this name that was there at a moment.
+    fn seen_of(&self, key: &str, at: Timestamp) -> Option<(Timestamp, Seen)> {
+        let pods = self.seen.range((key.to_string(), Timestamp::MIN)..=(key.to_string(), at));
+        pods.last().map(|((_, created), seen)| (*created, *seen))
     }
 
     fn coarse(&mut self, oldest: Option<Timestamp>, is_late: bool) -> Option<Timestamp> {
@@ -211,7 +269,7 @@ mod tests {
     }
 
     fn pod(key: &str, created: i64) -> Expected {
-        Expected { key: key.to_string(), created: at(created), since: at(created + 2) }
+        Expected { key: key.to_string(), created: at(created), since: at(created + 2), until: None }
     }
 
     fn run(pod: &str, run: &str, (first, last, count): (u64, u64, u64), newest: i64, ended: bool) -> Run {
@@ -285,16 +343,55 @@ mod tests {
         // Both went; one of them came back under its name.
         let now = [pod("vault/db-0", 150)];
         let lost = judge(&now, lines(), &mut memory, 250).gaps;
-        let after = |numbers| Some(Ending { newest: at(95), numbers });
+        let after = |numbers| Some(Ending { newest: Some(at(95)), numbers });
         let gap = |key: &str, numbers| Gap { key: key.into(), between: 0, after: after(numbers) };
         assert_eq!(lost, [gap("vault/a", Some(3)), gap("vault/db-0", Some(3))]);
         // Nobody saw them go.
         let lost = judge(&[], lines(), &mut Memory::default(), 250).gaps;
         assert_eq!(lost, [gap("vault/a", None), gap("vault/db-0", None)]);
+        // Its sidecar began anew before, and the pod ended well.
+        let runs = vec![run("a", "1", (0, 5, 6), 60, false), run("a", "2", (0, 15, 16), 145, true)];
+        assert!(judge(&[], runs, &mut Memory::default(), 250).gaps.is_empty());
         // Only its sidecar began anew.
         let same = [pod("vault/a", 0)];
         let runs = vec![run("a", "1", (0, 5, 6), 60, false), run("a", "2", (0, 15, 16), 245, false)];
         assert!(judge(&same, runs, &mut Memory::default(), 250).gaps.is_empty());
+    }
+
+    #[test]
+    fn a_pod_of_which_nothing_came_is_told_when_it_is_gone_too() {
+        let ended = Expected { until: Some(at(40)), ..pod("vault/job", 10) };
+        let mut memory = Memory::default();
+        judge(&[pod("vault/a", 0)], vec![], &mut memory, 30);
+        // One went between two looks, the other one ended and is there still.
+        let early = judge(std::slice::from_ref(&ended), vec![], &mut memory, 60);
+        assert!(early.gaps.is_empty(), "it may come yet: {:?}", early.gaps);
+        let lost = judge(std::slice::from_ref(&ended), vec![], &mut memory, 120).gaps;
+        let gap = |key: &str, numbers| Gap {
+            key: key.into(),
+            between: 0,
+            after: Some(Ending { newest: None, numbers: Some(numbers) }),
+        };
+        assert_eq!(lost, [gap("vault/a", 3), gap("vault/job", 3)]);
+        let came = vec![run("a", "1", (0, 2, 3), 25, true), run("job", "1", (0, 3, 4), 40, true)];
+        assert!(judge(std::slice::from_ref(&ended), came, &mut memory, 150).gaps.is_empty());
+        let cut = arriving(&[ended], &Runs { runs: vec![], is_cut: true }, PACE, &mut memory, at(150));
+        assert!(cut.gaps.is_empty(), "what was not asked for is not missing");
+    }
+
+    #[test]
+    fn a_beginning_that_is_missing_is_a_gap() {
+        let pods = [pod("vault/a", 0)];
+        let lines = || vec![run("a", "1", (4, 19, 16), 195, false)];
+        let mut memory = Memory::default();
+        judge(&pods, lines(), &mut memory, 100);
+        let lost = judge(&pods, lines(), &mut memory, 240).gaps;
+        assert_eq!(lost, [Gap { key: "vault/a".into(), between: 4, after: None }]);
+        // It began before anything was asked for.
+        let old = [pod("vault/a", -4000)];
+        let mut memory = Memory::default();
+        judge(&old, lines(), &mut memory, 100);
+        assert!(judge(&old, lines(), &mut memory, 240).gaps.is_empty());
     }
 
     #[test]

@@ -25,6 +25,13 @@ pub struct Collection {
     pub stores: BTreeMap<String, Said>,
 }
 
+impl Said {
+    /// Nothing, for this reason.
+    pub fn silent(why: &str) -> Self {
+        Said { delivery: Err(why.to_string()), retention: Verdict::Unproven(why.to_string()), lacking: None }
+    }
+}
+
 /// What a store said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {

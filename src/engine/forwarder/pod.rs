@@ -2,6 +2,7 @@
 
 use k8s_openapi::{
     api::core::v1::{Container, ContainerStatus, PodSpec, PodStatus, VolumeMount},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
     jiff::Timestamp,
 };
 
@@ -10,7 +11,7 @@ use crate::engine::{
     shown::bounded,
 };
 
-/// Parts of the names of images that forward logs.
+/// Names of images that forward logs, the last part of them or its beginning.
 const FORWARDERS: [&str; 7] =
     ["fluent-bit", "fluentd", "otelcol", "opentelemetry-collector", "vector", "filebeat", "promtail"];
 /// Seconds that a pod has to end where it does not say so, as the API server sets it.
@@ -48,7 +49,8 @@ impl Forwarding {
         let forwarder = native(FORWARDER).filter(|(at, _)| linger.is_none_or(|(after, _)| *at < after));
         let forwards = |one: &&Container| {
             let image = one.image.as_deref().unwrap_or_default();
-            one.name == FORWARDER || FORWARDERS.iter().any(|name| image.contains(name))
+            let last = image.rsplit('/').next().and_then(|last| last.split([':', '@']).next()).unwrap_or_default();
+            one.name == FORWARDER || FORWARDERS.iter().any(|name| last.starts_with(name))
         };
         let plain = spec.containers.iter().find(forwards).map(|one| Box::from(one.name.as_str()));
         if forwarder.is_none() && linger.is_none() && plain.is_none() {
@@ -70,23 +72,47 @@ impl Forwarding {
 /// A container that mounts something else, or only a part, where the forwarder mounts its sources.
 fn apart(spec: &PodSpec, forwarder: &Container) -> Option<Box<str>> {
     let read: Vec<&VolumeMount> = forwarder.volume_mounts.iter().flatten().collect();
+    let own = ["/etc/pcizone", "/var/lib/pcizone", "/var/run/secrets"];
     let is_other = |mount: &VolumeMount| {
         let path = mount.mount_path.trim_end_matches('/');
-        let there = read.iter().find(|read| read.mount_path.trim_end_matches('/') == path);
         let is_part = mount.sub_path.is_some() || mount.sub_path_expr.is_some();
-        there.is_some_and(|there| there.name != mount.name || is_part)
+        let touches = |read: &str| {
+            read != path && (read.starts_with(&format!("{path}/")) || path.starts_with(&format!("{read}/")))
+        };
+        read.iter().any(|read| {
+            let there = read.mount_path.trim_end_matches('/');
+            let is_source = !own.iter().any(|own| there.starts_with(own));
+            is_source && (touches(there) || there == path && (read.name != mount.name || is_part))
+        })
     };
     let writes_apart = |one: &&Container| one.volume_mounts.iter().flatten().any(is_other);
     spec.containers.iter().find(writes_apart).map(|one| Box::from(one.name.as_str()))
 }
 
-/// Since when its numbered lines are written.
-pub(in crate::engine) fn since(status: &PodStatus) -> Option<Timestamp> {
-    let linger = of(status, LINGER)?;
-    Some(linger.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0)
+/// A time in which numbered lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// From when on.
+    pub since: Timestamp,
+    /// Until when, where that is over.
+    pub until: Option<Timestamp>,
 }
 
-/// Why one of the sidecars cannot start: a Secret or a key of it that is not there, as the kubelet tells it.
+/// When its numbered lines are written. What writes them may have begun anew: they are awaited from its first beginning on.
+pub(in crate::engine) fn lines(metadata: &ObjectMeta, status: &PodStatus) -> Option<Lines> {
+    let linger = of(status, LINGER)?;
+    let state = linger.state.as_ref()?;
+    let began_anew = linger.restart_count > 0;
+    let first = metadata.creation_timestamp.as_ref().filter(|_| began_anew).map(|time| time.0);
+    if let Some(running) = &state.running {
+        return Some(Lines { since: first.or(Some(running.started_at.as_ref()?.0))?, until: None });
+    }
+    let ended = state.terminated.as_ref()?;
+    let until = ended.finished_at.as_ref().map(|time| time.0);
+    Some(Lines { since: first.or(Some(ended.started_at.as_ref()?.0))?, until: Some(until?) })
+}
+
+/// Why one of the sidecars does not run, as the kubelet tells it; nothing on its usual way to run, or once the pod has ended.
 pub(in crate::engine) fn wait(status: &PodStatus) -> Option<Box<str>> {
     let waits = |name: &str| of(status, name)?.state.as_ref()?.waiting.clone();
     let waiting = [FORWARDER, LINGER].into_iter().filter_map(waits).find(|waiting| {
@@ -136,6 +162,7 @@ mod tests {
                 json!([{ "name": "x", "image": "a.example/fluent-bit:3" }]),
                 Some((false, false, true)),
             ),
+            ("like one", json!([]), json!([{ "name": "x", "image": "a.example/vector/pgvector:16" }]), None),
             ("nothing", json!([]), app.clone(), None),
         ] {
             let seen = pod(sidecars, containers);
@@ -157,6 +184,13 @@ mod tests {
             ("the same", json!([mount("logs", json!({}))]), None),
             ("nothing there", json!([]), None),
             ("another volume", json!([mount("claim", json!({}))]), Some("app")),
+            ("something above", json!([{ "name": "claim", "mountPath": "/var/log" }]), Some("app")),
+            (
+                "something below",
+                json!([mount("logs", json!({})), { "name": "claim", "mountPath": "/var/log/app/audit" }]),
+                Some("app"),
+            ),
+            ("something beside", json!([{ "name": "claim", "mountPath": "/var/log/application" }]), None),
             ("a part", json!([mount("logs", json!({ "subPath": "part" }))]), Some("app")),
         ] {
             let forwarder = json!({ "name": FORWARDER, "restartPolicy": "Always", "volumeMounts": [{ "name": "logs", "mountPath": "/var/log/app" }] });

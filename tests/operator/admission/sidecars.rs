@@ -123,6 +123,8 @@ fn shapes() -> Vec<Value> {
         json!({ "containers": [container(json!([at("own", "/var/log/app")]))], "volumes": [{ "name": "own", "configMap": { "name": "any" } }] }),
         json!({ "containers": [container(json!([at("own", "/var/log/app")])), with("b", container(json!([at("two", "/var/log/app")])))],
                 "volumes": [{ "name": "own", "secret": { "secretName": "any" } }, volume("two")] }),
+        json!({ "containers": [container(json!([at("own", "/var/log")])), with("b", container(json!([at("own", "/var/log/app/audit")]))), with("c", container(json!([at("own", "/var/log/application"), at("own", "/srv/")])))],
+                "volumes": [volume("own")] }),
         json!({ "containers": [plain], "terminationGracePeriodSeconds": 0 }),
         json!({ "containers": [plain], "terminationGracePeriodSeconds": 600, "restartPolicy": "Never" }),
         json!({ "containers": [plain], "securityContext": { "runAsUser": 1000, "fsGroup": 2000 } }),

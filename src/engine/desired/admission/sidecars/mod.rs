@@ -56,8 +56,7 @@ pub fn patch(zone: &Declaration, pod: &Value) -> Vec<Value> {
     patch.extend(volumes.map(|volume| add("/spec/volumes/-", &volume)));
     for (index, source) in sources() {
         let mount = json!({ "name": volume(index), "mountPath": source.path });
-        let without =
-            containers.iter().enumerate().filter(|(_, container)| mounts_at(container, source).next().is_none());
+        let without = containers.iter().enumerate().filter(|(_, container)| !touches(container, source));
         patch.extend(without.map(|(at, _)| add(&format!("/spec/containers/{at}/volumeMounts/-"), &mount)));
     }
     let user = user(pod, containers.first().copied());
@@ -92,6 +91,16 @@ fn mounts_at<'a>(container: &'a Value, source: &'a Source) -> impl Iterator<Item
         let path = mount.get("mountPath").and_then(Value::as_str).unwrap_or_default();
         path == source.path || path.strip_suffix('/') == Some(source.path.as_str())
     })
+}
+
+/// The container mounts something at a source's place, above it or below. A volume of ours would hide what lies above, and be hidden by what
+/// lies below.
+fn touches(container: &Value, source: &Source) -> bool {
+    let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
+    let paths = mounts.filter_map(|mount| Some(mount.get("mountPath")?.as_str()?.trim_end_matches('/')));
+    let path = source.path.as_str();
+    let below = |of: &str, one: &str| one.strip_prefix(of).is_some_and(|rest| rest.starts_with('/'));
+    paths.into_iter().any(|mount| mount == path || below(path, mount) || below(mount, path))
 }
 
 /// The `emptyDir` that a container of the pod has in a source's place. What outlives the pod is none: other pods may have it too, and
@@ -169,7 +178,7 @@ fn operations(template: &Template) -> Vec<String> {
     all.push(format!("[{}]", volumes.join(", ")));
     for (index, source) in sources() {
         let mount = json!({ "name": cel::hole(&format!("variables.volume{index}")), "mountPath": source.path });
-        let missing = format!("!c.?volumeMounts.orValue([]).exists(m, {})", is_at(source));
+        let missing = format!("!c.?volumeMounts.orValue([]).exists(m, {})", touches_place(source));
         all.push(each(&missing, &cel::add(&of_container("/volumeMounts/-"), &cel::value(&mount))));
     }
     let [forwarder, linger] = template.containers(&filled);
@@ -195,6 +204,20 @@ fn filled(hole: Hole) -> Value {
 fn is_at(source: &Source) -> String {
     let path = &source.path;
     format!("m.mountPath in {}", cel::list([path.as_str(), format!("{path}/").as_str()]))
+}
+
+/// A mount is in a source's place, above it or below.
+fn touches_place(source: &Source) -> String {
+    let path = &source.path;
+    let above: Vec<String> =
+        path.match_indices('/').skip(1).filter_map(|(at, _)| path.get(..at)).map(String::from).collect();
+    let above = above.iter().flat_map(|path| [path.clone(), format!("{path}/")]).collect::<Vec<_>>();
+    let above = cel::list(above.iter().map(String::as_str));
+    format!(
+        "({} || m.mountPath.startsWith({}) || m.mountPath in {above})",
+        is_at(source),
+        cel::text(&format!("{path}/"))
+    )
 }
 
 fn exempt(draft: Draft) -> Draft {
