@@ -70,7 +70,7 @@ pub struct PciZoneSpec {
     /// Where the audit trail of the zone's pods goes and how long it is kept (PCI DSS 10.2.1, 10.3.3, 10.5.1). Without it nothing is added to
     /// pods, and `LogsCollected` is `Unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logging: Option<Logging>,
+    pub logging: Option<Box<Logging>>,
 
     /// Findings that are accepted until a date (PCI DSS 12.3.2), at most 100. They stay in the list, are counted in
     /// `status.findings.accepted`, and do not make the zone violated.

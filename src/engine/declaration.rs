@@ -157,7 +157,7 @@ impl Declaration {
             admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
             canary: spec.segmentation.canary.clone(),
-            logs: spec.logging.clone(),
+            logs: spec.logging.as_deref().cloned(),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),
             environment: spec.scope.environment,

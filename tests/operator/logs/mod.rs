@@ -73,6 +73,7 @@ fn zone(name: &str, namespaces: &str, sink: &str, store: &str) -> String {
     format!(
         "{start}{segmentation}  hosting: {{nodes: {{selector: {{matchLabels: {{node-restriction.kubernetes.io/pool: pci}}}}}}}}
   logging:
+    standardOutput: Unused
     forwarder: {{kind: OpenTelemetry, image: \"registry.example.com/otelcol@{DIGEST}\"}}
     linger: {{image: \"registry.example.com/pcizone@{DIGEST}\"}}
     sinks:
