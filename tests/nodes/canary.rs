@@ -6,11 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use testbed::{Cni, nodes_or_skip, sweep_nodes};
-use tokio::sync::Mutex;
 
 use super::{
     flow,
-    site::{INSIDE, Site, condition, finding, tested_at},
+    site::{INSIDE, Site, TURN, condition, finding, tested_at},
 };
 
 /// From the zone to the first verdict.
@@ -35,9 +34,6 @@ spec:
   policyTypes: [Ingress, Egress]
   ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: pcizone-system}}}]}]
 ";
-
-/// A cluster needs both cores: the tests take turns.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 fn proven(status: &Value) -> (&str, &str, &str) {
     condition(status, "SegmentationProven")

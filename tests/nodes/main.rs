@@ -4,4 +4,5 @@
 
 mod canary;
 mod flow;
+mod logs;
 mod site;

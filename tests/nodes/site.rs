@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use testbed::{Cni, Image, Kubectl, NodeCluster, NodeOptions};
+use tokio::sync::Mutex;
 
 /// The program that is tested.
 pub const PCIZONE: &str = env!("CARGO_BIN_EXE_pcizone");
@@ -45,15 +46,25 @@ spec:
     podSecurity: Restricted
 ";
 
+/// A cluster needs both cores: the tests take turns.
+pub static TURN: Mutex<()> = Mutex::const_new(());
+
 /// The cluster.
 pub struct Site {
     pub cluster: NodeCluster,
     pub kubectl: Kubectl,
+    /// The operator's own image, which is on every node.
+    pub image: Image,
 }
 
 impl Site {
     /// Starts it, with so many nodes of the zone and one outside, and with the operator at work.
     pub async fn start(cni: Cni, zone_nodes: usize) -> Result<Self> {
+        Self::start_with(cni, zone_nodes, &["--canary", "--evict"]).await
+    }
+
+    /// The same with these parts of the operator.
+    pub async fn start_with(cni: Cni, zone_nodes: usize, parts: &[&str]) -> Result<Self> {
         let pool = BTreeMap::from([("node-restriction.kubernetes.io/pool".to_owned(), "pci".to_owned())]);
         let mut node_labels = vec![pool; zone_nodes];
         node_labels.insert(OUTSIDE, BTreeMap::new());
@@ -62,9 +73,8 @@ impl Site {
         let image = Image::operator(Path::new(PCIZONE))?;
         cluster.import_image(&image)?;
         let kubectl = cluster.control_plane().kubectl();
-        let printed = Command::new(PCIZONE)
-            .args(["install", "--print", "--canary", "--evict", "--image", &image.by_digest()])
-            .output()?;
+        let printed =
+            Command::new(PCIZONE).args(["install", "--print", "--image", &image.by_digest()]).args(parts).output()?;
         ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
         // Two cores carry the whole cluster.
         let manifest = String::from_utf8(printed.stdout)?.replace("replicas: 2\n", "replicas: 1\n");
@@ -79,7 +89,7 @@ impl Site {
             let log = kubectl.run(&["logs", "-n", "pcizone-system", "deployment/pcizone"]).await.unwrap_or_default();
             return Err(error.context(format!("the operator did not start\n{pods}\n{log}")));
         }
-        Ok(Self { cluster, kubectl })
+        Ok(Self { cluster, kubectl, image })
     }
 
     /// Applies the zone with its namespaces.

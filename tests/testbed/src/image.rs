@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use crate::workdir::Workdir;
+use crate::{assets::Binary, control_plane::find_assets, workdir::Workdir};
 
 /// A registry that nobody has (RFC 2606), so that an image is there or is not.
 const REGISTRY: &str = "registry.example.com";
@@ -49,6 +49,17 @@ impl Image {
         let command = ["operator", "--listen", "[::]:8080"];
         let run = Run { entrypoint: &["/pcizone"], command: &command, user: "65532:65532" };
         Self::pack("pcizone", "dev", layer, &run)
+    }
+
+    /// The OpenTelemetry Collector that [`Collector`](crate::Collector) runs; it is built on the first run.
+    pub async fn collector() -> Result<Self> {
+        let assets = find_assets(vec![Binary::OtelCollector]).await?;
+        let program = assets.path(Binary::OtelCollector)?;
+        let mut layer = Layer::default();
+        layer.file("otelcol", &stripped(&program)?, 0o755)?;
+        layer.libraries_of(&program)?;
+        let run = Run { entrypoint: &["/otelcol"], user: "10001:10001", ..Run::default() };
+        Self::pack("otelcol", "1", layer, &run)
     }
 
     /// A shell with the usual tools: `sh`, `nc`, `httpd`, `sleep` and many more.

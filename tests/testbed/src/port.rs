@@ -29,18 +29,22 @@ impl Port {
         reserve().with_context(|| format!("cannot reserve the port {address}"))
     }
 
-    /// Reserves a port on 127.0.0.1 for a server that knows nothing of sharing. It sets `SO_REUSEADDR`, as Go and Java do, and so
-    /// the kernel lets it listen where another socket is bound that has this too and does not listen. The kernel does not
-    /// give the port to anybody who takes any; only who asks for this very number gets it.
+    /// Reserves a port on 127.0.0.1 for a server that knows nothing of sharing; see [`reserve_for_reuse_at`](Self::reserve_for_reuse_at).
     pub(crate) fn reserve_for_reuse() -> Result<Self> {
+        Self::reserve_for_reuse_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Reserves a port for a server that knows nothing of sharing. It sets `SO_REUSEADDR`, as Go and Java do, and so the kernel lets it listen where another socket is bound that has this too and does not listen. The kernel does not
+    /// give the port to anybody who takes any; only who asks for this very number gets it.
+    pub(crate) fn reserve_for_reuse_at(address: Ipv4Addr) -> Result<Self> {
         let reserve = || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;
-            socket.bind(&SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).into())?;
+            socket.bind(&SocketAddr::V4(SocketAddrV4::new(address, 0)).into())?;
             let number = socket.local_addr()?.as_socket().map_or(0, |address| address.port());
             std::io::Result::Ok(Self { _socket: socket, number })
         };
-        reserve().context("cannot reserve a port on 127.0.0.1")
+        reserve().with_context(|| format!("cannot reserve a port on {address}"))
     }
 
     pub(crate) fn number(&self) -> u16 {

@@ -12,7 +12,7 @@ mod site;
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -133,6 +133,11 @@ impl NodeCluster {
         &self.control_plane
     }
 
+    /// The address of this machine that nodes and their pods reach.
+    pub fn address(&self) -> Ipv4Addr {
+        self.site.address()
+    }
+
     /// All nodes.
     pub fn nodes(&self) -> &[ClusterNode] {
         &self.nodes
@@ -158,6 +163,23 @@ impl NodeCluster {
         let archive = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let ctr = self.assets.path(Binary::Ctr)?;
         self.nodes.iter().try_for_each(|node| node.import_archive(&ctr, &archive))
+    }
+
+    /// Kills the processes of one container on a node at once, as the kernel does that is out of memory. `id` is that of the container's status.
+    pub fn kill_container(&self, index: usize, id: &str) -> Result<()> {
+        let id = id.strip_prefix("containerd://").unwrap_or(id);
+        self.node(index).kill_containers(&self.assets.path(Binary::Ctr)?, &format!("id=={id}"))
+    }
+
+    /// Kills all processes of a pod on a node at once, those that hold its namespaces too, without a word to anybody.
+    pub fn kill_pod(&self, index: usize, uid: &str) -> Result<()> {
+        let ctr = self.assets.path(Binary::Ctr)?;
+        self.node(index).kill_containers(&ctr, &format!("labels.\"io.kubernetes.pod.uid\"=={uid}"))
+    }
+
+    /// Loses a node with everything in it at once, as when its power fails. It does not come back.
+    pub fn lose(&self, index: usize) -> Result<()> {
+        self.node(index).lose()
     }
 
     /// Kills Cilium's agent on a node, as a crash would. What it wrote into the kernel stays.

@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
@@ -124,6 +124,15 @@ impl Namespace {
         all.push(program);
         all.extend(args);
         shell::run("nsenter", &all)
+    }
+
+    /// Ends everything inside, as when the power fails.
+    pub(crate) fn end(&self) -> Result<()> {
+        pidfd_send_signal(&self.first, Signal::KILL).context("cannot end a node")?;
+        let ended =
+            poll(&mut [PollFd::new(&self.first, PollFlags::IN)], Some(&END)).context("cannot watch a node end")?;
+        ensure!(ended == 1, "a node does not end within {} s", END.tv_sec);
+        Ok(())
     }
 
     fn entry(&self) -> Vec<String> {

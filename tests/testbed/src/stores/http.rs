@@ -1,6 +1,6 @@
 //! Asks a server on this machine, with a limit on time and on the length of the answer.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
@@ -29,9 +29,13 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(port: u16) -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, port)
+    }
+
+    pub(super) fn at(address: Ipv4Addr, port: u16) -> Self {
         // A connection that was kept would fail the first question after the server was started again.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { client, url: format!("http://127.0.0.1:{port}") }
+        Self { client, url: format!("http://{address}:{port}") }
     }
 
     pub(super) fn url(&self) -> &str {

@@ -1,6 +1,6 @@
 //! `VictoriaLogs`: takes OTLP, Elasticsearch's `_bulk`, Loki's push and Splunk's HEC, and answers `LogsQL`.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 pub struct VictoriaLogs {
     daemon: Daemon,
     http: Http,
-    _port: Port,
+    port: Port,
     // Last, since the process uses it.
     _workdir: Workdir,
 }
@@ -37,12 +37,17 @@ impl VictoriaLogs {
     /// Starts a store that keeps records as long as `retention` says, such as `400d`, and waits until it answers, half a
     /// minute at most (and a build on the first run). It refuses records that are older than that.
     pub async fn start(retention: &str) -> Result<Self> {
+        Self::start_at(retention, Ipv4Addr::LOCALHOST).await
+    }
+
+    /// The same on another address of this machine, such as that which real nodes and their pods reach.
+    pub async fn start_at(retention: &str, address: Ipv4Addr) -> Result<Self> {
         let assets = find_assets(vec![Binary::VictoriaLogs]).await?;
         let workdir = Workdir::create()?;
-        let port = Port::reserve_for_reuse()?;
+        let port = Port::reserve_for_reuse_at(address)?;
         let args = vec![
             flag("storageDataPath", workdir.path().join("data").display()),
-            flag("httpListenAddr", format!("127.0.0.1:{}", port.number())),
+            flag("httpListenAddr", format!("{address}:{}", port.number())),
             flag("retentionPeriod", retention),
             // By default it would take more than half of the machine.
             flag("memory.allowedBytes", "256MB"),
@@ -55,8 +60,8 @@ impl VictoriaLogs {
             folder: workdir.path().to_owned(),
             log: workdir.path().join("victoria-logs.log"),
         };
-        let http = Http::new(port.number());
-        let mut store = Self { daemon: Daemon::new(program), http, _port: port, _workdir: workdir };
+        let http = Http::at(address, port.number());
+        let mut store = Self { daemon: Daemon::new(program), http, port, _workdir: workdir };
         store.start_again().await?;
         Ok(store)
     }
@@ -64,6 +69,11 @@ impl VictoriaLogs {
     /// Its address. It stays the same when it is started again.
     pub fn url(&self) -> &str {
         self.http.url()
+    }
+
+    /// The port on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port.number()
     }
 
     /// Where it takes logs by OTLP over HTTP.
