@@ -122,9 +122,11 @@ fn delivery(said: &mut Option<Said>) -> &mut Delivery {
 const SINK: &str = "PciZone/cde/siem";
 const POD: &str = "Pod/vault/web";
 
-#[test]
-fn what_is_seen_of_pods_and_stores_is_what_is_found() {
-    let rows: [(&str, Change, &[(&str, &str)], &str); 22] = [
+/// What is so, how that shows, and the findings and the status of the condition that follow.
+type Row = (&'static str, Change, &'static [(&'static str, &'static str)], &'static str);
+
+fn of_stores() -> Vec<Row> {
+    vec![
         ("all is well", |_, _, _| {}, &[], "True"),
         (
             "nobody asked",
@@ -183,6 +185,11 @@ fn what_is_seen_of_pods_and_stores_is_what_is_found() {
             &[("LogFieldsIncomplete", SINK)],
             "False",
         ),
+    ]
+}
+
+fn of_pods() -> Vec<Row> {
+    vec![
         ("no sidecar", |_, pod, _| pod["spec"]["initContainers"] = json!([]), &[("LogSidecarMissing", POD)], "False"),
         (
             "another image",
@@ -231,7 +238,7 @@ fn what_is_seen_of_pods_and_stores_is_what_is_found() {
             "it breaks off again and again",
             |_, pod, _| {
                 pod["status"]["initContainerStatuses"][0]["state"] =
-                    json!({ "waiting": { "reason": "CrashLoopBackOff" } })
+                    json!({ "waiting": { "reason": "CrashLoopBackOff" } });
             },
             &[("LogSidecarMissing", POD)],
             "False",
@@ -248,6 +255,11 @@ fn what_is_seen_of_pods_and_stores_is_what_is_found() {
             &[("LogOutputUncovered", POD)],
             "Unknown",
         ),
+    ]
+}
+
+fn of_declarations() -> Vec<Row> {
+    vec![
         (
             "standard output",
             |zone, _, _| drop(zone["spec"]["logging"].as_object_mut().expect("a map").remove("standardOutput")),
@@ -258,7 +270,7 @@ fn what_is_seen_of_pods_and_stores_is_what_is_found() {
             "the flow does not open the port",
             |zone, _, _| {
                 zone["spec"]["segmentation"]["flows"][0]["ports"] =
-                    json!([{ "port": 9200, "protocol": "UDP" }, { "port": 443 }])
+                    json!([{ "port": 9200, "protocol": "UDP" }, { "port": 443 }]);
             },
             &[("LogEgressBlocked", SINK)],
             "False",
@@ -269,9 +281,13 @@ fn what_is_seen_of_pods_and_stores_is_what_is_found() {
             &[("LogEgressBlocked", SINK)],
             "False",
         ),
-    ];
+    ]
+}
+
+#[test]
+fn what_is_seen_of_pods_and_stores_is_what_is_found() {
     let mut wrong = Vec::new();
-    for (what, change, wanted, condition) in rows {
+    for (what, change, wanted, condition) in [of_stores(), of_pods(), of_declarations()].concat() {
         let (mut zone, mut pod, mut said) = (zone(), pod(), Some(well()));
         change(&mut zone, &mut pod, &mut said);
         let evaluation = judged(zone, pod, said);

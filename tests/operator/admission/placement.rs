@@ -157,18 +157,18 @@ type Function = fn(&Declaration, &Value) -> Vec<Value>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_and_functions_give_the_same_pod() {
-    give_the_same_pod(Version::Current).await;
+    Box::pin(give_the_same_pod(Version::Current)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_and_functions_give_the_same_pod() {
-    give_the_same_pod(Version::V135).await;
+    Box::pin(give_the_same_pod(Version::V135)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "builds one more API server"]
 async fn an_api_server_between_gives_the_same_pod() {
-    give_the_same_pod(Version::V136).await;
+    Box::pin(give_the_same_pod(Version::V136)).await;
 }
 
 async fn give_the_same_pod(version: Version) {

@@ -139,12 +139,12 @@ fn shapes() -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_and_functions_give_the_same_pod() {
-    give_the_same_pod(Version::Current).await;
+    Box::pin(give_the_same_pod(Version::Current)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_and_functions_give_the_same_pod() {
-    give_the_same_pod(Version::V135).await;
+    Box::pin(give_the_same_pod(Version::V135)).await;
 }
 
 async fn give_the_same_pod(version: Version) {
@@ -274,7 +274,7 @@ fn forgeries(whole: &Value) -> Vec<(String, Value)> {
             pod["initContainers"][index]["env"].as_array_mut().unwrap().push(json!({ "name": "X", "value": "y" }));
         });
         forge(&format!("{name} is of another zone"), &|pod| {
-            pod["initContainers"][index]["env"][0]["value"] = json!("other")
+            pod["initContainers"][index]["env"][0]["value"] = json!("other");
         });
         forge(&format!("{name} reads elsewhere"), &|pod| {
             pod["initContainers"][index]["volumeMounts"][0]["name"] = json!("pcizone-buffer");
