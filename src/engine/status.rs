@@ -69,7 +69,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         network_segmented(case, found),
         nodes_dedicated(case, found),
         segmentation_proven(case, found),
-        logs_collected(case, found),
+        logs::collected(case, found),
     ];
     judgements.extend(progress(case));
     fit(PciZoneStatus {
@@ -323,37 +323,6 @@ fn segmentation_proven(case: &Case, found: &[Found]) -> Judgement {
         (Some(test), None) => judge(Verdict::Unknown, Reason::Unproven, test.message.clone()),
         (None, None) => judge(Verdict::Unknown, Reason::NotTested, "Nothing was tried on real nodes.".to_string()),
     }
-}
-
-fn logs_collected(case: &Case, found: &[Found]) -> Judgement {
-    let judge =
-        |verdict, reason, message: String| Judgement::new(ConditionType::LogsCollected, verdict, reason, message);
-    if case.declaration.logs.is_none() {
-        return judge(
-            Verdict::Unknown,
-            Reason::NotDeclared,
-            "The zone declares no logging (spec.logging).".to_string(),
-        );
-    }
-    if case.zone.has_no_namespace() {
-        return judge(Verdict::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
-    }
-    // Low is worth knowing; nothing is missed by it.
-    let of = |state| {
-        let about = |f: &&Found| topic(f.id) == Topic::Logging && f.severity != Severity::Low;
-        found.iter().filter(about).filter(move |f| f.state == state)
-    };
-    if of(FindingState::Violated).next().is_some() {
-        return judge(Verdict::False, Reason::Violated, worst(of(FindingState::Violated)));
-    }
-    if of(FindingState::Unproven).next().is_some() {
-        return judge(Verdict::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
-    }
-    let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Logging), Reason::Proven);
-    let message = format!(
-        "Numbered lines of every pod arrive without a gap at stores that keep them long enough{note}. Whether applications write what they should is not looked at."
-    );
-    judge(Verdict::True, reason, message)
 }
 
 fn nodes_dedicated(case: &Case, found: &[Found]) -> Judgement {

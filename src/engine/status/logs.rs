@@ -2,14 +2,49 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::number;
+use super::{Judgement, Verdict as Stands, accepted, number, worst};
 use crate::{
-    api::{LogsStatus, Sink, StoreStatus},
-    engine::{change::count, checks::Case, collected::Said, dates::seconds, retention::Verdict, shown::bounded},
+    api::{ConditionType, FindingState, LogsStatus, Reason, Severity, Sink, StoreStatus},
+    engine::{
+        change::count,
+        checks::{Case, Found, Topic, topic},
+        collected::Said,
+        dates::seconds,
+        retention::Verdict,
+        shown::bounded,
+    },
 };
 
 /// Characters of what is said of a store.
 const SHOWN: usize = 120;
+
+/// Whether the zone's audit trail arrives and is kept.
+pub(super) fn collected(case: &Case, found: &[Found]) -> Judgement {
+    let judge =
+        |verdict, reason, message: String| Judgement::new(ConditionType::LogsCollected, verdict, reason, message);
+    if case.declaration.logs.is_none() {
+        return judge(Stands::Unknown, Reason::NotDeclared, "The zone declares no logging (spec.logging).".to_string());
+    }
+    if case.zone.has_no_namespace() {
+        return judge(Stands::Unknown, Reason::MatchesNothing, "The zone has no namespace.".to_string());
+    }
+    // Low is worth knowing; nothing is missed by it.
+    let of = |state| {
+        let about = |f: &&Found| topic(f.id) == Topic::Logging && f.severity != Severity::Low;
+        found.iter().filter(about).filter(move |f| f.state == state)
+    };
+    if of(FindingState::Violated).next().is_some() {
+        return judge(Stands::False, Reason::Violated, worst(of(FindingState::Violated)));
+    }
+    if of(FindingState::Unproven).next().is_some() {
+        return judge(Stands::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
+    }
+    let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Logging), Reason::Proven);
+    let message = format!(
+        "Numbered lines of every pod arrive without a gap at stores that keep them long enough{note}. Whether applications write what they should is not looked at."
+    );
+    judge(Stands::True, reason, message)
+}
 
 /// Nothing where the zone has no sinks, or none was asked.
 pub(super) fn status(case: &Case) -> Option<LogsStatus> {
