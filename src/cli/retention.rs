@@ -147,7 +147,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     // A name that is still being resolved would hold the end of the program up.
     runtime.shutdown_background();
     let answers: Answers = asked.iter().cloned().collect();
-    let verdict = without_secret(store.verdict(&answers, wanted), &client);
+    let verdict = client.hide_in(store.verdict(&answers, wanted));
     let outcome = match verdict {
         Verdict::Kept { .. } => Outcome::Clean,
         Verdict::TooShort { .. } | Verdict::SearchableTooShort { .. } => Outcome::Findings,
@@ -189,18 +189,6 @@ fn notes(address: &Address, wanted: Wanted) -> Vec<String> {
     let is_less = wanted.days < least.days || wanted.searchable_days < least.searchable_days;
     let less = is_less.then_some("Less was asked for than PCI DSS 10.5.1 wants: 365 days, 90 of them at hand.");
     plain.into_iter().chain(less).map(String::from).collect()
-}
-
-/// A server may send back what it was sent.
-fn without_secret(verdict: Verdict, client: &Client) -> Verdict {
-    match verdict {
-        Verdict::Kept { days, searchable_days, note } => {
-            Verdict::Kept { days, searchable_days, note: note.map(|note| client.hide(&note)) }
-        }
-        Verdict::TooShort { days, why } => Verdict::TooShort { days, why: client.hide(&why) },
-        Verdict::SearchableTooShort { days, why } => Verdict::SearchableTooShort { days, why: client.hide(&why) },
-        Verdict::Unproven(why) => Verdict::Unproven(client.hide(&why)),
-    }
 }
 
 /// A name that cannot be asked for is a wrong argument.

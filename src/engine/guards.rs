@@ -130,7 +130,7 @@ pub fn placing(zone: &Zone) -> Option<&Declaration> {
 /// The declaration by which pods are to get forwarders.
 pub fn forwarding(zone: &Zone) -> Option<&Arc<Declaration>> {
     let (segmentation, _) = topics(zone);
-    segmentation.declaration().filter(|zone| collecting(zone).is_some())
+    segmentation.declaration().filter(|zone| collects(zone))
 }
 
 fn topics(zone: &Zone) -> (InForce<'_>, InForce<'_>) {
@@ -253,7 +253,7 @@ pub fn plan(
         logging: segmentation.map(|zone| zone.logging).unwrap_or_default(),
     };
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
-    let wanted = segmentation.filter(|zone| collecting(zone).is_some());
+    let wanted = segmentation.filter(|zone| collects(zone));
     let forwarding = wanted.and_then(|zone| cluster.configured.get(&zone.name)).cloned();
     // Nothing was everywhere yet as far as this operator has seen: what an earlier one left goes on.
     let kept = wanted.filter(|_| forwarding.is_none()).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
@@ -264,9 +264,15 @@ pub fn plan(
     Guarding { due, writes: writes(&desired, &live), desired, digest, next }
 }
 
+/// The zone's pods are to get forwarders.
+fn collects(zone: &Declaration) -> bool {
+    let protects = zone.logging.protects() && zone.segmentation.protects();
+    protects && zone.logs.as_ref().is_some_and(forwarder::is_declared)
+}
+
 /// Name of the configuration that the zone's forwarders are to have; `None` where it has none.
 pub fn collecting(zone: &Declaration) -> Option<String> {
-    let logs = zone.logs.as_ref().filter(|_| zone.logging.protects() && zone.segmentation.protects())?;
+    let logs = zone.logs.as_ref().filter(|_| collects(zone))?;
     Some(forwarder::configuration_name(&forwarder::render(&zone.name, logs)?))
 }
 

@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{Address, Authentication, address::is_link_local, tls};
 use crate::engine::{
-    retention::{Answer, BODY},
+    retention::{Answer, BODY, Verdict},
     shown::bounded,
 };
 
@@ -82,6 +82,18 @@ impl Client {
     /// A text without the secret.
     pub fn hide(&self, text: &str) -> String {
         self.authentication.as_ref().map_or_else(|| text.to_string(), |authentication| authentication.hide(text))
+    }
+
+    /// A verdict without the secret: a server may send back what it was sent.
+    pub fn hide_in(&self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Kept { days, searchable_days, note } => {
+                Verdict::Kept { days, searchable_days, note: note.map(|note| self.hide(&note)) }
+            }
+            Verdict::TooShort { days, why } => Verdict::TooShort { days, why: self.hide(&why) },
+            Verdict::SearchableTooShort { days, why } => Verdict::SearchableTooShort { days, why: self.hide(&why) },
+            Verdict::Unproven(why) => Verdict::Unproven(self.hide(&why)),
+        }
     }
 
     /// Asks for a path, until a moment at the latest.

@@ -4,6 +4,7 @@
 //! has to grant.
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -155,6 +156,13 @@ fn wanted(hub: &Hub) -> (Vec<Wanted>, BTreeMap<String, Told>) {
     (wanted, rendered)
 }
 
+/// What is to be done. All pods and policies are looked at only where something may go.
+fn plan_steps(hub: &Hub, wanted: &[Wanted], live: &BTreeSet<Live>) -> configurations::Plan {
+    let used = LazyCell::new(|| hub.used_configurations());
+    let is_used = |namespace: &str, name: &str| used.contains(&(namespace.to_string(), name.to_string()));
+    configurations::plan(wanted, live, is_used)
+}
+
 /// What could not be written, of one zone.
 struct Failed {
     at: Instant,
@@ -182,9 +190,7 @@ pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
         });
         hub.collected.set_trouble(told.collect()).then(|| hub.wake());
         let Some(live) = live else { continue };
-        let used = hub.used_configurations();
-        let is_used = |namespace: &str, name: &str| used.contains(&(namespace.to_string(), name.to_string()));
-        let steps = configurations::plan(&wanted, &live, is_used);
+        let steps = plan_steps(hub, &wanted, &live);
         let declared = |zone: &String| Some((zone.clone(), Arc::clone(&rendered.get(zone)?.0)));
         hub.set_configured(rendered.keys(), steps.configured.iter().filter_map(declared));
         let waits = |zone: &String| failed.get(zone).is_some_and(|failed| failed.at.elapsed() < AGAIN);

@@ -144,14 +144,7 @@ async fn kept(client: &Client, store: &Store, logs: &Logging) -> Verdict {
         days: days(logs.retention.days).max(least.days),
         searchable_days: days(logs.retention.searchable_days).max(least.searchable_days),
     };
-    match store.verdict(&answers, wanted) {
-        Verdict::Kept { days, searchable_days, note } => {
-            Verdict::Kept { days, searchable_days, note: note.map(|note| client.hide(&note)) }
-        }
-        Verdict::TooShort { days, why } => Verdict::TooShort { days, why: client.hide(&why) },
-        Verdict::SearchableTooShort { days, why } => Verdict::SearchableTooShort { days, why: client.hide(&why) },
-        Verdict::Unproven(why) => Verdict::Unproven(client.hide(&why)),
-    }
+    client.hide_in(store.verdict(&answers, wanted))
 }
 
 async fn lacking(client: &Client, store: &Store, question: &Question<'_>) -> Option<Vec<Element>> {

@@ -9,6 +9,7 @@ use crate::{
         change::count,
         collected::{self, Delivery, Ending, Gap, Said},
         dates::later,
+        desired::admission::sidecars,
         forwarder::{self, pod::Forwarding},
         pod::Pod,
         retention::{Verdict, Wanted},
@@ -17,8 +18,6 @@ use crate::{
 
 /// How long sidecars may take to begin.
 const START: SignedDuration = SignedDuration::from_mins(3);
-/// Seconds that the forwarder itself has to end, after what holds it.
-const FORWARDER_END: i64 = 5;
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let Some(logs) = &case.declaration.logs else { return };
@@ -128,7 +127,7 @@ fn sidecar(pod: &Pod, (image, linger): (&str, &str), wanted: Option<&str>, least
                 let message = "The pod's log forwarder, or what holds it, has another image than the zone declares.";
                 return Some(missing(message).with_evidence(format!("images {forwarder}, {holder}")));
             }
-            if *grace < least.saturating_add(FORWARDER_END) {
+            if *grace < least.saturating_add(sidecars::MARGIN.into()) {
                 let message = format!(
                     "The pod has {grace} s to end, and its last lines may take {least} s beside what the application takes."
                 );

@@ -92,6 +92,11 @@ pub struct Unserved {
     pub why: &'static str,
 }
 
+/// Whether the zone's pods get a forwarder: one is declared, and it can send to a sink.
+pub fn is_declared(logging: &Logging) -> bool {
+    logging.forwarder.as_ref().is_some_and(|forwarder| !served(forwarder, logging).is_empty())
+}
+
 /// What the zone's forwarder needs. None where it declares none, or one that can send to none of its sinks; [`unserved`] says why.
 pub fn render(zone: &str, logging: &Logging) -> Option<Rendered> {
     let forwarder = logging.forwarder.as_ref()?;

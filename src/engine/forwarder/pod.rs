@@ -7,15 +7,13 @@ use k8s_openapi::{
 };
 
 use crate::engine::{
-    desired::admission::sidecars::{CONFIGURATION, FORWARDER, LINGER},
+    desired::admission::sidecars::{CONFIGURATION, FORWARDER, GRACE, LINGER},
     shown::bounded,
 };
 
 /// Names of images that forward logs, the last part of them or its beginning.
 const FORWARDERS: [&str; 7] =
     ["fluent-bit", "fluentd", "otelcol", "opentelemetry-collector", "vector", "filebeat", "promtail"];
-/// Seconds that a pod has to end where it does not say so, as the API server sets it.
-const GRACE: i64 = 30;
 /// Characters of what a container waits for.
 const SHOWN: usize = 200;
 
@@ -72,7 +70,8 @@ impl Forwarding {
 /// A container that mounts something else, or only a part, where the forwarder mounts its sources.
 fn apart(spec: &PodSpec, forwarder: &Container) -> Option<Box<str>> {
     let read: Vec<&VolumeMount> = forwarder.volume_mounts.iter().flatten().collect();
-    let own = ["/etc/pcizone", "/var/lib/pcizone", "/var/run/secrets"];
+    // Those of its own, authorities too, and the token that the API server mounts.
+    let own = [super::CONFIGURATION, super::BUFFER, "/var/run/secrets"];
     let is_other = |mount: &VolumeMount| {
         let path = mount.mount_path.trim_end_matches('/');
         let is_part = mount.sub_path.is_some() || mount.sub_path_expr.is_some();

@@ -22,12 +22,12 @@ use crate::{
 };
 
 pub(super) use proven::proven;
-pub use template::{CONFIGURATION, FORWARDER, LINGER};
+pub use template::{CONFIGURATION, FORWARDER, LINGER, MARGIN};
 
 /// Whom the sidecars are where the pod does not say as whom it runs, or runs as root: nobody in particular.
 const USER: i64 = 65532;
 /// Seconds that a pod has to end where it does not say so, as the API server sets it.
-const GRACE: i64 = 30;
+pub const GRACE: i64 = 30;
 
 /// What has to be done to a pod of the zone, as JSON patch; nothing where it has a forwarder, or is to have none.
 pub fn patch(zone: &Declaration, pod: &Value) -> Vec<Value> {

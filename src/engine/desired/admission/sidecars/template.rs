@@ -23,7 +23,7 @@ const AUTHORITIES: &str = "pcizone-authorities-";
 /// Mebibytes of the buffer's volume beyond what the forwarder may fill: a volume that is full takes the pod with it.
 const SPARE: i32 = 64;
 /// Seconds that a pod gets to end beyond what it has and the wait: for the forwarder's own end.
-const MARGIN: i32 = 5;
+pub const MARGIN: i32 = 5;
 
 /// What the pod itself decides.
 #[derive(Clone, Copy, Debug)]
