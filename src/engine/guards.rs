@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     change,
     declaration::Declaration,
-    desired::admission::{self, Guard, Kind, Modes, Surroundings},
+    desired::admission::{self, Guard, Kind, Modes, Surroundings, sidecars::Handover},
     due::Due,
     forwarder, ownership,
     plan::Write,
@@ -149,7 +149,7 @@ struct Sources {
     nodes: BTreeSet<String>,
     ranges: Vec<IpNet>,
     /// By which pods get forwarders.
-    forwarding: Option<Arc<Declaration>>,
+    forwarding: Option<Handover>,
 }
 
 impl Sources {
@@ -161,7 +161,10 @@ impl Sources {
             && self.modes == other.modes
             && self.nodes == other.nodes
             && self.ranges == other.ranges
-            && generation(&self.forwarding) == generation(&other.forwarding)
+            && match (&self.forwarding, &other.forwarding) {
+                (Some(one), Some(other)) => one.is_same(other),
+                (one, other) => one.is_none() && other.is_none(),
+            }
     }
 }
 
@@ -202,7 +205,7 @@ impl Memo {
             nodes: nodes.iter().map(String::as_str).collect(),
             ranges: IpNet::aggregate(ranges),
             mutates: cluster.mutates,
-            forwarding: forwarding.as_deref(),
+            forwarding: forwarding.as_ref(),
         };
         let desired = admission::desired(segmentation.as_deref(), hosting.as_deref(), *modes, &around, now);
         let all: Vec<_> = desired.iter().map(|guard| (guard.subject(), &guard.spec)).collect();
@@ -292,7 +295,7 @@ pub fn in_enforce(
     let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
     let (segmentation, hosting) = (Some(Arc::clone(declaration)), Some(Arc::clone(declaration)));
     // Its configuration is written first.
-    let forwarding = Some(Arc::clone(declaration));
+    let forwarding = Some(Handover::Steady(Arc::clone(declaration)));
     let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding };
     let Computed { desired, .. } = memo.compute(sources, cluster, now);
     writes(&desired, live)

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     Resolution,
     arming::{Arming, arming},
-    desired::admission::Guard,
+    desired::admission::{Guard, sidecars::Handover},
     due::Due,
     guards::{self, GuardWrite, Guarding, Memo},
     ownership,
@@ -105,7 +105,8 @@ fn in_force(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
 
 /// Takes the configurations of forwarders to be in place: they come before all that names them, and are not shown here.
 fn configure(snapshot: &mut Snapshot, resolution: &Resolution) {
-    let named = |(name, zone): (&str, &Zone)| Some((name.to_string(), Arc::clone(guards::forwarding(zone)?)));
+    let named =
+        |(name, zone): (&str, &Zone)| Some((name.to_string(), Handover::Steady(Arc::clone(guards::forwarding(zone)?))));
     snapshot.cluster.configured = resolution.zones().filter_map(named).collect();
 }
 

@@ -16,8 +16,8 @@ use super::{
     access::{Binding, Role},
     checks::Found,
     collected::Collection,
-    declaration::Declaration,
     desired::admission::Guard,
+    desired::admission::sidecars::Handover,
     guards::Memo,
     memory::Memory,
     pod::Pod,
@@ -213,9 +213,8 @@ pub struct Cluster {
     pub operator_user: String,
     /// The API server knows mutating policies whose patches are sound.
     pub mutates: bool,
-    /// The declaration of each zone whose forwarders' configuration was in every namespace of it last: pods get what it says until the next
-    /// one is everywhere.
-    pub configured: BTreeMap<String, Arc<Declaration>>,
+    /// By what the pods of each zone get forwarders: what it declared when its configuration was in every namespace last.
+    pub configured: BTreeMap<String, Handover>,
     /// Addresses behind the `kubernetes` Service.
     pub api_server: Vec<IpAddr>,
     /// Ranges of Service addresses.

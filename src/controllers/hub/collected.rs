@@ -14,7 +14,10 @@ use crate::{
     engine::{
         collected::{Collection, Said},
         declaration::Declaration,
-        desired::admission::Kind,
+        desired::admission::{
+            Kind,
+            sidecars::{Handover, LivePolicies},
+        },
         guards,
         pod::Pod,
     },
@@ -95,24 +98,30 @@ impl Collected {
 
 impl Hub {
     /// Which declarations have their configuration everywhere. A zone that wants forwarders keeps the one before until the next one is
-    /// there. Where that changes, the zone's policies are looked at again.
+    /// there. Where that changes, the zone's policies are looked at again. `unchanged` says for how long a zone's policies have said what
+    /// they say.
     pub fn set_configured<'a>(
         &self,
         wanted: impl Iterator<Item = &'a String>,
         everywhere: impl Iterator<Item = (String, Arc<Declaration>)>,
+        mut unchanged: impl FnMut(&str, &LivePolicies) -> Duration,
     ) {
         let wanted: BTreeSet<&String> = wanted.collect();
         let mut changed: BTreeSet<String> = BTreeSet::new();
+        let policies = self.all_guards();
         {
             let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
             let configured = &mut world.cluster.configured;
             changed.extend(configured.keys().filter(|zone| !wanted.contains(zone)).cloned());
             configured.retain(|zone, _| wanted.contains(zone));
             for (zone, declaration) in everywhere {
-                let says = |one: &Arc<Declaration>| (one.uid.clone(), one.generation);
-                let before = configured.insert(zone.clone(), Arc::clone(&declaration));
-                if before.as_ref().map(says) != Some(says(&declaration)) {
-                    changed.insert(zone);
+                let live = LivePolicies::read(&zone, policies.iter().map(AsRef::as_ref));
+                let unchanged = unchanged(&zone, &live);
+                let before = configured.get(&zone);
+                let next = Handover::next(before, declaration, &live, unchanged);
+                if before.is_none_or(|before| !before.is_same(&next)) {
+                    changed.insert(zone.clone());
+                    configured.insert(zone, next);
                 }
             }
         }
@@ -136,7 +145,8 @@ impl Hub {
         })
     }
 
-    /// The configurations that something names still, by namespace and name: a pod, or a policy by which the pods of a zone get it.
+    /// The configurations that something names still, by namespace and name: a pod, what adds
+    /// it to the pods of a zone, or a policy that an earlier operator left.
     pub fn used_configurations(&self) -> HashSet<(String, String)> {
         let pods = self.pods.all();
         let of_pods = pods.iter().filter(|pod| !pod.ended).filter_map(|pod| {
@@ -144,6 +154,17 @@ impl Hub {
             Some((pod.namespace().to_string(), name.to_string()))
         });
         let mut used: HashSet<_> = of_pods.collect();
+        let added = self.resolved(|_, cluster| {
+            let both = |(zone, one): (&String, &Handover)| {
+                let names = [Some(one.adding()), one.beside()].into_iter().flatten();
+                (zone.clone(), names.filter_map(|one| guards::collecting(one)).collect::<Vec<_>>())
+            };
+            cluster.configured.iter().map(both).collect::<Vec<_>>()
+        });
+        for (zone, names) in added {
+            let named = |namespace: String| names.iter().map(move |name| (namespace.clone(), name.clone()));
+            used.extend(self.members_of(&zone).into_iter().flat_map(named));
+        }
         for guard in self.all_guards().iter().filter(|guard| guard.kind == Kind::Mutating) {
             let text = guard.spec.to_string();
             let names = text.match_indices(names::CONFIGURATION_PREFIX).filter_map(|(at, _)| text.get(at..at + NAME));

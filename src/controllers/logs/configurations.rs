@@ -31,6 +31,7 @@ use crate::{
     engine::{
         change::count,
         declaration::Declaration,
+        desired::admission::sidecars::LivePolicies,
         forwarder::{
             self, Rendered,
             configurations::{self, Live, Wanted},
@@ -174,25 +175,37 @@ pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
     let Logs { hub, applier, metrics, .. } = logs;
     let mut failed: BTreeMap<String, Failed> = BTreeMap::new();
     let mut idle: BTreeMap<Live, Instant> = BTreeMap::new();
+    let mut policies: BTreeMap<String, (LivePolicies, Instant)> = BTreeMap::new();
     loop {
         sleep(LOOK).await;
+        let Seen { live, trouble } = seen.borrow().clone();
+        let (wanted, rendered) = wanted(hub);
+        let steps = live.as_ref().map(|live| plan_steps(hub, &wanted, live));
+        // A replica that does not write answers the webhook all the same.
+        if let Some(steps) = &steps {
+            let declared = |zone: &String| Some((zone.clone(), Arc::clone(&rendered.get(zone)?.0)));
+            policies.retain(|zone, _| rendered.contains_key(zone));
+            let unchanged = |zone: &str, live: &LivePolicies| {
+                let known = policies.entry(zone.to_string()).or_insert_with(|| (live.clone(), Instant::now()));
+                if known.0 != *live {
+                    *known = (live.clone(), Instant::now());
+                }
+                known.1.elapsed()
+            };
+            hub.set_configured(rendered.keys(), steps.configured.iter().filter_map(declared), unchanged);
+        }
         if !applier.may_write() {
             // Another replica knows better by now.
             (failed, idle) = (BTreeMap::new(), BTreeMap::new());
             continue;
         }
-        let Seen { live, trouble } = seen.borrow().clone();
-        let (wanted, rendered) = wanted(hub);
         failed.retain(|zone, _| rendered.contains_key(zone));
         let told = wanted.iter().filter_map(|zone| {
             let why = trouble.as_ref().or_else(|| failed.get(&zone.zone).map(|failed| &failed.why))?;
             Some((zone.zone.clone(), why.clone()))
         });
         hub.collected.set_trouble(told.collect()).then(|| hub.wake());
-        let Some(live) = live else { continue };
-        let steps = plan_steps(hub, &wanted, &live);
-        let declared = |zone: &String| Some((zone.clone(), Arc::clone(&rendered.get(zone)?.0)));
-        hub.set_configured(rendered.keys(), steps.configured.iter().filter_map(declared));
+        let Some(steps) = steps else { continue };
         let waits = |zone: &String| failed.get(zone).is_some_and(|failed| failed.at.elapsed() < AGAIN);
         let create: Vec<&(String, String)> = steps.create.iter().filter(|(zone, _)| !waits(zone)).collect();
         idle.retain(|one, _| steps.delete.contains(one));

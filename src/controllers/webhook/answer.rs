@@ -50,7 +50,7 @@ async fn place(State(hub): State<Arc<Hub>>, Json(review): Json<Value>) -> Json<V
         let placing = resolution.zones().filter_map(|(_, zone)| guards::placing(zone));
         // As its configuration is there, and only while the zone still wants it.
         let wants = |name: &str| resolution.zone(name).is_some_and(|zone| guards::forwarding(zone).is_some());
-        let forwarding = cluster.configured.iter().filter(|(name, _)| wants(name)).map(|(_, zone)| &**zone);
+        let forwarding = cluster.configured.iter().filter(|(name, _)| wants(name)).map(|(_, zone)| &**zone.adding());
         review::answer(&request, placing, forwarding, Timestamp::now())
     });
     let response = if patch.is_empty() {

@@ -448,7 +448,7 @@ impl<'a> Case<'a> {
     /// The zone's forwarders have not got their configuration everywhere: why, where that is known.
     pub fn unconfigured(&self) -> Option<Option<&str>> {
         let name = guards::collecting(guards::forwarding(self.zone)?)?;
-        let there = self.snapshot.cluster.configured.get(self.name).and_then(|zone| guards::collecting(zone));
+        let there = self.snapshot.cluster.configured.get(self.name).and_then(|zone| guards::collecting(zone.adding()));
         if !self.snapshot.is_kept || there == Some(name) {
             return None;
         }

@@ -1,7 +1,9 @@
 //! Log forwarders: the policy and the pure function that the webhook answers with give the same pod, for pods of many shapes; the
 //! configuration is everywhere before a pod names it, and sealed.
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use std::time::Instant;
+
+use k8s_openapi::api::{admissionregistration::v1::ValidatingAdmissionPolicy, core::v1::ConfigMap};
 use kube::{Api, ResourceExt};
 use pcizone::{
     api::PciZone,
@@ -18,7 +20,7 @@ use super::{
     people::{People, Who},
     placement::patched,
 };
-use crate::support::Bed;
+use crate::support::{Bed, Operator, free_address};
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/components/logs/rbac.yaml");
 /// One that nobody names stays for a minute.
@@ -74,7 +76,15 @@ async fn bed(mode: &str, version: Version) -> Bed {
 
 /// The operator has not got the component's rights.
 async fn bed_without_rights(mode: &str, version: Version) -> Bed {
-    let mut bed = Bed::with(Options {
+    let mut bed = bare(version).await;
+    bed.start_operator().await;
+    bed.apply(&zone(mode, SINK)).await;
+    bed
+}
+
+/// No operator runs.
+async fn bare(version: Version) -> Bed {
+    let bed = Bed::with(Options {
         version,
         audit: true,
         apiserver_args: vec!["--disable-admission-plugins=ServiceAccount".to_string()],
@@ -82,8 +92,6 @@ async fn bed_without_rights(mode: &str, version: Version) -> Bed {
     })
     .await;
     bed.shop().await;
-    bed.start_operator().await;
-    bed.apply(&zone(mode, SINK)).await;
     bed
 }
 
@@ -384,6 +392,61 @@ async fn the_configuration_is_there_first_and_nobody_else_changes_it() {
         if here == [second.clone()] { Ok(()) } else { Err(format!("{here:?}")) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_pod_is_refused_while_one_forwarder_takes_over_from_another() {
+    Box::pin(take_over(bed("Enforce", Version::Current).await)).await;
+}
+
+/// The API server may ask a replica that does not lead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_follows_adds_what_is_accepted() {
+    let bed = bare(Version::V135).await;
+    let (here, there) = (free_address(), free_address());
+    let config = bed.operator_config().await;
+    let leader = Operator::start_listening(config.clone(), "leader".to_string(), here, there);
+    leader.until_leading().await;
+    let _follower = Operator::start_listening(config, "follower".to_string(), there, there);
+    bed.kubectl(&["apply", "--filename", COMPONENT]).await;
+    bed.apply(&zone("Enforce", SINK)).await;
+    bed.until_ready("cde").await;
+    Box::pin(take_over(bed)).await;
+}
+
+/// Pods are made all the time while the zone declares another forwarder.
+async fn take_over(bed: Bed) {
+    let people = People::of(&bed).await;
+    let pod =
+        post(Who::Editor, "vault", &json!({ "containers": [{ "name": "app", "image": "registry.example.com/app" }] }));
+    let image = async || match ask(people.client(Who::Editor), &pod).await {
+        Answer::Allowed { object, .. } => Ok(object["spec"]["initContainers"][0]["image"].as_str().map(String::from)),
+        Answer::Refused(text) => Err(text),
+    };
+    crate::support::ask("pods get the first one", async || match image().await {
+        Ok(Some(image)) if image == FORWARDER => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let other = FORWARDER.replace("0123", "4567");
+    bed.apply(&zone("Enforce", SINK).replace(FORWARDER, &other)).await;
+    let policies = Api::<ValidatingAdmissionPolicy>::all(bed.client.clone());
+    let started = Instant::now();
+    let (mut made, mut is_other) = (0, false);
+    loop {
+        let image = image().await.unwrap_or_else(|text| panic!("after {made} pods: {text}"));
+        made += 1;
+        assert!(!is_other || image.as_deref() == Some(&other), "back to {image:?} after {made}");
+        is_other = image.as_deref() == Some(&other);
+        if made % 50 == 0 && is_other {
+            let policy = serde_json::to_string(&policies.get("pcizone-cde-logs").await.unwrap()).unwrap();
+            if !policy.contains(FORWARDER) && policy.contains(&other) {
+                break;
+            }
+        }
+        assert!(started.elapsed() < LONG, "after {made} pods: is it the other one? {is_other}");
+    }
+    assert_eq!(image().await, Ok(Some(other)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

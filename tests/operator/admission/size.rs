@@ -1,13 +1,13 @@
 //! The guards of the largest zones that the schema takes: the API server takes them too.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::jiff::Timestamp;
 use pcizone::{
     api::{Mode, PciZone},
     engine::{
         declaration::Declaration,
-        desired::admission::{Kind, Modes, Surroundings, desired},
+        desired::admission::{Kind, Modes, Surroundings, desired, sidecars::Handover},
     },
 };
 use serde_json::{Value, json};
@@ -74,6 +74,12 @@ async fn guards_of_the_largest_zone_are_accepted() {
 }
 
 async fn are_accepted(people: &People, zone: &Declaration) {
+    // As while one declaration takes over from another.
+    let mut other = zone.clone();
+    if let Some(linger) = other.logs.as_mut().and_then(|logs| logs.linger.as_mut()) {
+        linger.wait_seconds += 1;
+    }
+    let handover = Handover::Closing { from: Arc::new(other), to: Arc::new(zone.clone()) };
     let nodes: Vec<String> = names(1000, 253);
     let around = Surroundings {
         operator: "system:serviceaccount:pcizone-system:pcizone",
@@ -81,7 +87,7 @@ async fn are_accepted(people: &People, zone: &Declaration) {
         nodes: nodes.iter().map(String::as_str).collect::<BTreeSet<_>>(),
         ranges: (0..1000).map(|index| format!("10.{}.{}.0/25", index / 250, index % 250).parse().unwrap()).collect(),
         mutates: true,
-        forwarding: Some(zone),
+        forwarding: Some(&handover),
     };
     let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
     let guards = desired(Some(zone), Some(zone), modes, &around, Timestamp::now());

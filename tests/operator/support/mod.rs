@@ -28,7 +28,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub use replica::Operator;
+pub use replica::{Operator, free_address};
 pub use zones::{
     FLOW_EGRESS, FLOW_INGRESS, bare_zone, condition, evidence, flow, is, is_current, message, says, waits, zone,
     zone_of,

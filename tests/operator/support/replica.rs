@@ -43,19 +43,33 @@ impl Operator {
         Self::start_in(names::OPERATOR_NAMESPACE, config, identity)
     }
 
+    /// One whose webhook listens here and tells the API server that it listens there.
+    pub fn start_listening(config: Config, identity: String, here: SocketAddr, there: SocketAddr) -> Self {
+        Self::begin(names::OPERATOR_NAMESPACE, config, identity, PathBuf::new(), Some((here, there)))
+    }
+
     /// One that shows log stores what is in this folder.
     pub fn start_showing(config: Config, identity: String, log_stores: PathBuf) -> Self {
-        Self::begin(names::OPERATOR_NAMESPACE, config, identity, log_stores)
+        Self::begin(names::OPERATOR_NAMESPACE, config, identity, log_stores, None)
     }
 
     /// One that lives, with its Lease, in this namespace.
     pub fn start_in(namespace: &str, config: Config, identity: String) -> Self {
-        Self::begin(namespace, config, identity, PathBuf::new())
+        Self::begin(namespace, config, identity, PathBuf::new(), None)
     }
 
-    fn begin(namespace: &str, config: Config, identity: String, log_stores: PathBuf) -> Self {
-        // A free port; nobody listens there unless the API server is an old one.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
+    fn begin(
+        namespace: &str,
+        config: Config,
+        identity: String,
+        log_stores: PathBuf,
+        webhook: Option<(SocketAddr, SocketAddr)>,
+    ) -> Self {
+        // Nobody listens there unless the API server is an old one.
+        let (here, there) = webhook.unwrap_or_else(|| {
+            let free = free_address();
+            (free, free)
+        });
         let namespace = namespace.to_string();
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -70,7 +84,7 @@ impl Operator {
                 namespace,
                 identity: name,
                 listener: TcpListener::from_std(listener).unwrap(),
-                webhook: Some((free, Address::Url(format!("https://{free}")))),
+                webhook: Some((here, Address::Url(format!("https://{there}")))),
                 log_stores,
             };
             let shutdown = async move {
@@ -138,6 +152,11 @@ impl Operator {
     pub async fn until_synced(&self) {
         self.until_page("it is ready", "/readyz", |code, _| code == 200).await;
     }
+}
+
+/// A port of the loopback where nobody listens.
+pub fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap()
 }
 
 fn sum(text: &str, series: &str) -> u64 {

@@ -169,8 +169,8 @@ pub struct Surroundings<'a> {
     pub ranges: Vec<IpNet>,
     /// The API server knows mutating policies whose patches are sound.
     pub mutates: bool,
-    /// The declaration by which pods get forwarders; its configuration is in every namespace of the zone.
-    pub forwarding: Option<&'a Declaration>,
+    /// By what pods get forwarders.
+    pub forwarding: Option<&'a sidecars::Handover>,
 }
 
 /// What the guards of each topic do.
@@ -240,8 +240,9 @@ fn logs(zone: &Declaration, mode: Mode, around: &Surroundings) -> Vec<Guard> {
     }
     guards.extend(sealed::configurations(zone, around).validating(mode));
     if let Some(forwarding) = around.forwarding {
-        guards.extend(sidecars::proven(forwarding).into_iter().flat_map(|draft| draft.validating(mode)));
-        let patching = sidecars::policy(forwarding).filter(|_| around.mutates);
+        let (adding, beside) = (forwarding.adding(), forwarding.beside().map(AsRef::as_ref));
+        guards.extend(sidecars::proven(adding, beside).into_iter().flat_map(|draft| draft.validating(mode)));
+        let patching = sidecars::policy(adding).filter(|_| around.mutates);
         guards.extend(patching.into_iter().flat_map(Draft::mutating));
     }
     guards

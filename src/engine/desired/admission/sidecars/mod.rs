@@ -9,6 +9,7 @@
 //! One function says what is added; the policy inside the API server says the same in CEL. Pods are changed and never
 //! their templates.
 
+mod handover;
 mod proven;
 mod template;
 
@@ -21,6 +22,7 @@ use crate::{
     engine::declaration::Declaration,
 };
 
+pub use handover::{Handover, LivePolicies};
 pub(super) use proven::proven;
 pub use template::{CONFIGURATION, FORWARDER, LINGER, MARGIN};
 
@@ -131,24 +133,23 @@ pub(super) fn policy(zone: &Declaration) -> Option<Draft> {
         .when(format!("!{}", cel::IS_STATIC))
         .when(format!("!object.spec.?initContainers.orValue([]).exists(c, c.name == {})", cel::text(FORWARDER)));
     let says = "object.spec.containers[0].?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(0))";
-    let draft = volumes(draft, &template.logs.sources)
+    let draft = volumes(template::telling(draft, [&template].into_iter()), &template.logs.sources, "")
         .variable("says", says)
         .variable("user", format!("variables.says == 0 ? {USER} : variables.says"));
     Some(draft.patching(operations(&template).join(" + ")))
 }
 
 /// The volume of each source as a variable: the pod's own, or the one that it gets.
-fn volumes(mut draft: Draft, sources: &[Source]) -> Draft {
+fn volumes(mut draft: Draft, sources: &[Source], suffix: &str) -> Draft {
     for (index, source) in sources.iter().enumerate() {
         let is_passing = "object.spec.?volumes.orValue([]).exists(v, v.name == m.name && has(v.emptyDir))";
         let whole = format!("{} && !has(m.subPath) && !has(m.subPathExpr) && {is_passing}", is_at(source));
         let mounts = format!("c.?volumeMounts.orValue([]).filter(m, {whole})");
         let found = format!("object.spec.containers.map(c, {mounts}).filter(l, l.size() > 0).map(l, l[0].name)");
         let own = cel::text(&Template::source_name(index));
-        draft = draft.variable(format!("found{index}"), found).variable(
-            format!("volume{index}"),
-            format!("variables.found{index}.size() > 0 ? variables.found{index}[0] : {own}"),
-        );
+        let variable = format!("found{index}{suffix}");
+        let volume = format!("variables.{variable}.size() > 0 ? variables.{variable}[0] : {own}");
+        draft = draft.variable(variable, found).variable(format!("volume{index}{suffix}"), volume);
     }
     draft
 }
@@ -181,7 +182,7 @@ fn operations(template: &Template) -> Vec<String> {
         let missing = format!("!c.?volumeMounts.orValue([]).exists(m, {})", touches_place(source));
         all.push(each(&missing, &cel::add(&of_container("/volumeMounts/-"), &cel::value(&mount))));
     }
-    let [forwarder, linger] = template.containers(&filled);
+    let [forwarder, linger] = template.containers(&|hole| filled(hole, ""));
     let grace = format!("object.spec.?terminationGracePeriodSeconds.orValue({GRACE}) + {}", template.grace());
     all.push(format!(
         "[{}, {}, {}]",
@@ -193,10 +194,10 @@ fn operations(template: &Template) -> Vec<String> {
 }
 
 /// What the pod decides, as variables of the policies.
-fn filled(hole: Hole) -> Value {
+fn filled(hole: Hole, suffix: &str) -> Value {
     match hole {
         Hole::User => cel::hole("variables.user"),
-        Hole::Volume(index) => cel::hole(&format!("variables.volume{index}")),
+        Hole::Volume(index) => cel::hole(&format!("variables.volume{index}{suffix}")),
     }
 }
 

@@ -3,7 +3,11 @@
 
 use serde_json::Value;
 
-use super::{FORWARDER, LINGER, exempt, template::Template, volumes};
+use super::{
+    FORWARDER, LINGER, exempt,
+    template::{self, Template},
+    volumes,
+};
 use crate::{
     api::{FindingId, names},
     engine::{
@@ -21,9 +25,12 @@ const ALL: &str = "object.spec.?initContainers.orValue([])";
 /// Where the API server itself mounts the token of a pod.
 const TOKENS: &str = "/var/run/secrets/";
 
-pub(in crate::engine::desired::admission) fn proven(zone: &Declaration) -> Option<Draft> {
-    let template = Template::of(zone)?;
-    let [forwarder, linger] = template.containers(&|hole| super::filled(hole));
+/// Accepts the sidecars of the zone, and those of another declaration of it while one takes over from the other.
+pub(in crate::engine::desired::admission) fn proven(zone: &Declaration, beside: Option<&Declaration>) -> Option<Draft> {
+    let mut templates: Vec<Template> = Template::of(zone).into_iter().chain(beside.and_then(Template::of)).collect();
+    // Whichever takes over from the other, the policy is the same.
+    templates.sort_by_cached_key(Template::digest);
+    templates.dedup_by_key(|template: &mut Template| template.digest());
     let both = cel::list([FORWARDER, LINGER]);
     let in_order = format!("{ALL}.filter(c, c.name in {both}).map(c, c.name) == {both}");
     let of = |object: &str| format!("{object}.spec.?initContainers.orValue([]).filter(c, c.name in {both})");
@@ -33,14 +40,20 @@ pub(in crate::engine::desired::admission) fn proven(zone: &Declaration) -> Optio
         instead: "Leave containers and volumes whose names begin with pcizone- out of the template; the operator adds its own",
     };
     let is_same = format!("request.operation == \"UPDATE\" && {} == {}", of("object"), of("oldObject"));
-    let draft = volumes(exempt(pods(zone, LOGS, &["initContainers"])), &template.logs.sources);
-    let there = [&forwarder, &linger].map(|one| format!("{ALL}.exists(c, {})", container(one)));
-    let kept: Vec<String> = template.volumes().iter().map(volume).collect();
-    Some(
-        draft
-            .must(format!("{is_same} || {} && {in_order}", there.join(" && ")), &refusal)
-            .must(format!("{is_same} || {}", kept.join(" && ")), &refusal),
-    )
+    let mut draft = template::telling(exempt(pods(zone, LOGS, &["initContainers"])), templates.iter());
+    let mut accepted = Vec::new();
+    for (template, suffix) in templates.iter().zip(["", "Beside"]) {
+        draft = volumes(draft, &template.logs.sources, suffix);
+        let [forwarder, linger] = template.containers(&|hole| super::filled(hole, suffix));
+        let there = [&forwarder, &linger].map(|one| format!("{ALL}.exists(c, {})", container(one)));
+        let kept: Vec<String> = template.volumes().iter().map(volume).collect();
+        let (containers, volumes) = (format!("containers{suffix}"), format!("volumes{suffix}"));
+        accepted.push(format!("variables.{containers} && variables.{volumes}"));
+        draft = draft
+            .variable(containers, format!("{} && {in_order}", there.join(" && ")))
+            .variable(volumes, kept.join(" && "));
+    }
+    (!accepted.is_empty()).then(|| draft.must(format!("{is_same} || {}", accepted.join(" || ")), &refusal))
 }
 
 /// The container is this one, in all by which it could do something else.

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::{
     api::{ForwarderKind, Logging, Source},
     engine::{
+        change,
         declaration::Declaration,
+        desired::admission::{Guard, cel, draft::Draft},
         forwarder::{self, Rendered},
     },
 };
@@ -24,6 +26,9 @@ const AUTHORITIES: &str = "pcizone-authorities-";
 const SPARE: i32 = 64;
 /// Seconds that a pod gets to end beyond what it has and the wait: for the forwarder's own end.
 pub const MARGIN: i32 = 5;
+
+/// Variable of the policies that tells which sidecars they are about; nothing reads it but [`told`].
+const SIDECARS: &str = "sidecars";
 
 /// What the pod itself decides.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +54,14 @@ impl<'a> Template<'a> {
         let rendered = forwarder::render(&zone.name, logs)?;
         let configuration = forwarder::configuration_name(&rendered);
         Some(Template { zone: &zone.name, logs, rendered, configuration })
+    }
+
+    /// All that it adds, but for what the pod decides.
+    pub(super) fn digest(&self) -> String {
+        let hole = |hole| json!(format!("{hole:?}"));
+        change::short_digest(
+            &json!([self.containers(&hole), self.volumes(), self.logs.sources, self.grace()]).to_string(),
+        )
     }
 
     /// Seconds by which the pod's time to end is raised.
@@ -157,6 +170,25 @@ impl<'a> Template<'a> {
             field("PCIZONE_NODE", "spec.nodeName"),
         ]
     }
+}
+
+/// Stands for the sidecars that this declaration asks for.
+pub(super) fn digest(zone: &Declaration) -> String {
+    Template::of(zone).map(|template| template.digest()).unwrap_or_default()
+}
+
+/// The policy tells which sidecars it is about.
+pub(super) fn telling<'a>(draft: Draft, templates: impl Iterator<Item = &'a Template<'a>>) -> Draft {
+    let digests: Vec<String> = templates.map(Template::digest).collect();
+    draft.variable(SIDECARS, cel::list(digests.iter().map(String::as_str)))
+}
+
+/// Which sidecars a live policy is about.
+pub(super) fn told(guard: &Guard) -> Vec<String> {
+    let variables = guard.spec.get("variables").and_then(Value::as_array).into_iter().flatten();
+    let mut ours = variables.filter(|one| one.get("name").and_then(Value::as_str) == Some(SIDECARS));
+    let list = ours.next().and_then(|one| one.get("expression")?.as_str());
+    list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
 }
 
 /// All that Pod Security `restricted` asks of a container: what the pod says of itself is not enough for what is added.
