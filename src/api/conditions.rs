@@ -18,6 +18,8 @@ pub enum ConditionType {
     NodesDedicated,
     /// The canary's pods got through exactly where policies allow it, lately and since the last change.
     SegmentationProven,
+    /// Every image of the zone's pods comes from where it may, has a fresh scan, and no fix of it is overdue.
+    ImagesScanned,
     /// What the zone's pods write reaches stores that keep it long enough, and what watches at run time is there.
     LogsCollected,
     /// Present only while writes are under way (kstatus).
@@ -28,13 +30,14 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// Every type.
-    pub const ALL: [ConditionType; 9] = [
+    pub const ALL: [ConditionType; 10] = [
         ConditionType::Ready,
         ConditionType::Compliant,
         ConditionType::ScopeResolved,
         ConditionType::NetworkSegmented,
         ConditionType::NodesDedicated,
         ConditionType::SegmentationProven,
+        ConditionType::ImagesScanned,
         ConditionType::LogsCollected,
         ConditionType::Reconciling,
         ConditionType::Stalled,
@@ -54,6 +57,7 @@ impl ConditionType {
             ConditionType::NetworkSegmented => "NetworkSegmented",
             ConditionType::NodesDedicated => "NodesDedicated",
             ConditionType::SegmentationProven => "SegmentationProven",
+            ConditionType::ImagesScanned => "ImagesScanned",
             ConditionType::LogsCollected => "LogsCollected",
             ConditionType::Reconciling => "Reconciling",
             ConditionType::Stalled => "Stalled",

@@ -392,6 +392,36 @@ catalogue! {
     FlowDuplicate: Low, Violated, ["1.2.7"], "Remove one of the two.";
     /// A flow opens nothing that another one does not open.
     FlowShadowed: Low, Violated, ["1.2.7"], "Remove it, or narrow the other one.";
+    /// An image of the zone is named without its digest.
+    ImageNotPinned: Medium, Violated, ["6.3.2", "6.5.1"], "Name the image by its digest, NAME@sha256:DIGEST: `docker buildx imagetools inspect` prints it. Who may write to the registry decides what a tag means.";
+    /// An image of the zone comes from where the zone allows none from.
+    ImageRegistryNotAllowed: High, Violated, ["6.3.2"], "Copy the image into a registry of spec.scanning.registries, or add its registry there.";
+    /// The zone names no registry, so its images may come from anywhere.
+    ImageRegistriesOpen: Medium, Violated, ["6.3.2"], "Name the registries in spec.scanning.registries.";
+    /// No report tells of a scan of an image that runs in the zone.
+    ImageUnscanned: High, Violated, ["6.3.1", "11.3.1"], "Let the scanner look at the image; docs/scanning.md says which reports count.";
+    /// The newest scan of an image that runs in the zone is too old.
+    ImageScanStale: Medium, Violated, ["6.3.1", "11.3.1"], "Let the scanner look again: what became known since is not in the report.";
+    /// A critical vulnerability of an image that runs in the zone could be fixed for longer than the zone allows.
+    ImageCriticalOverdue: High, Violated, ["6.3.3"], "Build the image with the fixed version and roll it out.";
+    /// A vulnerability of an image that runs in the zone could be fixed for longer than the zone allows.
+    ImageFixOverdue: Medium, Violated, ["6.3.3"], "Build the image with the fixed version and roll it out.";
+    /// A fix of an image that runs in the zone may be overdue: since when it is known is not.
+    ImageFixDateUnproven: Medium, Unproven, ["6.3.3"], "Build the image with the fixed version and roll it out; the vulnerability was published longer ago than the zone allows, and reports are read here for less time than that.";
+    /// An image that runs in the zone has no bill of materials.
+    SbomMissing: Low, Violated, ["6.3.2"], "Let the scanner make one, as the Trivy Operator does, or say in spec.scanning.sbom that none is needed.";
+    /// No report says that somebody whom the zone allows has signed an image that runs in it.
+    ImageUnsigned: Medium, Violated, ["6.3.2"], "Sign the image and let what checks signatures report it; docs/scanning.md says how.";
+    /// A container of the zone runs another image than it names, or than its copies run.
+    ImageDigestDrift: High, Violated, ["6.5.1", "11.5.2"], "Name the image by its digest and delete the pods, so that all get the same one; find out who moved the tag.";
+    /// Others than scanners may write the reports that this zone rests on.
+    ScanEvidenceWritable: Medium, Violated, ["6.3.1", "10.3.2"], "Take the right to write reports away from everybody but the scanner.";
+    /// What scanners report cannot be read, or no kind of report is installed.
+    ScanEvidenceUnread: High, Unproven, ["6.3.1", "11.3.1"], "Install a scanner that reports, and give the operator the right to read: deploy/kustomize/components/scanning.";
+    /// An image of others that runs on a node of the zone has no fresh scan.
+    InfraImageUnscanned: Medium, Violated, ["6.3.1", "11.3.1"], "Let the scanner look at the namespaces of network, storage and log agents too: what runs on the zone's nodes is in scope.";
+    /// A pod of the zone runs by another runtime class than the zone allows.
+    RuntimeClassNotAllowed: Medium, Violated, ["2.2.1"], "Name one of spec.scanning.runtimeClasses in the template, as runtimeClassName.";
     /// The scope was not confirmed in time, or never.
     ScopeConfirmationOverdue: High, Violated, ["12.5.2", "12.5.2.1"], "Compare the scope with the system, and set spec.scope.confirmation with the digest from status.scope.";
     /// The scope is not the one that was confirmed.

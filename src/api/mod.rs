@@ -12,6 +12,7 @@ mod hosting;
 mod logging;
 pub mod names;
 pub mod requirements;
+mod scanning;
 mod scope;
 mod segmentation;
 mod selector;
@@ -28,6 +29,7 @@ pub use logging::{
     ApiAudit, Elastic, Falco, Forwarder, ForwarderKind, Linger, Logging, Loki, NodeAgent, Otlp, Retention,
     RuntimeSensor, Sink, SinkAuthentication, Source, Splunk, StandardOutput, Store, StoreKind, Stream, Trust,
 };
+pub use scanning::{Digests, FixWithinDays, ImageAdmission, ImageReports, Sbom, Scanning};
 pub use scope::{Category, Confirmation, EntityType, Environment, NamespaceScope, Scope};
 pub use segmentation::{Canary, CanaryState, Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};

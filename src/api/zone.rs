@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Attestation, Exception, Hosting, Logging, PciZoneStatus, Scope, Segmentation};
+use super::{Attestation, Exception, Hosting, Logging, PciZoneStatus, Scanning, Scope, Segmentation};
 
 /// A PCI DSS zone: which namespaces are in scope, who may talk to them, and on which nodes they run.
 ///
@@ -66,6 +66,11 @@ pub struct PciZoneSpec {
     /// On which nodes the zone's pods run (PCI DSS 2.2.3). Without it no node is touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosting: Option<Hosting>,
+
+    /// Which images may run in the zone and how fresh their scans are (PCI DSS 6.3.1, 6.3.2, 6.3.3, 11.3.1). Without it no image is looked at,
+    /// and `ImagesScanned` is `Unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanning: Option<Box<Scanning>>,
 
     /// Where the audit trail of the zone's pods goes and how long it is kept (PCI DSS 10.2.1, 10.3.3, 10.5.1). Without it nothing is added to
     /// pods, and `LogsCollected` is `Unknown`.

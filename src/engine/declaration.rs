@@ -15,7 +15,7 @@ use kube::core::{Selector as LabelMatcher, SelectorExt};
 use super::reach::sets::Ports;
 use crate::api::{
     Admit, Attestation, Canary, Confirmation, Dns, EntityType, Environment, Exception, Flow, Logging, Mode, PciZone,
-    PodSecurity, Selector, TaintEffect, names,
+    PodSecurity, Scanning, Selector, TaintEffect, names,
 };
 
 /// Letters that tell a cause at least: a word is none.
@@ -50,6 +50,8 @@ pub struct Declaration {
     pub segmentation: Mode,
     /// Mode of the topic hosting.
     pub hosting: Mode,
+    /// Mode of the topic scanning.
+    pub scanning: Mode,
     /// Mode of the topic logging.
     pub logging: Mode,
     /// Declared namespaces.
@@ -68,6 +70,8 @@ pub struct Declaration {
     pub evict_misplaced: bool,
     /// When the canary runs.
     pub canary: Canary,
+    /// Which images may run; `None` when the topic is not declared.
+    pub images: Option<Scanning>,
     /// Where logs go; `None` when the topic is not declared.
     pub logs: Option<Logging>,
     /// DNS servers.
@@ -148,6 +152,7 @@ impl Declaration {
             confirmed_changes: zone.status.as_ref().map(|s| s.confirmed_changes).unwrap_or_default(),
             segmentation: spec.segmentation.mode.unwrap_or(spec.mode),
             hosting: hosting.and_then(|h| h.mode).unwrap_or(spec.mode),
+            scanning: spec.scanning.as_ref().and_then(|s| s.mode).unwrap_or(spec.mode),
             logging: spec.logging.as_ref().and_then(|l| l.mode).unwrap_or(spec.mode),
             namespaces: Matcher::new(&spec.scope.namespaces.names, spec.scope.namespaces.selector.as_ref()),
             nodes: hosting.map(|h| Matcher::new(&h.nodes.names, selector)),
@@ -157,6 +162,7 @@ impl Declaration {
             admits: hosting.map(|h| h.admits.clone()).unwrap_or_default(),
             evict_misplaced: hosting.is_some_and(|h| h.evict_misplaced),
             canary: spec.segmentation.canary.clone(),
+            images: spec.scanning.as_deref().cloned(),
             logs: spec.logging.as_deref().cloned(),
             dns: spec.segmentation.dns.clone(),
             flows: spec.segmentation.flows.clone(),

@@ -35,6 +35,7 @@ pub mod forwarder;
 pub mod graph;
 pub mod guards;
 mod held;
+pub mod images;
 pub mod insecure;
 pub mod intake;
 mod key;

@@ -25,7 +25,7 @@ const SOURCE: &str = "pcizone";
 /// What of a report is ours.
 const OURS: [&str; 5] = ["source", "scope", "configuration", "summary", "results"];
 /// Subjects of these kinds have no namespace, whatever slashes are in their names.
-const PEOPLE: [&str; 2] = ["User", "Group"];
+const PEOPLE: [&str; 3] = ["User", "Group", "Image"];
 
 /// Where a report lies: its namespace, or none for that of a zone, and its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +157,7 @@ fn category(topic: Topic) -> &'static str {
         Topic::Segmentation => "Segmentation",
         Topic::Flows => "Flows",
         Topic::Hosting => "Hosting",
+        Topic::Scanning => "Scanning",
         Topic::Logging => "Logging",
         Topic::Access => "Access",
         Topic::People => "People",

@@ -19,6 +19,8 @@ use super::{
     desired::admission::Guard,
     desired::admission::sidecars::Handover,
     guards::Memo,
+    images::report::Report,
+    intake::Kind,
     memory::Memory,
     pod::Pod,
     policy::Policy,
@@ -86,6 +88,12 @@ pub struct Snapshot {
     pub untested: BTreeMap<String, Untested>,
     /// SHA-256 over the settings of network plug-ins, where they were read.
     pub settings: Option<String>,
+    /// What scanners report, by namespace; those of the whole cluster by the empty one.
+    pub reports: BTreeMap<String, Vec<Arc<Report>>>,
+    /// Why reports are not seen that may be there, kind by kind.
+    pub unread_reports: Vec<String>,
+    /// Kinds of reports that are installed; without objects of them too.
+    pub report_kinds: Vec<Kind>,
     /// What is known of the logs of each zone, where this operator asked.
     pub collected: BTreeMap<String, Arc<Collection>>,
     /// What the last judgement found in each zone: what is still there keeps its date.

@@ -19,6 +19,7 @@ use crate::api::{
     TestResult,
 };
 
+mod images;
 mod logs;
 
 const TOP_FINDINGS: usize = 20;
@@ -69,6 +70,7 @@ pub fn status(case: &Case, found: &[Found], previous: Option<&PciZoneStatus>) ->
         network_segmented(case, found),
         nodes_dedicated(case, found),
         segmentation_proven(case, found),
+        images::scanned(case, found),
         logs::collected(case, found),
     ];
     judgements.extend(progress(case));
@@ -105,6 +107,7 @@ pub fn blocked(
         judge(ConditionType::NetworkSegmented, Verdict::Unknown),
         judge(ConditionType::NodesDedicated, Verdict::Unknown),
         judge(ConditionType::SegmentationProven, Verdict::Unknown),
+        judge(ConditionType::ImagesScanned, Verdict::Unknown),
         judge(ConditionType::LogsCollected, Verdict::Unknown),
         judge(ConditionType::Stalled, Verdict::True),
     ];

@@ -204,6 +204,8 @@ pub enum Topic {
     Flows,
     /// Nodes.
     Hosting,
+    /// Images: which may run, and what scanners say of them.
+    Scanning,
     /// The audit trail: collected, sent, kept, and watched at run time.
     Logging,
     /// Who may get in past every policy, and change what is sealed.
@@ -328,6 +330,21 @@ pub fn topic(id: FindingId) -> Topic {
         | FindingId::ApiAuditUnproven
         | FindingId::ApiAuditPolicyTooNarrow
         | FindingId::LogFieldsIncomplete => Topic::Logging,
+        FindingId::ImageNotPinned
+        | FindingId::ImageRegistryNotAllowed
+        | FindingId::ImageRegistriesOpen
+        | FindingId::ImageUnscanned
+        | FindingId::ImageScanStale
+        | FindingId::ImageCriticalOverdue
+        | FindingId::ImageFixOverdue
+        | FindingId::ImageFixDateUnproven
+        | FindingId::SbomMissing
+        | FindingId::ImageUnsigned
+        | FindingId::ImageDigestDrift
+        | FindingId::ScanEvidenceWritable
+        | FindingId::ScanEvidenceUnread
+        | FindingId::InfraImageUnscanned
+        | FindingId::RuntimeClassNotAllowed => Topic::Scanning,
         FindingId::BreakGlassUsed
         | FindingId::BreakGlassByWildcard
         | FindingId::BreakGlassAcknowledged

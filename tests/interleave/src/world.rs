@@ -166,6 +166,7 @@ pub fn spec(rng: &mut fastrand::Rng, zone: &str) -> PciZoneSpec {
         mode: mode(rng, 6),
         scope: Scope { namespaces: NamespaceScope { names: named(rng, &NAMESPACES), selector }, ..Scope::default() },
         segmentation: Segmentation { mode: other_mode(rng), flows, ..Segmentation::default() },
+        scanning: None,
         logging: None,
         hosting,
         exceptions: Vec::new(),

@@ -1,0 +1,103 @@
+//! What scanners reported, as far as it decides. Small: a report may be a megabyte, and a cluster has thousands.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::engine::intake::Kind;
+
+/// Vulnerabilities of one image that are kept. Of more than these the least severe are left out, and the scan says so.
+pub const VULNERABILITIES: usize = 500;
+
+/// A report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What it is.
+    pub kind: Kind,
+    /// Its namespace; empty where it has none.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// What it says, image by image.
+    pub says: Vec<Statement>,
+}
+
+/// What a report says of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The digest that it is about, as `sha256:…`. Without one it is about a tag, which proves nothing of what runs.
+    pub digest: Option<Arc<str>>,
+    /// The image as `REGISTRY/REPOSITORY` or `REGISTRY/REPOSITORY:TAG`, with the Docker Hub spelt out; empty where the report does not tell.
+    pub image: Arc<str>,
+    /// What it says.
+    pub what: What,
+}
+
+/// What is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It was scanned.
+    Scan(Scan),
+    /// There is a bill of materials.
+    Sbom,
+    /// Somebody signed it, and this was checked.
+    Signed {
+        /// Who.
+        by: Arc<str>,
+    },
+}
+
+/// A scan of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Name of the scanner.
+    pub scanner: Arc<str>,
+    /// Those vulnerabilities for which a fixed version is known, the worst first, at most [`VULNERABILITIES`].
+    pub fixable: Arc<[Vulnerability]>,
+    /// How many have no fix yet, the critical ones.
+    pub unfixed_critical: u32,
+    /// There are more than are kept.
+    pub is_cut: bool,
+}
+
+/// A vulnerability that can be fixed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vulnerability {
+    /// How bad it is.
+    pub severity: Level,
+    /// Its name, such as `CVE-2026-1234`.
+    pub id: Arc<str>,
+    /// The package in which it is.
+    pub package: Arc<str>,
+    /// The first version without it.
+    pub fixed: Arc<str>,
+    /// When it was published: a fix was hardly known before.
+    pub published: Option<Timestamp>,
+}
+
+/// How bad a vulnerability is, by its scanner; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Critical.
+    Critical,
+    /// High.
+    High,
+    /// Medium.
+    Medium,
+    /// Low, or what the scanner does not know.
+    Low,
+}
+
+impl Level {
+    /// In a sentence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Critical => "critical",
+            Level::High => "high",
+            Level::Medium => "medium",
+            Level::Low => "low",
+        }
+    }
+}
