@@ -14,6 +14,7 @@ use super::{
     data_plane,
     forwarder::pod::{self as forwarding, Forwarding, Lines},
     held::Held,
+    images::container::Image,
     key,
     powers::Powers,
     readiness::Readiness,
@@ -52,6 +53,10 @@ pub struct Pod {
     pub enforces: bool,
     /// How often its containers were started anew. Only of what enforces NetworkPolicies.
     pub restarts: u32,
+    /// What its containers run, of every kind. Copies of one template on one image share it.
+    pub images: Arc<[Image]>,
+    /// Its runtime class, where it names one.
+    pub runtime_class: Option<Arc<str>>,
     /// What forwards its logs, where something does. Copies of one template share it.
     pub forwarding: Option<Arc<Forwarding>>,
     /// Since when its numbered lines are written, and until when they were.
@@ -145,6 +150,8 @@ impl From<Manifest> for Pod {
             created: metadata.creation_timestamp.map(|time| time.0).unwrap_or_default(),
             shares: shares(&spec),
             api_server,
+            images: Image::read(&spec, &status).into(),
+            runtime_class: spec.runtime_class_name.as_deref().map(Arc::from),
             powers: Powers::read(&spec, metadata.annotations.as_ref()).into(),
             is_static,
             ready,
@@ -246,18 +253,20 @@ pub struct Common {
     powers: Held<Powers>,
     host_ips: Held<[IpAddr]>,
     forwarding: Held<Forwarding>,
+    images: Held<[Image]>,
 }
 
 impl Common {
     /// The same pod, with what another one has too.
     pub fn share(&mut self, mut pod: Pod) -> Pod {
-        for name in [&mut pod.owner, &mut pod.node, &mut pod.zone].into_iter().flatten() {
+        for name in [&mut pod.owner, &mut pod.node, &mut pod.zone, &mut pod.runtime_class].into_iter().flatten() {
             self.names.share(name);
         }
         self.labels.share(&mut pod.labels);
         self.ports.share(&mut pod.ports);
         self.powers.share(&mut pod.powers);
         self.host_ips.share(&mut pod.host_ips);
+        self.images.share(&mut pod.images);
         if let Some(forwarding) = &mut pod.forwarding {
             self.forwarding.share(forwarding);
         }

@@ -7,4 +7,7 @@
 //! ```
 //! Nothing here scans, and nothing looks at signatures: what others say is matched with what runs, by digest.
 
+pub mod container;
+pub mod fixes;
 pub mod report;
+pub mod verdict;

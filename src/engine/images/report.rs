@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::engine::intake::Kind;
+use crate::engine::{change::short_digest, intake::Kind};
 
 /// Vulnerabilities of one image that are kept. Of more than these the least severe are left out, and the scan says so.
 pub const VULNERABILITIES: usize = 500;
+/// Letters of a vulnerability's name in its key.
+const NAME: usize = 64;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,24 @@ pub struct Vulnerability {
     pub fixed: Arc<str>,
     /// When it was published: a fix was hardly known before.
     pub published: Option<Timestamp>,
+    /// By which it is known since when there is a fix, whatever image it is in.
+    pub key: Arc<str>,
+}
+
+impl Vulnerability {
+    /// One, as a scanner tells it.
+    pub fn new(severity: Level, id: &str, package: &str, fixed: &str, published: Option<Timestamp>) -> Self {
+        let key = key(id, package).into();
+        Vulnerability { severity, id: id.into(), package: package.into(), fixed: fixed.into(), published, key }
+    }
+}
+
+/// Of letters that a key of a `ConfigMap` may have.
+fn key(id: &str, package: &str) -> String {
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
+    let name: String = id.chars().take(NAME).map(letter).collect();
+    // The name as it is goes into the digest too: two of them may have the same letters.
+    format!("{name}.{}", short_digest(&format!("{id}\n{package}")))
 }
 
 /// How bad a vulnerability is, by its scanner; the worst first.
