@@ -209,25 +209,15 @@ async fn a_secret_is_missing(bed: &Bed) -> Result<()> {
     set(&patch(json!("Token"), json!("siem"))).await?;
     let stale = |status: &Value| about(status, "LogSidecarStale", "Pod/vault/steady").is_some();
     bed.site.until("the configuration is another one", SOON, stale).await?;
-    // A pod may get the one before until the new one is in its namespace.
-    let pod = pods::pod("unknown", &pods::until_told(1, 2)).to_string();
-    let started = Instant::now();
-    while !bed
-        .site
-        .kubectl
-        .run_stdin(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &pod)
-        .await?
-        .contains("PCIZONE_SINK_SIEM_TOKEN")
-    {
-        ensure!(started.elapsed() < SOON, "pods do not get the new configuration");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    bed.site.apply(&pod).await?;
+    // Until then a pod gets the one before.
+    in_place(bed).await?;
+    bed.site.apply(&pods::pod("unknown", &pods::until_told(1, 2)).to_string()).await?;
     let missing = |status: &Value| about(status, "LogSinkSecretMissing", "Pod/vault/unknown").is_some();
     let status = bed.site.until("a Secret is missing", SOON, missing).await?;
     bed.say(&format!("{}", about(&status, "LogSinkSecretMissing", "Pod/vault/unknown").cloned().unwrap_or_default()));
     bed.kubectl("delete pod unknown -n vault").await?;
     set(&patch(json!("None"), Value::Null)).await?;
+    in_place(bed).await?;
     let current = |status: &Value| {
         ["LogSidecarStale", "LogDeliveryStale"].iter().all(|id| about(status, id, "Pod/vault/steady").is_none())
     };
@@ -235,6 +225,18 @@ async fn a_secret_is_missing(bed: &Bed) -> Result<()> {
     // Whatever was held up came.
     ensure!(about(&status, "LogDeliveryGap", "Pod/vault/steady").is_none(), "{:#}", status["topFindings"]);
     Ok(())
+}
+
+/// What the zone declares now is in place.
+async fn in_place(bed: &Bed) -> Result<()> {
+    let ready = r#"{.status.conditions[?(@.type=="Ready")].observedGeneration} {.status.conditions[?(@.type=="Ready")].status}"#;
+    let template = format!("jsonpath={{.metadata.generation}} {ready}");
+    let args = ["get", "pz", "cde", "-o", &template];
+    let is_ready = |said: &str| {
+        let said: Vec<&str> = said.split_whitespace().collect();
+        matches!(said.as_slice(), [generation, ready, "True"] if generation == ready)
+    };
+    bed.site.says(&args, SOON, is_ready).await.map(drop)
 }
 
 /// What is lost when there is no end: it is counted, and the zone tells of which pods.

@@ -21,7 +21,7 @@ use crate::engine::{
 
 /// Every API server acts by a policy that is unchanged for so long.
 const REACHED: Duration = Duration::from_secs(5);
-/// Every replica has seen that the new ones are accepted, and adds them.
+/// Every replica has seen that the new ones are accepted, and adds them by its webhook.
 const FOLLOWED: Duration = Duration::from_secs(40);
 
 /// By what declarations the pods of a zone get sidecars. Its configuration is in every namespace of the zone.
@@ -100,11 +100,16 @@ impl Handover {
         let digest = template::digest(&wanted);
         let is_wanted = |one: &Declaration| template::digest(one) == digest;
         match before {
+            // Both are accepted, so there is no need to wait for the way back.
+            Handover::Closing { from, to } if is_wanted(from) => Handover::Closing { from: Arc::clone(to), to: wanted },
             Handover::Closing { from, to } => {
                 let to = if is_wanted(to) { wanted } else { Arc::clone(to) };
-                let is_added = live.added.is_empty() || live.added == [template::digest(&to)];
+                let is_over = match live.added.as_slice() {
+                    [] => unchanged >= FOLLOWED,
+                    added => added == [template::digest(&to)] && unchanged >= REACHED,
+                };
                 let from = Arc::clone(from);
-                if is_added && unchanged >= FOLLOWED { Handover::Steady(to) } else { Handover::Closing { from, to } }
+                if is_over { Handover::Steady(to) } else { Handover::Closing { from, to } }
             }
             Handover::Steady(from) | Handover::Opening { from, .. } if is_wanted(from) => Handover::Steady(wanted),
             Handover::Steady(from) | Handover::Opening { from, .. } => {
@@ -170,11 +175,13 @@ mod tests {
             (Some(&opening), &c, live(&[&a, &b], &[&a]), 100, "opening a c"),
             (Some(&opening), &a, live(&[&a, &b], &[&a]), 100, "steady a"),
             (Some(&closing), &b, live(&[&a, &b], &[&a]), 100, "closing b a"),
-            (Some(&closing), &b, live(&[&a, &b], &[&b]), 39, "closing b a"),
-            (Some(&closing), &b, live(&[&a, &b], &[&b]), 40, "steady b"),
+            (Some(&closing), &b, live(&[&a, &b], &[&b]), 4, "closing b a"),
+            (Some(&closing), &b, live(&[&a, &b], &[&b]), 5, "steady b"),
+            (Some(&closing), &b, live(&[&a, &b], &[]), 39, "closing b a"),
             (Some(&closing), &b, live(&[&a, &b], &[]), 40, "steady b"),
-            (Some(&closing), &a, live(&[&a, &b], &[&b]), 39, "closing b a"),
-            (Some(&closing), &c, live(&[&a, &b], &[&b]), 40, "steady b"),
+            (Some(&closing), &a, live(&[&a, &b], &[&b]), 0, "closing a b"),
+            (Some(&closing), &c, live(&[&a, &b], &[&b]), 4, "closing b a"),
+            (Some(&closing), &c, live(&[&a, &b], &[&b]), 5, "steady b"),
         ];
         for (before, wanted, live, seconds, then) in rows {
             let next = Handover::next(before, Arc::clone(wanted), &live, Duration::from_secs(seconds));
