@@ -34,7 +34,7 @@ pub use scope::{Category, Confirmation, EntityType, Environment, NamespaceScope,
 pub use segmentation::{Canary, CanaryState, Dns, Flow, Peer, Port, Protocol, Segmentation};
 pub use selector::{Operator, Requirement, Selector};
 pub use status::{
-    BreakGlassUse, Change, ControlFailure, FindingCounts, LogsStatus, Obligation, PciZoneStatus, Plan, ScopeStatus,
-    SegmentationTest, StoreStatus, TestFailure, TestResult, TestedPair,
+    BreakGlassUse, Change, ControlFailure, FindingCounts, ImagesStatus, LogsStatus, Obligation, PciZoneStatus, Plan,
+    ScopeStatus, SegmentationTest, StoreStatus, TestFailure, TestResult, TestedPair,
 };
 pub use zone::{Mode, PciZone, PciZoneSpec};

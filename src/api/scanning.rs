@@ -112,6 +112,18 @@ pub enum Sbom {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageReports {
+    /// The ServiceAccounts that write reports, as `NAMESPACE/NAME`, at most 8. That others may write them is a finding: the zone rests on
+    /// them. Example: `trivy-system/trivy-operator`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(
+            length(min = 3, max = 317),
+            regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+        )
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub writers: Vec<String>,
     /// Days after which a scan says nothing any more: what became known since is not in it. Default: 7.
     #[serde(default = "default_age")]
     #[schemars(range(min = 1, max = 92))]
@@ -120,7 +132,7 @@ pub struct ImageReports {
 
 impl Default for ImageReports {
     fn default() -> Self {
-        ImageReports { max_age_days: default_age() }
+        ImageReports { writers: Vec::new(), max_age_days: default_age() }
     }
 }
 

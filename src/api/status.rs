@@ -59,6 +59,10 @@ pub struct PciZoneStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["startedAt".to_string()]))]
     pub control_failures: Vec<ControlFailure>,
 
+    /// What scanners report of the images that the zone's pods run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImagesStatus>,
+
     /// What the stores of the zone's logs said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<LogsStatus>,
@@ -268,6 +272,24 @@ pub struct ControlFailure {
     /// Why, as somebody told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+}
+
+/// What scanners report of the images that the zone's pods run.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImagesStatus {
+    /// Images that run: names as pods spell them, and of a name without a digest each content that runs.
+    pub running: i64,
+    /// Those with a scan that is new enough.
+    pub scanned: i64,
+    /// Those of which a fix is overdue, accepted or not.
+    pub overdue: i64,
+    /// The oldest of their newest scans, to the hour. Only while every image has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_scan: Option<Time>,
+    /// When the next fix is overdue that is not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_fix: Option<Time>,
 }
 
 /// What the stores of the zone's logs said. It changes only when that does: while all is well it is told to about five minutes.

@@ -51,7 +51,9 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let mut found = checks::findings(&case, record.status(), leaves);
             let tested =
                 checks::canary::test(&case).map(|test| checks::canary::until(declaration.canary.max_age_hours, test));
-            let next = next(declaration, &found, now).into_iter().chain(tested.filter(|until| *until > now)).min();
+            let images = case.images.iter().flat_map(|images| images.instants()).filter(|at| *at > now).min();
+            let tested = tested.filter(|until| *until > now);
+            let next = next(declaration, &found, now).into_iter().chain(tested).chain(images).min();
             let judged = snapshot.judged.get(name).map(AsRef::as_ref).unwrap_or_default();
             since::date(&mut found, judged, record.status(), now);
             let status = status::status(&case, &found, record.status());

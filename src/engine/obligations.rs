@@ -6,15 +6,18 @@ use super::{
     checks::people,
     dates::{REVIEW_INTERVAL, later},
     declaration::Declaration,
+    images::zone::Images,
     shown::{MESSAGE, bounded, seconds},
 };
 use crate::api::Obligation;
 
 const OBLIGATIONS: usize = 10;
 
-/// The nearest ones.
-pub(super) fn nearest(declaration: &Declaration, now: Timestamp) -> Vec<Obligation> {
+/// The nearest ones, with the fixes of images.
+pub(super) fn nearest(declaration: &Declaration, images: Option<&Images>, now: Timestamp) -> Vec<Obligation> {
     let mut obligations = all(declaration, now);
+    obligations.extend(images.into_iter().flat_map(fixes));
+    sort(&mut obligations);
     obligations.truncate(OBLIGATIONS);
     obligations
 }
@@ -72,6 +75,25 @@ pub fn all(declaration: &Declaration, now: Timestamp) -> Vec<Obligation> {
         action: "Confirm the scope.".to_string(),
         due: seconds(due),
     }));
-    obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
+    sort(&mut obligations);
     obligations
+}
+
+fn sort(obligations: &mut [Obligation]) {
+    obligations.sort_by(|a, b| (&a.due, &a.action).cmp(&(&b.due, &b.action)));
+}
+
+/// The next fix of each image that the zone's pods run.
+pub fn fixes(images: &Images) -> impl Iterator<Item = Obligation> {
+    images.own.iter().filter_map(|(named, one)| {
+        let fixes = one.verdicts.iter().flat_map(|(_, verdict)| &verdict.fixes);
+        let first = fixes.min_by_key(|fix| fix.due)?;
+        let image = one.subject(named);
+        let action = format!("Fix {} ({}) in {image}.", first.of.id, first.of.severity.as_str());
+        Some(Obligation {
+            requirement: "6.3.3".to_string(),
+            action: bounded(&action, MESSAGE),
+            due: seconds(first.due),
+        })
+    })
 }

@@ -19,7 +19,7 @@ use super::{
     desired::admission::Guard,
     desired::admission::sidecars::Handover,
     guards::Memo,
-    images::report::Report,
+    images::{fixes::Fixes, report::Report},
     intake::Kind,
     memory::Memory,
     pod::Pod,
@@ -90,6 +90,8 @@ pub struct Snapshot {
     pub settings: Option<String>,
     /// What scanners report, by namespace; those of the whole cluster by the empty one.
     pub reports: BTreeMap<String, Vec<Arc<Report>>>,
+    /// Since when fixes are known, by zone.
+    pub fixes: BTreeMap<String, Arc<Fixes>>,
     /// Why reports are not seen that may be there, kind by kind.
     pub unread_reports: Vec<String>,
     /// Kinds of reports that are installed; without objects of them too.

@@ -438,6 +438,7 @@ impl Hub {
             unseen: Unseen::default(),
             is_kept: true,
             reports: BTreeMap::new(),
+            fixes: BTreeMap::new(),
             unread_reports: Vec::new(),
             report_kinds: Vec::new(),
             is_live: false,

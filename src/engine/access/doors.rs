@@ -32,6 +32,8 @@ pub enum Door {
     Labels,
     /// Read Secrets.
     Secrets,
+    /// Write what scanners report.
+    Reports,
     /// Be somebody else, or grant what one does not have.
     Identity,
     /// Write Secrets.
@@ -54,6 +56,7 @@ impl Door {
             Door::Policies => FindingId::PolicyWriteGranted,
             Door::Labels => FindingId::NamespaceLabelWriteGranted,
             Door::Secrets => FindingId::SecretReadGranted,
+            Door::Reports => FindingId::ScanEvidenceWritable,
             Door::Identity => FindingId::ImpersonateOrEscalateGranted,
             Door::SecretWrites | Door::PodWrites => return None,
         })
@@ -72,6 +75,7 @@ impl Door {
             Door::Policies => "change policies or zones",
             Door::Labels => "change labels of namespaces or nodes",
             Door::Secrets => "read Secrets",
+            Door::Reports => "write what scanners report",
             Door::Identity => "act as somebody else or grant what they do not have",
             Door::SecretWrites => "write Secrets",
             Door::PodWrites => "make or change pods",
@@ -93,7 +97,8 @@ impl Door {
             | Door::Kubelets
             | Door::Debug
             | Door::Endpoints
-            | Door::Secrets => false,
+            | Door::Secrets
+            | Door::Reports => false,
         }
     }
 }
@@ -155,7 +160,10 @@ const ANTREA: &str = "crd.antrea.io";
 const CALICO: &str = "projectcalico.org";
 const CALICO_CRD: &str = "crd.projectcalico.org";
 const CILIUM: &str = "cilium.io";
+const OPEN_REPORTS: &str = "openreports.io";
+const POLICY_REPORTS: &str = "wgpolicyk8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
+const TRIVY: &str = "aquasecurity.github.io";
 const UPSTREAM: &str = "policy.networking.k8s.io";
 
 /// Each kind and each verb that opens a door.
@@ -192,6 +200,14 @@ static TARGETS: &[Target] = &[
     target(Door::Policies, CALICO_CRD, "tiers", WRITE_OR_DELETE, Within::Cluster),
     target(Door::Policies, ANTREA, "networkpolicies", WRITE_OR_DELETE, Within::Namespace),
     target(Door::Policies, ANTREA, "clusternetworkpolicies", WRITE_OR_DELETE, Within::Cluster),
+    target(Door::Reports, TRIVY, "vulnerabilityreports", WRITE_OR_DELETE, Within::Namespace),
+    target(Door::Reports, TRIVY, "sbomreports", WRITE_OR_DELETE, Within::Namespace),
+    target(Door::Reports, TRIVY, "clustervulnerabilityreports", WRITE_OR_DELETE, Within::Cluster),
+    target(Door::Reports, TRIVY, "clustersbomreports", WRITE_OR_DELETE, Within::Cluster),
+    target(Door::Reports, OPEN_REPORTS, "reports", WRITE_OR_DELETE, Within::Namespace),
+    target(Door::Reports, OPEN_REPORTS, "clusterreports", WRITE_OR_DELETE, Within::Cluster),
+    target(Door::Reports, POLICY_REPORTS, "policyreports", WRITE_OR_DELETE, Within::Namespace),
+    target(Door::Reports, POLICY_REPORTS, "clusterpolicyreports", WRITE_OR_DELETE, Within::Cluster),
     // Labels can be changed by way of the status, too.
     target(Door::Labels, "", "namespaces", CHANGE, Within::Namespaces),
     target(Door::Labels, "", "namespaces/status", CHANGE, Within::Namespaces),

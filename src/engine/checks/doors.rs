@@ -32,6 +32,10 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         let reaching: Vec<&Grant> = reaching.collect();
         for grants in reaching.chunk_by(|a, b| a.door() == b.door()) {
             let Some(door) = grants.first().map(|grant| grant.door()) else { continue };
+            if door == Door::Reports {
+                found.extend(reports(case, bound, grants));
+                continue;
+            }
             found.extend(door.finding().map(|id| of_binding(id, door, bound, grants)));
         }
         if let Some(grant) = reaching.iter().find(|grant| grant.door().changes()).filter(|_| has_nodes) {
@@ -41,6 +45,21 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         }
     }
     off_zone(case, &tokens, found);
+}
+
+/// Who may write what the zone's verdicts about images rest on, but for the scanners that it names.
+fn reports(case: &Case, bound: &Bound, grants: &[&Grant]) -> Option<Found> {
+    let writers = &case.declaration.images.as_ref()?.reports.writers;
+    let is_writer = |subject: &str| {
+        let account = subject.strip_prefix("ServiceAccount/");
+        account.is_some_and(|account| writers.iter().any(|writer| writer == account))
+    };
+    let subjects: Vec<&str> = bound.subjects.iter().copied().filter(|subject| !is_writer(subject)).collect();
+    if subjects.is_empty() {
+        return None;
+    }
+    let others = Bound { binding: bound.binding, grants: bound.grants.clone(), subjects };
+    Some(of_binding(FindingId::ScanEvidenceWritable, Door::Reports, &others, grants))
 }
 
 fn place(bound: &Bound) -> String {

@@ -11,6 +11,7 @@ mod families;
 pub(super) mod flows;
 mod hardening;
 mod hosting;
+mod images;
 mod logs;
 pub mod network;
 mod operator;
@@ -40,6 +41,7 @@ use super::{
     due::Due,
     exceptions,
     guards::{self, Guarding},
+    images::zone::Images,
     ownership,
     plan::{self, Stance, Write},
     pod::Pod,
@@ -131,6 +133,8 @@ pub struct Case<'a> {
     pub reach: &'a Reach<'a>,
     /// Who holds what that opens a zone.
     pub access: &'a Access<'a>,
+    /// The images that run, where the zone declares something about them.
+    pub images: Option<Images<'a>>,
     /// Everything that this generation declares was in place when it was judged last.
     pub was_in_place: bool,
     /// What is the same for every zone.
@@ -431,7 +435,13 @@ impl<'a> Case<'a> {
         let test = told.or_else(recorded).filter(|_| !is_off);
         let about = test.as_ref().map(|_| about::digest(snapshot, zone)).unwrap_or_default();
         let failures = canary::failures(previous, test.as_ref(), declaration);
+        let members = &zone.namespaces;
+        let is_member =
+            |pod: &Pod| members.declared.contains(pod.namespace()) || members.held.contains(pod.namespace());
+        let images = |rules| Images::of(snapshot, name, rules, &pods, is_member, now);
+        let images = declaration.images.as_ref().map(images);
         Case {
+            images,
             previous,
             test,
             about,
@@ -565,6 +575,7 @@ pub fn findings(case: &Case, previous: Option<&PciZoneStatus>, leaves: bool) -> 
     stores::check(case, &mut found);
     hosting::check(case, &mut found);
     pods::check(case, &mut found);
+    images::check(case, &mut found);
     logs::check(case, &mut found);
     agents::check(case, &mut found);
     audit::check(case, &mut found);

@@ -7,7 +7,11 @@
 //! ```
 //! Nothing here scans, and nothing looks at signatures: what others say is matched with what runs, by digest.
 
+pub mod allow_list;
 pub mod container;
 pub mod fixes;
+pub mod reference;
 pub mod report;
+pub mod running;
 pub mod verdict;
+pub mod zone;

@@ -24,6 +24,14 @@ pub struct Report {
     pub says: Vec<Statement>,
 }
 
+impl Report {
+    /// The object as `Kind/namespace/name` or `Kind/name`.
+    pub fn subject(&self) -> String {
+        let namespace = if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
+        format!("{}/{namespace}{}", self.kind.as_str(), self.name)
+    }
+}
+
 /// What a report says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {

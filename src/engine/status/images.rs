@@ -1,9 +1,18 @@
 //! The images of a zone in its status.
 
-use super::{Judgement, Verdict as Stands, accepted, worst};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::{RoundMode, Timestamp, TimestampRound, Unit},
+};
+
+use super::{Judgement, Verdict as Stands, accepted, number, worst};
 use crate::{
-    api::{ConditionType, FindingState, Reason, Severity},
-    engine::checks::{Case, Found, Topic, topic},
+    api::{ConditionType, FindingState, ImagesStatus, Reason, Severity},
+    engine::{
+        checks::{Case, Found, Topic, topic},
+        dates::seconds,
+        images::verdict::Verdict,
+    },
 };
 
 /// Whether the zone's images are what they should be.
@@ -36,4 +45,24 @@ pub(super) fn scanned(case: &Case, found: &[Found]) -> Judgement {
         "Every image that runs comes from where it may, has a fresh scan, and no fix of it is overdue{note}. What scanners do not know is not looked at."
     );
     judge(Stands::True, reason, message)
+}
+
+/// Nothing where the zone declares nothing about images.
+pub(super) fn status(case: &Case) -> Option<ImagesStatus> {
+    let verdicts: Vec<_> = case.images.as_ref()?.verdicts().collect();
+    let scans: Option<Vec<Timestamp>> = verdicts.iter().map(|one| Some(one.scan?.1.at)).collect();
+    let is_overdue = |one: &&&Verdict| one.fixes.iter().any(|fix| fix.is_overdue(case.now));
+    let due = verdicts.iter().flat_map(|one| &one.fixes).map(|fix| fix.due).filter(|due| *due > case.now);
+    Some(ImagesStatus {
+        running: number(verdicts.len()),
+        scanned: number(verdicts.iter().filter(|one| one.is_fresh(case.now)).count()),
+        overdue: number(verdicts.iter().filter(is_overdue).count()),
+        oldest_scan: scans.and_then(|scans| scans.into_iter().min()).map(|at| Time(hour(at))),
+        next_fix: due.min().map(|at| Time(seconds(at))),
+    })
+}
+
+/// Scanners go round; not each of their steps is worth a write.
+fn hour(at: Timestamp) -> Timestamp {
+    at.round(TimestampRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc)).unwrap_or(at)
 }

@@ -1,0 +1,182 @@
+//! What admission is told of images, and what is kept of them: one `ConfigMap` for each zone, beside the operator. CEL in the API server sees no
+//! report; it sees this.
+//!
+//! ```text
+//!  data:  0123…ef (64 digits of a digest)   2026-12-04T00:00:00Z   until then it may start
+//!         CVE-2026-1234.0123456789abcdef    2026-11-27T00:00:00Z   since then a fix of it is known
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+
+use super::{
+    fixes::Fixes,
+    running::Evidence,
+    verdict::{Said, Verdict},
+};
+use crate::{
+    api::{Scanning, names},
+    engine::{dates::seconds, ownership},
+};
+
+/// Digests that are told to admission. With as many fixes they are well below what one object may hold.
+pub const DIGESTS: usize = 5_000;
+const SHA_256: &str = "sha256:";
+/// Digits of a digest: the key of none else.
+const HEX: usize = 64;
+
+/// Name of the object.
+pub fn name(zone: &str) -> String {
+    format!("pcizone-{zone}-images")
+}
+
+/// What is to be in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Its data.
+    pub data: BTreeMap<String, String>,
+    /// Digests that did not fit. `Proven` refuses them.
+    pub left_out: usize,
+}
+
+/// What admission is told, by what these reports say: until when each digest may start. What runs comes first where not all have space, then
+/// what was scanned last.
+pub fn contents(
+    rules: &Scanning,
+    evidence: &Evidence,
+    runs: &BTreeSet<&str>,
+    fixes: &Fixes,
+    now: Timestamp,
+) -> Contents {
+    let judged = |(digest, said): (&str, &[Said])| {
+        let verdict = Verdict::of(said, rules, fixes, now);
+        let until = verdict.may_start_until(rules.admission)?;
+        let hex = digest.strip_prefix(SHA_256)?.to_string();
+        let scanned = verdict.scan.map(|(_, scan)| scan.at);
+        Some(((!runs.contains(digest), std::cmp::Reverse(scanned)), hex, until))
+    };
+    let mut digests: Vec<_> = evidence.all().filter_map(judged).collect();
+    digests.sort();
+    let left_out = digests.len().saturating_sub(DIGESTS);
+    digests.truncate(DIGESTS);
+    let digests = digests.into_iter().map(|(_, hex, until)| (hex, until));
+    let fixes = fixes.kept().map(|(key, since)| (key.to_string(), since));
+    let data = digests.chain(fixes).map(|(key, at)| (key, seconds(at).to_string())).collect();
+    Contents { data, left_out }
+}
+
+/// Since when fixes are known, by what was kept.
+pub fn fixes(map: &ConfigMap) -> Fixes {
+    let data = map.data.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+    Fixes::read(data.filter(|(key, _)| key.len() != HEX || key.contains('.')))
+}
+
+/// The object.
+pub fn object(zone: &str, namespace: &str, contents: &Contents) -> ConfigMap {
+    let labels = [(names::MANAGED_BY, names::MANAGED_BY_VALUE), (names::ZONE_LABEL, zone)];
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name(zone)),
+            namespace: Some(namespace.to_string()),
+            labels: Some(labels.map(|(key, value)| (key.to_string(), value.to_string())).into()),
+            ..ObjectMeta::default()
+        },
+        data: Some(contents.data.clone()),
+        ..ConfigMap::default()
+    }
+}
+
+/// It holds just what it has to, and carries our labels.
+pub fn is_as_wanted(live: &ConfigMap, zone: &str, contents: &Contents) -> bool {
+    let metadata = &live.metadata;
+    let is_ours = ownership::is_managed(metadata) && ownership::label(metadata, names::ZONE_LABEL) == Some(zone);
+    let is_whole = live.data.as_ref().unwrap_or(&BTreeMap::new()) == &contents.data;
+    is_ours && is_whole && live.binary_data.is_none() && live.immutable != Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::ImageAdmission,
+        engine::{
+            images::report::{Level, Report, Scan, Statement, Vulnerability, What},
+            intake::Kind,
+        },
+    };
+
+    fn at(day: &str) -> Timestamp {
+        format!("{day}T00:00:00Z").parse().unwrap()
+    }
+
+    fn digest(number: usize) -> String {
+        format!("{SHA_256}{number:064}")
+    }
+
+    fn report(scans: &[(usize, &str, &[Vulnerability])]) -> Report {
+        let statement = |(number, day, fixable): &(usize, &str, &[Vulnerability])| {
+            let scan = Scan {
+                at: at(day),
+                scanner: "Trivy".into(),
+                fixable: (*fixable).into(),
+                unfixed_critical: 0,
+                is_cut: false,
+            };
+            Statement { digest: Some(digest(*number).into()), image: "a".into(), what: What::Scan(scan) }
+        };
+        let says = scans.iter().map(statement).collect();
+        Report { kind: Kind::Pod, namespace: "vault".into(), name: "a".into(), says }
+    }
+
+    #[test]
+    fn admission_is_told_what_it_asks_for_and_fixes_are_kept_beside() {
+        let one = Vulnerability::new(Level::Critical, "CVE-1", "p", "2", Some(at("2026-10-30")));
+        let report = report(&[(1, "2026-11-01", &[]), (2, "2026-11-02", std::slice::from_ref(&one))]);
+        let mut fixes = Fixes::default();
+        let What::Scan(scan) = &report.says[1].what else { unreachable!() };
+        fixes.learn([scan].into_iter(), at("2026-11-02"));
+        let kept = (one.key.to_string(), "2026-11-02T00:00:00Z".to_string());
+        let entry = |number: usize, until: &str| (format!("{number:064}"), format!("{until}T00:00:00Z"));
+        for (admission, wanted) in [
+            (ImageAdmission::References, vec![kept.clone()]),
+            (ImageAdmission::Overdue, vec![entry(2, "2026-12-02"), kept.clone()]),
+            (ImageAdmission::Proven, vec![entry(1, "2026-11-08"), entry(2, "2026-11-09"), kept.clone()]),
+        ] {
+            let rules = Scanning { admission, ..Scanning::default() };
+            let evidence = Evidence::of([&report].into_iter());
+            let contents = contents(&rules, &evidence, &BTreeSet::new(), &fixes, at("2026-11-03"));
+            assert_eq!(contents, Contents { data: wanted.into_iter().collect(), left_out: 0 }, "{admission:?}");
+            let map = object("cde", "pcizone-system", &contents);
+            assert_eq!(super::fixes(&map), fixes);
+            assert!(is_as_wanted(&map, "cde", &contents) && !is_as_wanted(&map, "other", &contents));
+        }
+    }
+
+    #[test]
+    fn what_runs_has_space_first_and_all_of_it_fits_into_one_object() {
+        let scans: Vec<(usize, &str, &[Vulnerability])> =
+            (0..DIGESTS + 2).map(|number| (number, "2026-11-02", [].as_slice())).collect();
+        let report = report(&scans);
+        let evidence = Evidence::of([&report].into_iter());
+        let rules = Scanning { admission: ImageAdmission::Proven, ..Scanning::default() };
+        let last = digest(DIGESTS + 1);
+        let mut fixes = Fixes::default();
+        let many = (0..super::super::fixes::FIXES)
+            .map(|number| Vulnerability::new(Level::Critical, &format!("CVE-2026-{number:060}"), "p", "2", None));
+        let scan = Scan {
+            at: at("2026-11-02"),
+            scanner: "Trivy".into(),
+            fixable: many.collect(),
+            unfixed_critical: 0,
+            is_cut: false,
+        };
+        fixes.learn([&scan].into_iter(), at("2026-11-02"));
+        let contents = contents(&rules, &evidence, &[last.as_str()].into(), &fixes, at("2026-11-03"));
+        assert_eq!(contents.left_out, 2);
+        assert!(contents.data.contains_key(&last[SHA_256.len()..]));
+        let size = serde_json::to_vec(&object("cde", "pcizone-system", &contents)).unwrap().len();
+        // An API server takes no object of more than a mebibyte and a half, and no data of more than one.
+        assert!(size < 1_048_576, "{size}");
+    }
+}

@@ -1,0 +1,71 @@
+//! The images of one zone: its own, and those of others on its nodes.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    fixes::Fixes,
+    running::{Evidence, Use, judge, uses},
+    verdict::Verdict,
+};
+use crate::{
+    api::Scanning,
+    engine::{pod::Pod, snapshot::Snapshot},
+};
+
+/// The images of one zone.
+pub struct Images<'a> {
+    /// What the zone declares.
+    pub rules: &'a Scanning,
+    /// Those of its pods, as they name them.
+    pub own: BTreeMap<&'a str, Use<'a>>,
+    /// Those of others' pods on its nodes.
+    pub others: BTreeMap<&'a str, Use<'a>>,
+    /// There are more fixes than can be kept, so of some it is not known since when they are known.
+    pub forgets: bool,
+}
+
+impl<'a> Images<'a> {
+    /// Those of these pods. Reports count where their pods are, and those of the whole cluster everywhere: who may write into another
+    /// namespace says nothing about this one.
+    pub fn of(
+        snapshot: &'a Snapshot,
+        zone: &str,
+        rules: &'a Scanning,
+        pods: &[&'a Pod],
+        is_own: impl Fn(&Pod) -> bool,
+        now: Timestamp,
+    ) -> Self {
+        let nothing = Fixes::default();
+        let fixes = snapshot.fixes.get(zone).map_or(&nothing, AsRef::as_ref);
+        let (own, others): (Vec<&Pod>, Vec<&Pod>) = pods.iter().copied().partition(|pod| is_own(pod));
+        let judged = |pods: Vec<&'a Pod>| {
+            let evidence = evidence(snapshot, pods.iter().map(|pod| pod.namespace()));
+            let mut uses = uses(pods.into_iter());
+            judge(&mut uses, &evidence, rules, fixes, now);
+            uses
+        };
+        Images { rules, own: judged(own), others: judged(others), forgets: fixes.is_full() }
+    }
+
+    /// Verdicts of what the zone's own pods run.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict<'a>> {
+        self.own.values().flat_map(|one| one.verdicts.iter().map(|(_, verdict)| verdict))
+    }
+
+    /// The instants at which something changes by the clock alone.
+    pub fn instants(&self) -> impl Iterator<Item = Timestamp> {
+        let others = self.others.values().flat_map(|one| one.verdicts.iter().filter_map(|(_, one)| one.fresh_until));
+        self.verdicts().flat_map(Verdict::instants).chain(others)
+    }
+}
+
+/// What reports in these namespaces say, and those of the whole cluster.
+pub fn evidence<'a, 'n>(snapshot: &'a Snapshot, namespaces: impl Iterator<Item = &'n str>) -> Evidence<'a> {
+    let mut names: Vec<&str> = namespaces.chain([""]).collect();
+    names.sort_unstable();
+    names.dedup();
+    let reports = names.into_iter().filter_map(|name| snapshot.reports.get(name)).flatten();
+    Evidence::of(reports.map(AsRef::as_ref))
+}
