@@ -98,6 +98,8 @@ pub const MANAGER_STATUS: &str = "pcizone/status";
 pub const MANAGER_CANARY: &str = "pcizone/canary";
 /// Field manager of forwarders' configurations.
 pub const MANAGER_LOGS: &str = "pcizone/logs";
+/// Field manager of what admission is told of images.
+pub const MANAGER_IMAGES: &str = "pcizone/images";
 /// Field manager of findings as reports.
 pub const MANAGER_REPORTS: &str = "pcizone/reports";
 /// Start of every field manager of ours.

@@ -12,6 +12,7 @@ mod events;
 mod evict;
 mod http;
 mod hub;
+mod images;
 mod judge;
 mod leader;
 mod lenient;
@@ -51,6 +52,7 @@ use canary::Canary;
 use events::Teller;
 use evict::Evictor;
 use hub::{Hub, Store};
+use images::Images;
 use judge::Judge;
 use leader::Election;
 use logs::Logs;
@@ -142,6 +144,10 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     parts.spawn({
         let (hub, client, applier, metrics) = (Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics));
         Logs { hub, client, applier, metrics, credentials }.run()
+    });
+    parts.spawn({
+        let (hub, client, applier, metrics) = (Arc::clone(&hub), client.clone(), applier.clone(), Arc::clone(&metrics));
+        Images { hub, client, applier, metrics, namespace: namespace.clone() }.run()
     });
     if let Some(image) = canary {
         let canary = Canary {

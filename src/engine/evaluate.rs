@@ -10,7 +10,9 @@ use super::{
     dates::{EXPIRY_WARNING, earlier, later},
     declaration::Declaration,
     evictions::{self, Eviction},
-    exceptions, misplaced,
+    exceptions,
+    images::zone::Images,
+    misplaced,
     reach::Reach,
     resolve::Resolution,
     since,
@@ -51,7 +53,7 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let mut found = checks::findings(&case, record.status(), leaves);
             let tested =
                 checks::canary::test(&case).map(|test| checks::canary::until(declaration.canary.max_age_hours, test));
-            let images = case.images.iter().flat_map(|images| images.instants()).filter(|at| *at > now).min();
+            let images = case.images.iter().flat_map(Images::instants).filter(|at| *at > now).min();
             let tested = tested.filter(|until| *until > now);
             let next = next(declaration, &found, now).into_iter().chain(tested).chain(images).min();
             let judged = snapshot.judged.get(name).map(AsRef::as_ref).unwrap_or_default();

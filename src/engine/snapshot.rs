@@ -1,6 +1,10 @@
 //! What the engine sees of a cluster: values only, taken at one moment.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 use k8s_openapi::{
@@ -92,6 +96,8 @@ pub struct Snapshot {
     pub reports: BTreeMap<String, Vec<Arc<Report>>>,
     /// Since when fixes are known, by zone.
     pub fixes: BTreeMap<String, Arc<Fixes>>,
+    /// Why admission cannot be told of images, by zone.
+    pub untold: BTreeMap<String, String>,
     /// Why reports are not seen that may be there, kind by kind.
     pub unread_reports: Vec<String>,
     /// Kinds of reports that are installed; without objects of them too.
@@ -225,6 +231,8 @@ pub struct Cluster {
     pub mutates: bool,
     /// By what the pods of each zone get forwarders: what it declared when its configuration was in every namespace last.
     pub configured: BTreeMap<String, Handover>,
+    /// The zones whose admission was told of images.
+    pub listed: BTreeSet<String>,
     /// Addresses behind the `kubernetes` Service.
     pub api_server: Vec<IpAddr>,
     /// Ranges of Service addresses.

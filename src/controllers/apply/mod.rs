@@ -7,6 +7,7 @@ pub mod canary;
 mod configurations;
 mod evict;
 mod guards;
+mod images;
 mod left_overs;
 mod reports;
 mod status;

@@ -46,6 +46,7 @@ impl Hub {
                 services: service_ranges(&self.service_ranges.all()),
                 nodes: all_ranges(world.node_ranges.values()),
                 configured: std::mem::take(&mut world.cluster.configured),
+                listed: std::mem::take(&mut world.cluster.listed),
             };
             self.resolve(world);
         }

@@ -8,6 +8,7 @@
 mod collected;
 mod events;
 mod facts;
+mod images;
 mod in_force;
 mod optional;
 mod store;
@@ -63,6 +64,7 @@ use crate::{
 };
 use collected::Collected;
 use facts::Touched;
+use images::KnownImages;
 use in_force::InForce;
 use optional::OptionalStore;
 use tested::Tested;
@@ -120,6 +122,8 @@ pub struct Hub {
     pub tested: Tested,
     /// What is known of logs.
     pub collected: Collected,
+    /// What is kept of images.
+    pub images: KnownImages,
     memos: Mutex<BTreeMap<String, Memo>>,
     world: RwLock<World>,
     queues: Queues,
@@ -208,6 +212,7 @@ impl Hub {
             in_force: InForce::default(),
             tested: Tested::default(),
             collected: Collected::default(),
+            images: KnownImages::default(),
             memos: Mutex::default(),
             world: RwLock::default(),
             queues: Queues { namespaces: namespace_keys, nodes: node_keys, zones: zone_keys },
@@ -438,7 +443,8 @@ impl Hub {
             unseen: Unseen::default(),
             is_kept: true,
             reports: BTreeMap::new(),
-            fixes: BTreeMap::new(),
+            fixes: self.images.fixes(),
+            untold: self.images.trouble(),
             unread_reports: Vec::new(),
             report_kinds: Vec::new(),
             is_live: false,

@@ -30,6 +30,10 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
         let message = "spec.scanning names no registry, so images of the zone may come from anywhere.";
         found.push(Found::new(FindingId::ImageRegistriesOpen, zone(case), message));
     }
+    if let Some(why) = case.snapshot.untold.get(case.name) {
+        let message = format!("Admission is not told what reports say of images: {why}.");
+        found.push(Found::new(FindingId::WriteRefused, zone(case), message));
+    }
     let is_blind = unread(case, images, found);
     for (named, one) in &images.own {
         reference(images, named, one, found);

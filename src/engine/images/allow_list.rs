@@ -8,7 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+use k8s_openapi::{
+    api::core::v1::ConfigMap,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    jiff::Timestamp,
+};
+use kube::Resource as _;
 
 use super::{
     fixes::Fixes,
@@ -16,8 +21,8 @@ use super::{
     verdict::{Said, Verdict},
 };
 use crate::{
-    api::{Scanning, names},
-    engine::{dates::seconds, ownership},
+    api::{PciZone, Scanning, names},
+    engine::{dates::seconds, declaration::Declaration, ownership},
 };
 
 /// Digests that are told to admission. With as many fixes they are well below what one object may hold.
@@ -72,14 +77,15 @@ pub fn fixes(map: &ConfigMap) -> Fixes {
     Fixes::read(data.filter(|(key, _)| key.len() != HEX || key.contains('.')))
 }
 
-/// The object.
-pub fn object(zone: &str, namespace: &str, contents: &Contents) -> ConfigMap {
-    let labels = [(names::MANAGED_BY, names::MANAGED_BY_VALUE), (names::ZONE_LABEL, zone)];
+/// The object. It goes with its zone.
+pub fn object(zone: &Declaration, namespace: &str, contents: &Contents) -> ConfigMap {
+    let labels = [(names::MANAGED_BY, names::MANAGED_BY_VALUE), (names::ZONE_LABEL, &zone.name)];
     ConfigMap {
         metadata: ObjectMeta {
-            name: Some(name(zone)),
+            name: Some(name(&zone.name)),
             namespace: Some(namespace.to_string()),
             labels: Some(labels.map(|(key, value)| (key.to_string(), value.to_string())).into()),
+            owner_references: Some(vec![owner(zone)]),
             ..ObjectMeta::default()
         },
         data: Some(contents.data.clone()),
@@ -87,10 +93,22 @@ pub fn object(zone: &str, namespace: &str, contents: &Contents) -> ConfigMap {
     }
 }
 
-/// It holds just what it has to, and carries our labels.
-pub fn is_as_wanted(live: &ConfigMap, zone: &str, contents: &Contents) -> bool {
+fn owner(zone: &Declaration) -> OwnerReference {
+    OwnerReference {
+        api_version: PciZone::api_version(&()).into_owned(),
+        kind: PciZone::kind(&()).into_owned(),
+        name: zone.name.clone(),
+        uid: zone.uid.clone(),
+        ..OwnerReference::default()
+    }
+}
+
+/// It holds just what it has to, and is ours.
+pub fn is_as_wanted(live: &ConfigMap, zone: &Declaration, contents: &Contents) -> bool {
     let metadata = &live.metadata;
-    let is_ours = ownership::is_managed(metadata) && ownership::label(metadata, names::ZONE_LABEL) == Some(zone);
+    let is_ours = ownership::is_managed(metadata)
+        && ownership::label(metadata, names::ZONE_LABEL) == Some(zone.name.as_str())
+        && metadata.owner_references.as_deref() == Some(&[owner(zone)]);
     let is_whole = live.data.as_ref().unwrap_or(&BTreeMap::new()) == &contents.data;
     is_ours && is_whole && live.binary_data.is_none() && live.immutable != Some(true)
 }
@@ -129,6 +147,14 @@ mod tests {
         Report { kind: Kind::Pod, namespace: "vault".into(), name: "a".into(), says }
     }
 
+    fn zone(name: &str, uid: &str) -> Declaration {
+        let zone = serde_json::json!({
+            "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone", "metadata": { "name": name, "uid": uid },
+            "spec": { "scope": { "namespaces": { "names": ["vault"] } } },
+        });
+        Declaration::new(&serde_json::from_value(zone).unwrap())
+    }
+
     #[test]
     fn admission_is_told_what_it_asks_for_and_fixes_are_kept_beside() {
         let one = Vulnerability::new(Level::Critical, "CVE-1", "p", "2", Some(at("2026-10-30")));
@@ -147,9 +173,12 @@ mod tests {
             let evidence = Evidence::of([&report].into_iter());
             let contents = contents(&rules, &evidence, &BTreeSet::new(), &fixes, at("2026-11-03"));
             assert_eq!(contents, Contents { data: wanted.into_iter().collect(), left_out: 0 }, "{admission:?}");
-            let map = object("cde", "pcizone-system", &contents);
+            let map = object(&zone("cde", "1"), "pcizone-system", &contents);
             assert_eq!(super::fixes(&map), fixes);
-            assert!(is_as_wanted(&map, "cde", &contents) && !is_as_wanted(&map, "other", &contents));
+            assert!(is_as_wanted(&map, &zone("cde", "1"), &contents));
+            for other in [zone("other", "1"), zone("cde", "2")] {
+                assert!(!is_as_wanted(&map, &other, &contents));
+            }
         }
     }
 
@@ -175,7 +204,7 @@ mod tests {
         let contents = contents(&rules, &evidence, &[last.as_str()].into(), &fixes, at("2026-11-03"));
         assert_eq!(contents.left_out, 2);
         assert!(contents.data.contains_key(&last[SHA_256.len()..]));
-        let size = serde_json::to_vec(&object("cde", "pcizone-system", &contents)).unwrap().len();
+        let size = serde_json::to_vec(&object(&zone("cde", "1"), "pcizone-system", &contents)).unwrap().len();
         // An API server takes no object of more than a mebibyte and a half, and no data of more than one.
         assert!(size < 1_048_576, "{size}");
     }

@@ -33,6 +33,19 @@ impl Fixes {
         self.known.iter().map(|(key, since)| (&**key, *since))
     }
 
+    /// Takes in what another one knows: the earlier date counts.
+    pub fn merge(&mut self, other: &Fixes) {
+        for (key, at) in &other.known {
+            if let Some(since) = self.known.get_mut(key) {
+                *since = (*since).min(*at);
+            } else if self.known.len() < FIXES {
+                self.known.insert(Arc::clone(key), *at);
+            } else {
+                self.is_full = true;
+            }
+        }
+    }
+
     /// Learns what scans say at `now`; what none of them says any more goes where the space is needed.
     pub fn learn<'a>(&mut self, scans: impl Iterator<Item = &'a Scan>, now: Timestamp) {
         let mut said: BTreeMap<Arc<str>, Timestamp> = BTreeMap::new();

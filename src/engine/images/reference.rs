@@ -80,6 +80,11 @@ impl Reference {
         self.digest.as_deref()?.strip_prefix("sha256:")
     }
 
+    /// What findings are about.
+    pub fn subject(&self) -> String {
+        format!("Image/{self}")
+    }
+
     /// The image is below one of these, in whole parts.
     pub fn is_allowed(&self, registries: &[String]) -> bool {
         let below = |entry: &String| {
@@ -251,7 +256,7 @@ mod tests {
             ("registry.example.com:http/a".to_string(), "registry"),
             ("registry.example.com:50:00/a".to_string(), "registry"),
             ("https://registry.example.com/a".to_string(), "registry"),
-            ("[]/a".to_string(), "registry"),
+            ("[]/a".to_string(), "path"),
             ("[::1/a".to_string(), "registry"),
             ("[::1]5000/a".to_string(), "registry"),
             ("[fe80::1%eth0]/a".to_string(), "registry"),

@@ -1,0 +1,82 @@
+//! What is kept of the images of each zone, and what admission was told of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use serde_json::Value;
+
+use super::Hub;
+use crate::engine::{
+    desired::admission::Guard,
+    images::{allow_list, fixes::Fixes, report::Report},
+};
+
+/// What is known of the images of each zone.
+#[derive(Default)]
+pub struct KnownImages(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    fixes: BTreeMap<String, Arc<Fixes>>,
+    trouble: BTreeMap<String, String>,
+}
+
+impl KnownImages {
+    /// Since when fixes are known, by zone.
+    pub fn fixes(&self) -> BTreeMap<String, Arc<Fixes>> {
+        self.look(|known| known.fixes.clone())
+    }
+
+    /// Why admission cannot be told, by zone.
+    pub fn trouble(&self) -> BTreeMap<String, String> {
+        self.look(|known| known.trouble.clone())
+    }
+
+    /// Returns whether that is news.
+    pub fn set(&self, fixes: BTreeMap<String, Arc<Fixes>>, trouble: BTreeMap<String, String>) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_news = known.fixes != fixes || known.trouble != trouble;
+        *known = Known { fixes, trouble };
+        is_news
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Hub {
+    /// What scanners report, by namespace.
+    pub fn all_reports(&self) -> BTreeMap<String, Vec<Arc<Report>>> {
+        BTreeMap::new()
+    }
+
+    /// It is known what is to be known of reports.
+    pub fn knows_reports(&self) -> bool {
+        true
+    }
+
+    /// A policy asks for what admission of this zone is told.
+    pub fn names_images(&self, zone: &str) -> bool {
+        let wanted = allow_list::name(zone);
+        let name = |guard: &Guard| guard.spec.pointer("/paramRef/name").and_then(Value::as_str).map(str::to_string);
+        self.all_guards().iter().any(|guard| name(guard).as_deref() == Some(&wanted))
+    }
+
+    /// The zones whose admission has what it has to be told. Where that changes, their policies are looked at again.
+    pub fn set_listed(&self, listed: &BTreeSet<String>) {
+        let changed: Vec<String> = {
+            let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut world.cluster.listed, listed.clone());
+            before.symmetric_difference(listed).cloned().collect()
+        };
+        for zone in &changed {
+            self.enqueue_zone(zone);
+        }
+        if !changed.is_empty() {
+            self.wake();
+        }
+    }
+}
