@@ -7,4 +7,5 @@
 //! ```
 //! Nothing here scans, and nothing looks at signatures: what others say is matched with what runs, by digest.
 
+pub mod reference;
 pub mod report;
