@@ -260,6 +260,33 @@ fn logging_with(place: &str, value: &Value) -> Value {
     logging["spec"]["logging"].take()
 }
 
+fn refused_scanning() -> Vec<Refused> {
+    let place = "/spec/scanning";
+    let registry = |entry: &str| (place, json!({"registries": [entry]}), "should match");
+    vec![
+        (place, json!({"mode": "Strict"}), "Unsupported value"),
+        (place, json!({"digests": "Optional", "admission": "Proven"}), "needs digests: Required"),
+        (place, json!({"digests": "Optional", "admission": "Overdue"}), "needs digests: Required"),
+        (place, json!({"admission": "All"}), "Unsupported value"),
+        registry("library"),
+        registry("https://registry.example.com"),
+        registry("registry.example.com/"),
+        registry("Registry.example.com"),
+        registry("registry.example.com/pci*"),
+        registry("registry.example.com:port/pci"),
+        registry("registry.example.com/pci:1"),
+        (place, json!({"registries": ["a.example.com", "a.example.com"]}), "Duplicate value"),
+        (place, json!({"registries": list(65, |n| json!(format!("r{n}.example.com")))}), "must have at most 64"),
+        (place, json!({"reports": {"maxAgeDays": 0}}), "greater than or equal to 1"),
+        (place, json!({"reports": {"maxAgeDays": 93}}), "less than or equal to 92"),
+        (place, json!({"reports": {"writers": ["trivy-operator"]}}), "should match"),
+        (place, json!({"fixWithinDays": {"critical": 31}}), "less than or equal to 30"),
+        (place, json!({"fixWithinDays": {"high": 0}}), "greater than or equal to 1"),
+        (place, json!({"runtimeClasses": ["gVisor"]}), "should match"),
+        (place, json!({"signers": [""]}), "at least 1"),
+    ]
+}
+
 fn refused_logging() -> Vec<Refused> {
     let place = "/spec/logging";
     let one = "set exactly one of elasticsearch, openSearch";
@@ -687,6 +714,7 @@ async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
         refused_peers(),
         refused_dns(),
         refused_exceptions(),
+        refused_scanning(),
         refused_logging(),
     ];
     for (place, value, message) in topics.into_iter().flatten() {
@@ -719,6 +747,17 @@ async fn judge_refused(client: &Client, wrong: &mut Vec<String>) {
 
 /// The table of what is accepted, and the largest zones: the rules must not cost more than the API server allows.
 async fn judge_accepted(client: &Client, wrong: &mut Vec<String>) {
+    for scanning in [
+        json!({}),
+        json!({"registries": ["registry.example.com", "registry.example.com:5000/pci/a-b__c", "localhost/x", "docker.io/library"]}),
+        json!({"admission": "Proven", "reports": {"maxAgeDays": 1, "writers": ["trivy-system/trivy-operator"]}}),
+        json!({"digests": "Optional", "sbom": "Optional", "fixWithinDays": {"critical": 7, "low": 366}}),
+        json!({"mode": "Warn", "signers": ["https://gitlab.example.com/x"], "runtimeClasses": ["gvisor", "kata.qemu"]}),
+    ] {
+        if let Err(answer) = send(client, &with("/spec/scanning", &scanning)).await {
+            wrong.push(format!("{scanning}: {answer}"));
+        }
+    }
     for logging in [logging(), logging_with("/sinks/0/trust", &json!("Secret")), json!({})] {
         if let Err(answer) = send(client, &with("/spec/logging", &logging)).await {
             wrong.push(format!("{logging}: {answer}"));
@@ -810,6 +849,8 @@ async fn users_can_read_what_they_write() {
         "UNPROVEN",
         "NAMESPACES",
         "NODES",
+        "SCANS",
+        "OVERDUE",
         "LOGS",
         "RETENTION",
         "AGE",

@@ -41,6 +41,8 @@ use super::{Attestation, Exception, Hosting, Logging, PciZoneStatus, Scanning, S
     printcolumn(name = "Unproven", type_ = "integer", json_path = ".status.findings.unproven", description = "What could not be proven either way."),
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.scope.namespaceCount", description = "Member namespaces."),
     printcolumn(name = "Nodes", type_ = "integer", json_path = ".status.scope.nodeCount", description = "Nodes of the zone."),
+    printcolumn(name = "Scans", type_ = "date", json_path = ".status.images.oldestScan", description = "Age of the oldest of the newest scans of images that run, to the hour; empty where one has none."),
+    printcolumn(name = "Overdue", type_ = "integer", json_path = ".status.images.overdue", description = "Images of which a fix is overdue."),
     printcolumn(name = "Logs", type_ = "date", json_path = ".status.logs.newestRecord", description = "Age of the newest record of the pod that is farthest behind; coarse while all is well."),
     printcolumn(name = "Retention", type_ = "string", json_path = ".status.logs.retention", description = "How long the log stores keep records, by the one that keeps them shortest."),
     printcolumn(name = "Accepted", type_ = "integer", json_path = ".status.findings.accepted", priority = 1, description = "Findings that exceptions of the zone accept."),
