@@ -10,6 +10,7 @@ mod events;
 mod facts;
 mod in_force;
 mod optional;
+mod reports;
 mod store;
 mod tested;
 mod watch;
@@ -52,6 +53,7 @@ use crate::{
         desired::admission::{Guard, Kind},
         drift::Seal,
         guards::{self, Memo},
+        images::report::Report,
         intake,
         pod::Pod,
         policy::Policy,
@@ -111,6 +113,7 @@ pub struct Hub {
     others: Vec<(other::Kind, OptionalStore<Other>)>,
     routes: Vec<(route::Kind, OptionalStore<Route>)>,
     grants: OptionalStore<Grant>,
+    reports: Vec<OptionalStore<Report>>,
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
@@ -203,6 +206,7 @@ impl Hub {
             others: optional::others(),
             routes: optional::routes(),
             grants: OptionalStore::new(intake::Kind::ReferenceGrant),
+            reports: reports::stores(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: InForce::default(),
@@ -333,7 +337,7 @@ impl Hub {
 
     /// Puts the silence of every watch into the metrics.
     pub fn note_silence(&self, metrics: &Metrics) {
-        let brought = self.brought().into_iter().map(intake::Kind::resource);
+        let brought = self.brought().into_iter().chain(self.report_kinds()).map(intake::Kind::resource);
         for resource in self.resources().chain(brought) {
             if let Some(silence) = self.traffic.silence(resource) {
                 metrics.set_silence(resource, i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
@@ -412,6 +416,7 @@ impl Hub {
         bindings.extend(self.bindings.all());
         let (routes, grants) = (self.all_routes(), self.grants.all());
         let (others, hidden_kinds) = (self.all_others(), self.hidden_kinds());
+        let (reports, unread_reports) = (self.all_reports(), self.unread_reports());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
@@ -437,9 +442,9 @@ impl Hub {
             cluster: world.cluster.clone(),
             unseen: Unseen::default(),
             is_kept: true,
-            reports: BTreeMap::new(),
-            unread_reports: Vec::new(),
-            report_kinds: Vec::new(),
+            reports,
+            unread_reports,
+            report_kinds: self.report_kinds(),
             is_live: false,
             missing_rights,
             incidents,

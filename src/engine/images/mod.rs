@@ -7,7 +7,11 @@
 //! ```
 //! Nothing here scans, and nothing looks at signatures: what others say is matched with what runs, by digest.
 
+pub mod arriving;
 pub mod container;
 pub mod fixes;
+mod policy_reports;
 pub mod report;
+mod trivy;
+mod values;
 pub mod verdict;
