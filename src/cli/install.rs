@@ -24,6 +24,7 @@ const LOGS: [&str; 2] = [
     include_str!("../../deploy/kustomize/components/logs/networkpolicy.yaml"),
 ];
 const OPEN_REPORTS: &str = include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml");
+const SCANNING: &str = include_str!("../../deploy/kustomize/components/scanning/rbac.yaml");
 /// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 
@@ -50,6 +51,9 @@ pub struct Arguments {
     /// With the right to write findings as reports of openreports.io. In other hands it can rewrite those of others.
     #[arg(long)]
     open_reports: bool,
+    /// With the right to read what scanners report (spec.scanning). In other hands it shows by which holes images can be attacked.
+    #[arg(long)]
+    scanning: bool,
 }
 
 /// Runs the command.
@@ -73,6 +77,7 @@ fn manifest(arguments: &Arguments) -> anyhow::Result<String> {
     documents.extend(arguments.canary.then_some(CANARY));
     documents.extend(arguments.logs.then_some(LOGS).into_iter().flatten());
     documents.extend(arguments.open_reports.then_some(OPEN_REPORTS));
+    documents.extend(arguments.scanning.then_some(SCANNING));
     let mut text = format!(
         "# PciZone {} with {}, printed by pcizone install. Apply it as a whole: kubectl apply --server-side -f FILE\n",
         env!("CARGO_PKG_VERSION"),
@@ -137,7 +142,7 @@ mod tests {
     fn the_placeholder_is_the_only_image() {
         let images = BASE
             .iter()
-            .chain([&EVICT, &OPEN_REPORTS])
+            .chain([&EVICT, &OPEN_REPORTS, &SCANNING])
             .flat_map(|text| text.lines())
             .filter(|line| line.contains("image:"));
         assert_eq!(images.map(str::trim).collect::<Vec<_>>(), [PLACEHOLDER.trim()]);

@@ -19,6 +19,8 @@ use crate::{
 
 /// Objects of one answer: enough that a large cluster takes few requests, and few enough to be held.
 const PAGE: usize = 500;
+/// The same of reports, each of which may be a megabyte.
+const PAGE_OF_REPORTS: usize = 20;
 const CALL: Duration = Duration::from_secs(30);
 
 /// Of a list, how it goes on.
@@ -45,16 +47,27 @@ pub(super) async fn read(
         config(context).await.context("cannot find an API server by the kubeconfig (KUBECONFIG, ~/.kube/config)")?;
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).context("cannot speak to the API server")?;
+    // Zones come first, so it is known whether reports are asked for.
     for kind in Kind::ALL.iter().copied().filter(|kind| !kind.is_workload() && !kind.is_mirrored()) {
+        if kind.is_report() && !reader.wants_reports() {
+            continue;
+        }
         let version = if kind.is_optional() {
             match served(kind, &client).await {
                 Ok(Some(version)) => version,
                 Ok(None) => continue,
+                Err(refusal) if kind.is_report() => {
+                    reader.note_reports(kind, Some(format!("{} cannot be read: {refusal}", kind.resource())));
+                    continue;
+                }
                 Err(refusal) => bail!("cannot list {}: {refusal}", kind.resource()),
             }
         } else {
             kind.version()
         };
+        if kind.is_report() {
+            reader.note_reports(kind, None);
+        }
         list(&client, kind, version, reader, progress).await?;
     }
     Ok(server)
@@ -105,7 +118,8 @@ fn resource(kind: Kind) -> &'static str {
 
 fn path(kind: Kind, version: &str, next: &str) -> String {
     let base = if kind.group().is_empty() { "/api".to_string() } else { format!("/apis/{}", kind.group()) };
-    let mut path = format!("{base}/{version}/{}?limit={PAGE}", kind.plural());
+    let limit = if kind.is_report() { PAGE_OF_REPORTS } else { PAGE };
+    let mut path = format!("{base}/{version}/{}?limit={limit}", kind.plural());
     // Writing to a String cannot fail.
     if kind.is_guard() {
         let _ = write!(path, "&labelSelector={}%3D{}", escaped(names::MANAGED_BY), names::MANAGED_BY_VALUE);

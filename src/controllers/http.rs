@@ -44,6 +44,7 @@ async fn ready(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
 
 async fn text(State((hub, metrics)): State<(Arc<Hub>, Arc<Metrics>)>) -> impl IntoResponse {
     hub.note_silence(&metrics);
+    hub.note_reports(&metrics);
     metrics.note_age(Timestamp::now());
     match metrics.text() {
         Ok(text) => {

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
-use kube::{Resource, runtime::watcher::Event};
+use kube::Resource;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -95,17 +95,6 @@ fn without_detail(object: &mut Map<String, Value>) {
 
 fn without_content(object: &mut Map<String, Value>) {
     object.remove("spec");
-}
-
-/// The event, with what is kept of its object.
-pub fn event<K, T>(event: Event<Lenient<K>>, keep: impl FnOnce(K) -> T) -> Event<T> {
-    match event {
-        Event::Apply(Lenient(object)) => Event::Apply(keep(object)),
-        Event::Delete(Lenient(object)) => Event::Delete(keep(object)),
-        Event::Init => Event::Init,
-        Event::InitApply(Lenient(object)) => Event::InitApply(keep(object)),
-        Event::InitDone => Event::InitDone,
-    }
 }
 
 #[cfg(test)]

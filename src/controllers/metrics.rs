@@ -79,6 +79,7 @@ pub struct Metrics {
     findings: Family<FindingLabels, Gauge>,
     conditions: Family<ConditionLabels, Gauge>,
     silence: Family<WatchLabels, Gauge>,
+    scan_reports: Family<WatchLabels, Gauge>,
     leading: Gauge<i64, AtomicI64>,
     judgement: Histogram,
     logs: LogMetrics,
@@ -105,6 +106,7 @@ impl Default for Metrics {
             findings: Family::default(),
             conditions: Family::default(),
             silence: Family::default(),
+            scan_reports: Family::default(),
             leading: Gauge::default(),
             judgement: Histogram::new([0.001, 0.01, 0.1, 1.0, 10.0]),
             logs: LogMetrics::default(),
@@ -120,6 +122,7 @@ impl Default for Metrics {
             findings,
             conditions,
             silence,
+            scan_reports,
             leading,
             judgement,
             logs,
@@ -137,6 +140,7 @@ impl Default for Metrics {
         registry.register("findings", "Open findings by id", findings.clone());
         registry.register("zone_condition", "1 for the status that a condition has", conditions.clone());
         registry.register("watch_silence_seconds", "Seconds since a watch was last heard", silence.clone());
+        registry.register("scan_reports", "Reports that say something of an image, by kind", scan_reports.clone());
         registry.register("leading", "1 when this replica writes", leading.clone());
         registry.register("judgement_seconds", "Time to judge all zones", judgement.clone());
         logs.register(registry);
@@ -193,6 +197,14 @@ impl Metrics {
     /// Notes how long a watch has been silent.
     pub fn set_silence(&self, resource: &'static str, seconds: i64) {
         self.silence.get_or_create(&WatchLabels { resource }).set(seconds);
+    }
+
+    /// Notes how many reports of a kind say something of an image; nothing where it is not read.
+    pub fn set_scan_reports(&self, resource: &'static str, reports: Option<i64>) {
+        match reports {
+            Some(reports) => drop(self.scan_reports.get_or_create(&WatchLabels { resource }).set(reports)),
+            None => drop(self.scan_reports.remove(&WatchLabels { resource })),
+        }
     }
 
     /// Notes how old each zone's newest record is by now.

@@ -133,6 +133,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     // Each in a task of its own: no repair waits for a judgement, nor for another kind. All end with this set.
     let mut parts = JoinSet::new();
     parts.spawn(watches);
+    parts.spawn(Arc::clone(&hub).follow_reports(client.clone()));
     parts.spawn({
         let (hub, metrics) = (Arc::clone(&hub), Arc::clone(&metrics));
         async move { http::serve(listener, hub, metrics, reported).await.err().unwrap_or(Error::Ended("the HTTP server")) }

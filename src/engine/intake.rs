@@ -24,7 +24,12 @@ use serde::{Deserialize, Deserializer};
 use super::{
     access,
     desired::admission::Kind as Guards,
-    facts, ownership,
+    facts,
+    images::{
+        arriving::{self, Arriving},
+        report::Report,
+    },
+    ownership,
     pod::Common,
     policy::Specs,
     reach::other::{self, Other},
@@ -193,6 +198,21 @@ kinds! {
         => |to, one| to.other(Kind::CalicoGlobalNetworkSet, one);
     CalicoHostEndpoint(DynamicObject) spelt "HostEndpoint" of "projectcalico.org" "v3", "hostendpoints", Cluster
         => |to, one| to.other(Kind::CalicoHostEndpoint, one);
+    VulnerabilityReport(DynamicObject) of "aquasecurity.github.io" "v1alpha1", "vulnerabilityreports", Namespaced
+        => |to, one| to.report(Kind::VulnerabilityReport, one);
+    ClusterVulnerabilityReport(DynamicObject) of "aquasecurity.github.io" "v1alpha1", "clustervulnerabilityreports", Cluster
+        => |to, one| to.report(Kind::ClusterVulnerabilityReport, one);
+    SbomReport(DynamicObject) of "aquasecurity.github.io" "v1alpha1", "sbomreports", Namespaced
+        => |to, one| to.report(Kind::SbomReport, one);
+    ClusterSbomReport(DynamicObject) of "aquasecurity.github.io" "v1alpha1", "clustersbomreports", Cluster
+        => |to, one| to.report(Kind::ClusterSbomReport, one);
+    Report(DynamicObject) of "openreports.io" "v1alpha1", "reports", Namespaced => |to, one| to.report(Kind::Report, one);
+    ClusterReport(DynamicObject) of "openreports.io" "v1alpha1", "clusterreports", Cluster
+        => |to, one| to.report(Kind::ClusterReport, one);
+    PolicyReport(DynamicObject) of "wgpolicyk8s.io" "v1beta1" | "v1alpha2", "policyreports", Namespaced
+        => |to, one| to.report(Kind::PolicyReport, one);
+    ClusterPolicyReport(DynamicObject) of "wgpolicyk8s.io" "v1beta1" | "v1alpha2", "clusterpolicyreports", Cluster
+        => |to, one| to.report(Kind::ClusterPolicyReport, one);
     EndpointSlice(EndpointSlice) of "discovery.k8s.io" "v1", "endpointslices", Namespaced => Intake::slice;
     Endpoints(v1::Endpoints) of "" "v1", "endpoints", Namespaced => Intake::endpoints;
     ServiceCIDR(ServiceCIDR) of "networking.k8s.io" "v1", "servicecidrs", Cluster => Intake::service_range;
@@ -255,7 +275,12 @@ impl Kind {
         self == Kind::PciZone || self.versions().contains(&version)
     }
 
-    /// Other software brings it, so it may not be there: policies of other kinds, and the Gateway API.
+    /// Reports of it tell what scanners say of images. They are many and large, and asked for only where a zone declares `spec.scanning`.
+    pub fn is_report(self) -> bool {
+        ["aquasecurity.github.io", "openreports.io", "wgpolicyk8s.io"].contains(&self.group())
+    }
+
+    /// Other software brings it, so it may not be there: policies of other kinds, the Gateway API, and reports.
     pub fn is_optional(self) -> bool {
         const BROUGHT: [&str; 5] = [
             "policy.networking.k8s.io",
@@ -264,7 +289,7 @@ impl Kind {
             "crd.projectcalico.org",
             "gateway.networking.k8s.io",
         ];
-        BROUGHT.contains(&self.group())
+        BROUGHT.contains(&self.group()) || self.is_report()
     }
 
     /// It makes pods, and does not decide by itself.
@@ -298,6 +323,8 @@ pub struct Intake {
     specs: Specs,
     common: Common,
     access: access::Common,
+    reports: arriving::Common,
+    report_kinds: BTreeSet<Kind>,
 }
 
 impl Intake {
@@ -384,6 +411,33 @@ impl Intake {
         }
     }
 
+    /// A zone that was taken in declares what may run in it.
+    pub fn wants_reports(&self) -> bool {
+        let wants = |zone: &ZoneRecord| matches!(zone, ZoneRecord::Readable(zone) if zone.spec.scanning.is_some());
+        self.snapshot.zones.iter().any(wants)
+    }
+
+    /// Notes that a kind of reports is there, whether there are any of it or not; `unread` says why they cannot be read.
+    pub fn note_reports(&mut self, kind: Kind, unread: Option<String>) {
+        self.report_kinds.insert(kind);
+        self.snapshot.unread_reports.extend(unread);
+    }
+
+    /// One that says nothing of an image is let go.
+    fn report(&mut self, kind: Kind, report: DynamicObject) {
+        let DynamicObject { metadata, data, .. } = report;
+        self.report_kinds.insert(kind);
+        let Ok(arriving) = Arriving::deserialize(&data) else { return };
+        let report = Report {
+            namespace: metadata.namespace.unwrap_or_default().into(),
+            name: metadata.name.unwrap_or_default().into(),
+            ..arriving.report(kind, &mut self.reports)
+        };
+        if !report.says.is_empty() {
+            self.snapshot.reports.entry(report.namespace.to_string()).or_default().push(Arc::new(report));
+        }
+    }
+
     /// The snapshot of all that was taken in; each workload of which no pod was stands for one that it makes at `now`.
     pub fn finish(mut self, now: Timestamp) -> Snapshot {
         for pod in self.workloads.pods(&self.snapshot.pods, now) {
@@ -402,6 +456,12 @@ impl Intake {
         snapshot.slices.sort_by(|a, b| (&a.key, a.mirrored).cmp(&(&b.key, b.mirrored)));
         snapshot.roles.sort_by(|a, b| a.key.cmp(&b.key));
         snapshot.bindings.sort_by(|a, b| a.key.cmp(&b.key));
+        for reports in snapshot.reports.values_mut() {
+            reports.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+        }
+        snapshot.report_kinds.extend(self.report_kinds);
+        snapshot.report_kinds.sort_unstable();
+        snapshot.report_kinds.dedup();
         snapshot.others = other::distinct(std::mem::take(&mut snapshot.others));
         snapshot.guards.sort_by_cached_key(|guard| (guard.kind, guard.name().to_string()));
         let cluster = &mut snapshot.cluster;

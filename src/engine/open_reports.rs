@@ -21,7 +21,7 @@ pub const RESULTS: usize = 100;
 /// Says how many findings a report does not list.
 pub const LEFT_OUT: &str = "pcizone.dev/left-out";
 /// Who reports.
-const SOURCE: &str = "pcizone";
+pub(super) const SOURCE: &str = "pcizone";
 /// What of a report is ours.
 const OURS: [&str; 5] = ["source", "scope", "configuration", "summary", "results"];
 /// Subjects of these kinds have no namespace, whatever slashes are in their names.

@@ -78,9 +78,15 @@ pub const NEEDED: &[Right] = &[
 
 const LOOK: &[&str] = &["list", "watch"];
 
-/// What it needs of kinds that other software brings, where they are there.
+/// What it needs of kinds that other software brings, where they are there. Reports are asked for only with a component.
 pub fn optional() -> impl Iterator<Item = Right> {
-    intake::Kind::ALL.iter().copied().filter(|kind| kind.is_optional()).flat_map(of_optional)
+    let needed = |kind: &intake::Kind| kind.is_optional() && !kind.is_report();
+    intake::Kind::ALL.iter().copied().filter(needed).flat_map(of_optional)
+}
+
+/// The further rights of the component that reads what scanners report.
+pub fn scanning() -> impl Iterator<Item = Right> {
+    intake::Kind::ALL.iter().copied().filter(|kind| kind.is_report()).flat_map(of_optional)
 }
 
 /// What it needs of one of them.
@@ -146,6 +152,7 @@ pub fn beyond(rules: &[PolicyRule], most: usize) -> Vec<String> {
         .chain(LOGS)
         .copied()
         .chain(optional())
+        .chain(scanning())
         .filter(|right| matches!(right.place, Place::Cluster))
         .collect();
     let mut beyond = Vec::new();
@@ -196,6 +203,7 @@ mod tests {
             include_str!("../../deploy/kustomize/components/canary/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/logs/rbac.yaml"),
             include_str!("../../deploy/kustomize/components/open-reports/rbac.yaml"),
+            include_str!("../../deploy/kustomize/components/scanning/rbac.yaml"),
         ] {
             let objects: Vec<Value> = serde_saphyr::from_multiple(file).unwrap();
             let roles: Vec<_> = objects.into_iter().filter(|object| object["kind"] == "ClusterRole").collect();

@@ -95,8 +95,10 @@ fn what_install_prints_is_what_the_overlay_gives() {
     let example = Path::new(REPOSITORY).join("deploy/kustomize/overlays/example");
     are_same(&installed(&[]), &kustomized(&example));
     are_same(&installed(&["--evict"]), &overlay("[../../components/evict]"));
-    let all = "[../../components/evict, ../../components/canary, ../../components/logs, ../../components/open-reports]";
-    are_same(&installed(&["--evict", "--canary", "--logs", "--open-reports"]), &overlay(all));
+    let components = ["evict", "canary", "logs", "open-reports", "scanning"];
+    let all = components.map(|component| format!("../../components/{component}")).join(", ");
+    let flags = components.map(|component| format!("--{component}"));
+    are_same(&installed(&flags.each_ref().map(String::as_str)), &overlay(&format!("[{all}]")));
 }
 
 #[test]

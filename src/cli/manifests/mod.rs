@@ -149,6 +149,16 @@ impl Reader {
         self.objects
     }
 
+    /// A zone that was read wants to know what scanners say.
+    pub fn wants_reports(&self) -> bool {
+        self.intake.wants_reports()
+    }
+
+    /// Notes that a kind of reports is there, whether there are any of it or not; `unread` says why they cannot be read.
+    pub fn note_reports(&mut self, kind: Kind, unread: Option<String>) {
+        self.intake.note_reports(kind, unread);
+    }
+
     /// Objects of kinds that do not decide, by kind.
     pub fn skipped(&self) -> &BTreeMap<String, usize> {
         &self.skipped
@@ -286,6 +296,11 @@ impl Reader {
             }
             return None;
         };
+        if !kind.reads(read.version()) && kind.is_report() {
+            // It proves nothing, and leaves nothing open.
+            *self.skipped.entry(read.kind.clone()).or_default() += 1;
+            return None;
+        }
         if !kind.reads(read.version()) {
             let message = format!("{} is not read; write {}", read.api_version, kind.api_version());
             self.fault(context, read, &Field::of("apiVersion"), &message);

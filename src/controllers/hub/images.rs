@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Hub;
 use crate::engine::{
     desired::admission::Guard,
-    images::{allow_list, fixes::Fixes, report::Report},
+    images::{allow_list, fixes::Fixes},
 };
 
 /// What is known of the images of each zone.
@@ -48,16 +48,6 @@ impl KnownImages {
 }
 
 impl Hub {
-    /// What scanners report, by namespace.
-    pub fn all_reports(&self) -> BTreeMap<String, Vec<Arc<Report>>> {
-        BTreeMap::new()
-    }
-
-    /// It is known what is to be known of reports.
-    pub fn knows_reports(&self) -> bool {
-        true
-    }
-
     /// A policy asks for what admission of this zone is told.
     pub fn names_images(&self, zone: &str) -> bool {
         let wanted = allow_list::name(zone);

@@ -11,6 +11,7 @@ mod facts;
 mod images;
 mod in_force;
 mod optional;
+mod reports;
 mod store;
 mod tested;
 mod watch;
@@ -53,6 +54,7 @@ use crate::{
         desired::admission::{Guard, Kind},
         drift::Seal,
         guards::{self, Memo},
+        images::report::Report,
         intake,
         pod::Pod,
         policy::Policy,
@@ -113,6 +115,7 @@ pub struct Hub {
     others: Vec<(other::Kind, OptionalStore<Other>)>,
     routes: Vec<(route::Kind, OptionalStore<Route>)>,
     grants: OptionalStore<Grant>,
+    reports: Vec<OptionalStore<Report>>,
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
@@ -207,6 +210,7 @@ impl Hub {
             others: optional::others(),
             routes: optional::routes(),
             grants: OptionalStore::new(intake::Kind::ReferenceGrant),
+            reports: reports::stores(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: InForce::default(),
@@ -338,7 +342,7 @@ impl Hub {
 
     /// Puts the silence of every watch into the metrics.
     pub fn note_silence(&self, metrics: &Metrics) {
-        let brought = self.brought().into_iter().map(intake::Kind::resource);
+        let brought = self.brought().into_iter().chain(self.report_kinds()).map(intake::Kind::resource);
         for resource in self.resources().chain(brought) {
             if let Some(silence) = self.traffic.silence(resource) {
                 metrics.set_silence(resource, i64::try_from(silence.as_secs()).unwrap_or(i64::MAX));
@@ -417,6 +421,7 @@ impl Hub {
         bindings.extend(self.bindings.all());
         let (routes, grants) = (self.all_routes(), self.grants.all());
         let (others, hidden_kinds) = (self.all_others(), self.hidden_kinds());
+        let (reports, unread_reports) = (self.all_reports(), self.unread_reports());
         let computed = self.memos.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Events, and with them repairs, wait as long as this is held.
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
@@ -442,11 +447,11 @@ impl Hub {
             cluster: world.cluster.clone(),
             unseen: Unseen::default(),
             is_kept: true,
-            reports: BTreeMap::new(),
             fixes: self.images.fixes(),
             untold: self.images.trouble(),
-            unread_reports: Vec::new(),
-            report_kinds: Vec::new(),
+            reports,
+            unread_reports,
+            report_kinds: self.report_kinds(),
             is_live: false,
             missing_rights,
             incidents,

@@ -11,10 +11,11 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     core::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::watcher::{self, Event},
 };
+use serde::de::DeserializeOwned;
 use tokio::{
     sync::watch as channel,
     time::{Instant, sleep, timeout},
@@ -26,7 +27,7 @@ use super::{
     watch::{LIST_AGAIN, follow_until, is_too_old, take_in},
 };
 use crate::{
-    controllers::traffic::Traffic,
+    controllers::{lenient::Lenient, traffic::Traffic},
     engine::{
         intake::Kind,
         reach::other::{self, Hidden, Other},
@@ -138,7 +139,7 @@ impl Hub {
 }
 
 /// Why it is not known whether a kind is there.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// It is there, and may not be listed.
     Forbidden(String),
@@ -168,7 +169,7 @@ enum State {
     Absent,
     /// Listed, at that moment.
     Filled(Instant),
-    Hidden(String),
+    Hidden(Refusal),
 }
 
 impl<T: Kept> OptionalStore<T> {
@@ -190,13 +191,23 @@ impl<T: Kept> OptionalStore<T> {
     /// Why its objects may not be what is in the cluster, if so.
     pub fn hidden(&self, traffic: &Traffic) -> Option<String> {
         match &*self.state.borrow() {
-            State::Hidden(why) => Some(why.clone()),
+            State::Hidden(refusal) => Some(refusal.to_string()),
             State::Filled(at) => {
                 let silence = traffic.silence(self.kind.resource()).unwrap_or(Duration::MAX).min(at.elapsed());
                 (silence > STALE).then(|| format!("its watch was not heard for {} s", silence.as_secs()))
             }
             State::Unasked | State::Absent => None,
         }
+    }
+
+    /// It is there, and may not be listed.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(*self.state.borrow(), State::Hidden(Refusal::Forbidden(_)))
+    }
+
+    /// It is known what is to be known of it.
+    pub(super) fn is_known(&self) -> bool {
+        *self.state.borrow() != State::Unasked
     }
 
     /// Waits until it is known what is to be known: its objects, that there are none, or that they cannot be seen.
@@ -213,13 +224,27 @@ impl<T: Kept> OptionalStore<T> {
         mut keep: impl FnMut(DynamicObject) -> T,
         on: fn(&Hub, &Event<T>),
     ) {
+        self.follow_as(hub, client, watcher::Config::default(), |Lenient(object)| keep(object), on).await;
+    }
+
+    /// The same of objects that are read as something else.
+    pub(super) async fn follow_as<K>(
+        &self,
+        hub: &Hub,
+        client: &Client,
+        config: watcher::Config,
+        mut keep: impl FnMut(K) -> T,
+        on: fn(&Hub, &Event<T>),
+    ) where
+        K: Resource<DynamicType = ApiResource> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+    {
         let mut heard: Option<Instant> = None;
         let begun = Instant::now();
         loop {
             let pause = match served(self.kind, client).await {
                 Ok(Some(version)) => {
                     let resource = api_resource(self.kind, version);
-                    let config = watcher::Config::default().timeout(WATCH_SECONDS);
+                    let config = config.clone().timeout(WATCH_SECONDS);
                     let hear = |event: &Event<T>| {
                         take_in(hub, &self.store, event, on);
                         if matches!(event, Event::InitDone) {
@@ -237,14 +262,14 @@ impl<T: Kept> OptionalStore<T> {
                     self.forget(hub);
                     ABSENT
                 }
-                Err(Refusal::Forbidden(why)) => {
-                    self.set(hub, State::Hidden(why));
+                Err(refusal @ Refusal::Forbidden(_)) => {
+                    self.set(hub, State::Hidden(refusal));
                     HIDDEN
                 }
-                Err(Refusal::Passing(why)) => {
+                Err(refusal @ Refusal::Passing(_)) => {
                     let (last, patience) = heard.map_or((begun, PATIENCE), |heard| (heard, STALE));
                     if last.elapsed() > patience {
-                        self.set(hub, State::Hidden(why));
+                        self.set(hub, State::Hidden(refusal));
                     }
                     if heard.is_some() { HIDDEN } else { LIST_AGAIN }
                 }
@@ -265,9 +290,19 @@ impl<T: Kept> OptionalStore<T> {
 
     /// It is not installed, or not any more.
     fn forget(&self, hub: &Hub) {
+        self.empty();
+        self.set(hub, State::Absent);
+    }
+
+    /// It is not followed any more.
+    pub(super) fn abandon(&self, hub: &Hub) {
+        self.empty();
+        self.set(hub, State::Unasked);
+    }
+
+    fn empty(&self) {
         self.store.apply(&Event::Init);
         self.store.apply(&Event::InitDone);
-        self.set(hub, State::Absent);
     }
 
     fn set(&self, hub: &Hub, state: State) {
@@ -278,7 +313,7 @@ impl<T: Kept> OptionalStore<T> {
         }
         let kind = self.kind.resource();
         match (before, state) {
-            (_, State::Hidden(why)) => tracing::warn!(kind, why, "a kind may be there and cannot be seen"),
+            (_, State::Hidden(why)) => tracing::warn!(kind, %why, "a kind may be there and cannot be seen"),
             (_, State::Filled(_)) => tracing::info!(kind, "a kind is watched that is not built in"),
             (State::Unasked, _) | (_, State::Unasked) => {}
             (_, State::Absent) => tracing::info!(kind, "a kind is not installed any more"),

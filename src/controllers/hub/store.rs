@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::engine::{
     access::{Binding, Role},
+    images::report::Report,
     pod::Pod,
     reach::other::Other,
     route::{Grant, Route},
@@ -55,8 +56,8 @@ macro_rules! kept_whole {
     ($($kind:ty: $key:expr),+) => {
         $(impl Kept for $kind {
             fn key(&self) -> Box<str> {
-                let key: fn(&$kind) -> &str = $key;
-                key(self).into()
+                let key: fn(&$kind) -> Box<str> = $key;
+                key(self)
             }
 
             fn says_the_same(&self, other: &Self) -> bool {
@@ -71,14 +72,15 @@ macro_rules! kept_whole {
 }
 
 kept_whole!(
-    Pod: |pod| &pod.key,
-    Service: |service| &service.key,
-    Slice: |slice| &slice.key,
-    Other: |other| &other.key,
-    Route: |route| &route.key,
-    Grant: |grant| &grant.key,
-    Role: |role| &role.key,
-    Binding: |binding| &binding.key
+    Pod: |pod| pod.key.clone(),
+    Service: |service| service.key.clone(),
+    Slice: |slice| slice.key.clone(),
+    Other: |other| other.key.clone(),
+    Route: |route| route.key.clone(),
+    Grant: |grant| grant.key.clone(),
+    Role: |role| role.key.clone(),
+    Binding: |binding| binding.key.clone(),
+    Report: |report| format!("{}/{}", report.namespace, report.name).into()
 );
 
 fn without_versions<K: Resource + Clone>(object: &K) -> K {

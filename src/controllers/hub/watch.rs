@@ -22,7 +22,7 @@ use super::{
     Hub,
     store::{Kept, Store},
 };
-use crate::controllers::lenient::{self, Lenient};
+use crate::controllers::lenient::Lenient;
 
 /// How soon everything is listed again when a watch cannot go on from where it was.
 pub(super) const LIST_AGAIN: Duration = Duration::from_secs(1);
@@ -48,6 +48,7 @@ pub(super) async fn follow<K, T>(
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
     T: Kept,
 {
+    let mut keep = |Lenient(object)| keep(object);
     loop {
         let hear = |event: &Event<T>| take_in(hub, store, event, on);
         follow_until((api.clone(), &kind), config.clone(), &mut keep, hear, is_too_old).await;
@@ -57,7 +58,7 @@ pub(super) async fn follow<K, T>(
 
 /// Follows one kind until its watch fails in a way that `ends` it; other failures are tried again.
 pub(super) async fn follow_until<K, T>(
-    (api, kind): (Api<Lenient<K>>, &K::DynamicType),
+    (api, kind): (Api<K>, &K::DynamicType),
     config: watcher::Config,
     keep: &mut impl FnMut(K) -> T,
     hear: impl Fn(&Event<T>),
@@ -66,7 +67,7 @@ pub(super) async fn follow_until<K, T>(
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
     let events = watcher::watcher(api, config).backoff(pauses());
-    let mut events = std::pin::pin!(events.map_ok(|event| lenient::event(event, &mut *keep)));
+    let mut events = std::pin::pin!(events.map_ok(|event| kept(event, &mut *keep)));
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => hear(&event),
@@ -77,6 +78,17 @@ pub(super) async fn follow_until<K, T>(
                 }
             }
         }
+    }
+}
+
+/// The event, with what is kept of its object.
+fn kept<K, T>(event: Event<K>, keep: impl FnOnce(K) -> T) -> Event<T> {
+    match event {
+        Event::Apply(object) => Event::Apply(keep(object)),
+        Event::Delete(object) => Event::Delete(keep(object)),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(keep(object)),
+        Event::InitDone => Event::InitDone,
     }
 }
 

@@ -148,6 +148,7 @@ impl Hub {
             store.until_known().await;
         }
         self.grants.until_known().await;
+        self.until_reports_known().await;
         self.complete.store(true, Ordering::Release);
         self.wake();
         tracing::info!("all watches are synced");

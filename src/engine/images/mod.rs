@@ -8,10 +8,14 @@
 //! Nothing here scans, and nothing looks at signatures: what others say is matched with what runs, by digest.
 
 pub mod allow_list;
+pub mod arriving;
 pub mod container;
 pub mod fixes;
+mod policy_reports;
 pub mod reference;
 pub mod report;
 pub mod running;
+mod trivy;
+mod values;
 pub mod verdict;
 pub mod zone;
