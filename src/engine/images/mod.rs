@@ -7,5 +7,6 @@
 //! ```
 //! Nothing here scans, and nothing looks at signatures: what others say is matched with what runs, by digest.
 
+pub mod gate;
 pub mod reference;
 pub mod report;
