@@ -14,7 +14,9 @@ use super::{
     declaration::Declaration,
     desired::admission::{self, Guard, Kind, Modes, Surroundings, sidecars::Handover},
     due::Due,
-    forwarder, ownership,
+    forwarder,
+    images::gate,
+    ownership,
     plan::Write,
     resolve::Zone,
     snapshot::Cluster,
@@ -150,6 +152,8 @@ struct Sources {
     ranges: Vec<IpNet>,
     /// By which pods get forwarders.
     forwarding: Option<Handover>,
+    /// The list of digests that may start is there.
+    scans: bool,
 }
 
 impl Sources {
@@ -161,6 +165,7 @@ impl Sources {
             && self.modes == other.modes
             && self.nodes == other.nodes
             && self.ranges == other.ranges
+            && self.scans == other.scans
             && match (&self.forwarding, &other.forwarding) {
                 (Some(one), Some(other)) => one.is_same(other),
                 (one, other) => one.is_none() && other.is_none(),
@@ -198,7 +203,7 @@ impl Memo {
         if let Some(known) = self.0.as_ref().filter(holds) {
             return known.clone();
         }
-        let Sources { segmentation, hosting, modes, nodes, ranges, forwarding } = &sources;
+        let Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans } = &sources;
         let around = Surroundings {
             operator: &cluster.operator_user,
             operator_namespace: &cluster.operator_namespace,
@@ -206,13 +211,15 @@ impl Memo {
             ranges: IpNet::aggregate(ranges),
             mutates: cluster.mutates,
             forwarding: forwarding.as_ref(),
+            scans: *scans,
         };
         let desired = admission::desired(segmentation.as_deref(), hosting.as_deref(), *modes, &around, now);
         let all: Vec<_> = desired.iter().map(|guard| (guard.subject(), &guard.spec)).collect();
         let digest = change::short_digest(&json!(all).to_string());
         let flows = segmentation.as_ref().and_then(|zone| zone.next_expiry(now));
         let admits = hosting.iter().flat_map(|zone| &zone.admits).map(|admit| admit.expires_at.0);
-        let next = flows.into_iter().chain(admits.filter(|end| *end > now)).min();
+        let images = segmentation.iter().flat_map(|zone| gate::ends(zone, now));
+        let next = flows.into_iter().chain(admits.filter(|end| *end > now)).chain(images).min();
         let computed = Computed { sources, at: now, next, desired: Arc::new(desired), digest };
         self.0 = Some(computed.clone());
         computed
@@ -253,6 +260,7 @@ pub fn plan(
     let modes = Modes {
         segmentation: mode(segmentation.map(|zone| zone.segmentation), zone.guarded.segmentation),
         hosting: mode(hosting.map(|zone| zone.hosting), zone.guarded.hosting),
+        scanning: segmentation.map(|zone| zone.scanning).unwrap_or_default(),
         logging: segmentation.map(|zone| zone.logging).unwrap_or_default(),
     };
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
@@ -262,7 +270,7 @@ pub fn plan(
     let kept = wanted.filter(|_| forwarding.is_none()).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
     let live: Vec<_> = live.iter().filter(|guard| kept.as_deref() != Some(guard.name())).map(Arc::clone).collect();
     let (segmentation, hosting) = (segmentation.cloned(), hosting.cloned());
-    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding };
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans: false };
     let Computed { desired, digest, next, .. } = memo.compute(sources, cluster, now);
     Guarding { due, writes: writes(&desired, &live), desired, digest, next }
 }
@@ -292,11 +300,12 @@ pub fn in_enforce(
     let mut nodes = zone.nodes.declared.clone();
     nodes.extend(declaration.nodes.iter().flat_map(|nodes| &nodes.names).cloned());
     let ranges = nodes.iter().flat_map(|node| ranges(node)).collect();
-    let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
+    let mode = Mode::Enforce;
+    let modes = Modes { segmentation: mode, hosting: mode, scanning: mode, logging: mode };
     let (segmentation, hosting) = (Some(Arc::clone(declaration)), Some(Arc::clone(declaration)));
     // Its configuration is written first.
     let forwarding = Some(Handover::Steady(Arc::clone(declaration)));
-    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding };
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans: false };
     let Computed { desired, .. } = memo.compute(sources, cluster, now);
     writes(&desired, live)
 }

@@ -11,6 +11,7 @@ pub mod allow_list;
 pub mod arriving;
 pub mod container;
 pub mod fixes;
+pub mod gate;
 mod policy_reports;
 pub mod reference;
 pub mod report;

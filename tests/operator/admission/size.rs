@@ -46,6 +46,15 @@ fn zone(namespaces: usize) -> PciZone {
         json!({ "namespace": "n".repeat(63), "workload": format!("DaemonSet/{name}"), "need": "A need that is long enough.",
                 "owner": "o", "expiresAt": "2099-04-01T00:00:00Z" })
     };
+    // As many letters as a path may have, of which each takes four in a regular expression that is quoted.
+    let path = |length: usize| "a.".repeat(length / 2 - 1) + "aa";
+    let findings = ["ImageRegistryNotAllowed", "ImageNotPinned", "ImageUnscanned"];
+    let exception = |index: usize| {
+        json!({
+            "finding": findings[if index < 98 { 0 } else { index - 97 }], "subject": format!("Image/*{index:03}/{}", path(320)),
+            "need": "A need that is long enough.", "riskAnalysis": "RA-1", "approvedBy": "a", "expiresAt": "2099-04-01T00:00:00Z",
+        })
+    };
     let zone = json!({
         "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone", "metadata": { "name": "cde" },
         "spec": {
@@ -57,6 +66,12 @@ fn zone(namespaces: usize) -> PciZone {
                 "podSecurity": "Restricted",
                 "admits": names(50, 253).into_iter().map(admit).collect::<Vec<_>>(),
             },
+            "scanning": {
+                "admission": "Proven",
+                "registries": (0..64).map(|index| format!("{index}.example.com/{}", path(238))).collect::<Vec<_>>(),
+                "runtimeClasses": names(16, 253),
+            },
+            "exceptions": (0..100).map(exception).collect::<Vec<_>>(),
         },
     });
     serde_json::from_value(zone).unwrap()
@@ -88,8 +103,10 @@ async fn are_accepted(people: &People, zone: &Declaration) {
         ranges: (0..1000).map(|index| format!("10.{}.{}.0/25", index / 250, index % 250).parse().unwrap()).collect(),
         mutates: true,
         forwarding: Some(&handover),
+        scans: true,
     };
-    let modes = Modes { segmentation: Mode::Enforce, hosting: Mode::Enforce, logging: Mode::Enforce };
+    let mode = Mode::Enforce;
+    let modes = Modes { segmentation: mode, hosting: mode, scanning: mode, logging: mode };
     let guards = desired(Some(zone), Some(zone), modes, &around, Timestamp::now());
     let mut wrong = Vec::new();
     for guard in &guards {

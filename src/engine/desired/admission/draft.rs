@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Guard, Kind, Surroundings, cel, guard_name, seen};
 use crate::{
     api::{FindingId, Mode, names},
-    engine::{change, declaration::Declaration},
+    engine::{change, declaration::Declaration, images::gate::Reason},
 };
 
 /// Plural of PciZones.
@@ -35,6 +35,25 @@ struct Validation {
     /// A verb that lets its holder pass.
     unless: Option<&'static str>,
     message: String,
+    /// The same with what only the request tells, as an expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    telling: Option<String>,
+}
+
+/// A `ConfigMap` that a policy reads.
+struct Parameter {
+    namespace: String,
+    name: String,
+    /// While it is not there, all that the policy matches is refused, whatever the conditions say and whatever the binding is to do.
+    is_needed: bool,
+}
+
+impl Parameter {
+    fn reference(&self) -> Value {
+        let Parameter { namespace, name, is_needed } = self;
+        let action = if *is_needed { "Deny" } else { "Allow" };
+        json!({ "name": name, "namespace": namespace, "parameterNotFoundAction": action })
+    }
 }
 
 /// Requests that a policy looks at.
@@ -77,6 +96,8 @@ pub(super) struct Draft {
     breakable: bool,
     /// The patch of a mutating policy, and whether it runs again after others changed the object.
     patch: Option<String>,
+    /// Only for policies that check.
+    parameter: Option<Parameter>,
 }
 
 impl Draft {
@@ -91,6 +112,7 @@ impl Draft {
             validations: Vec::new(),
             breakable: false,
             patch: None,
+            parameter: None,
         }
     }
 
@@ -166,7 +188,31 @@ impl Draft {
 
     pub(super) fn must(mut self, expression: impl Into<String>, refusal: &Refusal) -> Self {
         let message = refusal.message(&self.zone);
-        self.validations.push(Validation { expression: expression.into(), unless: None, message });
+        self.validations.push(Validation { expression: expression.into(), unless: None, message, telling: None });
+        self
+    }
+
+    /// No image may be in this list, a variable; the refusal names the first that is. What it is goes on after the name.
+    pub(super) fn none_of(mut self, list: &str, Reason { id, what, instead }: &Reason) -> Self {
+        let start = format!("zone {}: ", self.zone);
+        let rest = format!(" {what} ({}). {instead}", id.as_str());
+        let telling =
+            format!("{} + variables.{list}[0] + {}", cel::text(&format!("{start}the image ")), cel::text(&rest));
+        self.validations.push(Validation {
+            expression: format!("variables.{list}.size() == 0"),
+            unless: None,
+            // What the API server says where an image has a line break in it.
+            message: format!("{start}an image of the pod{rest}"),
+            telling: Some(telling),
+        });
+        self
+    }
+
+    /// The policy reads a `ConfigMap` as `params`. Whether it is in force nobody can ask: while the `ConfigMap` is missing, what would
+    /// ask is refused like everything else, and so would be whoever changes the zone for another reason.
+    pub(super) fn reading(mut self, namespace: &str, name: &str, is_needed: bool) -> Self {
+        let (namespace, name) = (namespace.to_string(), name.to_string());
+        self.parameter = Some(Parameter { namespace, name, is_needed });
         self
     }
 
@@ -196,7 +242,7 @@ impl Draft {
     /// it may patch anyway and which every policy sees whatever the namespaces are.
     fn matching(&self) -> Value {
         let mut rules: Vec<Value> = self.rules.iter().map(Rule::spec).collect();
-        if !self.is_about_zone() {
+        if self.parameter.is_none() && !self.is_about_zone() {
             let all = |text: &str| vec![text.to_string()];
             let (group, version) = (names::GROUP.to_string(), "v1alpha1".to_string());
             let name = Some(self.zone.clone());
@@ -217,7 +263,9 @@ impl Draft {
     fn match_conditions(&self, probe: &str) -> Value {
         let all: Vec<String> = self.conditions.iter().map(|one| format!("({one})")).collect();
         let all = if all.is_empty() { "true".to_string() } else { all.join(" && ") };
-        let expression = if self.is_about_zone() {
+        let expression = if self.parameter.is_some() {
+            all
+        } else if self.is_about_zone() {
             format!("{probe} || {all}")
         } else {
             format!("request.resource.resource == \"pcizones\" ? {probe} : {all}")
@@ -232,7 +280,19 @@ impl Draft {
 
     /// Tells one version of the policy from another.
     fn digest(&self) -> String {
-        let Draft { zone, guard, rules, namespaces, conditions, variables, validations, breakable, patch } = self;
+        // What reads a parameter is asked by no digest.
+        let Draft {
+            zone,
+            guard,
+            rules,
+            namespaces,
+            conditions,
+            variables,
+            validations,
+            breakable,
+            patch,
+            parameter: _,
+        } = self;
         let all = json!([zone, guard, rules, namespaces, conditions, variables, validations, breakable, patch]);
         change::short_digest(&all.to_string())
     }
@@ -244,9 +304,12 @@ impl Draft {
         let probe = is_probe(&digest);
         let conditions = self.match_conditions(&probe);
         // First, because the first refusal is the one that is told.
-        let mut validations = vec![json!({ "expression": format!("!({probe})"), "message": seen(&digest) })];
+        let mut validations = match &self.parameter {
+            None => vec![json!({ "expression": format!("!({probe})"), "message": seen(&digest) })],
+            Some(_) => Vec::new(),
+        };
         let mut needed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (index, Validation { expression, unless, message }) in self.validations.iter().enumerate() {
+        for (index, Validation { expression, unless, message, telling }) in self.validations.iter().enumerate() {
             let check = format!("variables.check{index}");
             // The right is asked for only where something would be refused: it costs more than all the rest.
             let glass = self.breakable.then_some(names::BREAK_GLASS);
@@ -259,7 +322,11 @@ impl Draft {
                 needed.entry(unless.unwrap_or(names::BREAK_GLASS)).or_default().push(check.clone());
                 format!("{check} || {}", passes.join(" || "))
             };
-            validations.push(json!({ "expression": expression, "message": message, "reason": "Forbidden" }));
+            let mut validation = json!({ "expression": expression, "message": message, "reason": "Forbidden" });
+            if let (Some(telling), Some(validation)) = (telling, validation.as_object_mut()) {
+                validation.insert("messageExpression".to_string(), json!(telling));
+            }
+            validations.push(validation);
         }
         // Rights cannot be asked for here. A request that needed one and was let through used it.
         let note = |(verb, checks): (&str, Vec<String>)| {
@@ -268,8 +335,10 @@ impl Draft {
         };
         let notes: Vec<Value> = needed.into_iter().map(note).collect();
         let variables = self.declared_variables();
+        let kind = self.parameter.as_ref().map(|_| json!({ "apiVersion": "v1", "kind": "ConfigMap" }));
         let all = [
             ("failurePolicy", json!("Fail")),
+            ("paramKind", kind.unwrap_or(json!([]))),
             ("matchConditions", conditions),
             ("matchConstraints", self.matching()),
             ("variables", json!(variables)),
@@ -279,9 +348,13 @@ impl Draft {
         // The API server leaves out lists that are empty.
         let all = all.into_iter().filter(|(_, value)| *value != json!([]));
         let spec = all.map(|(key, value)| (key.to_string(), value)).collect::<Map<_, _>>().into();
-        let binding = json!({ "policyName": name, "validationActions": actions(mode) });
+        let mut binding = json!({ "policyName": name, "validationActions": actions(mode) });
+        if let (Some(parameter), Some(binding)) = (&self.parameter, binding.as_object_mut()) {
+            binding.insert("paramRef".to_string(), parameter.reference());
+        }
+        let probe = (mode.protects() && self.parameter.is_none()).then_some(digest);
         [
-            Guard { probe: mode.protects().then_some(digest), ..Guard::new(Kind::Validating, &self.zone, &name, spec) },
+            Guard { probe, ..Guard::new(Kind::Validating, &self.zone, &name, spec) },
             Guard::new(Kind::ValidatingBinding, &self.zone, &name, binding),
         ]
     }

@@ -5,6 +5,8 @@
 //!   + zone's    ├─ placement   the zone's pods get its node selector and toleration
 //!     nodes     ├─ pods        the zone's pods: placed, and nothing of the host
 //!               ├─ logs        the zone's pods get a log forwarder and what holds it; its configuration is sealed
+//!               ├─ images      from which registries, by digest; what no exception accepts
+//!               ├─ scans       by the operator's list of digests, which is sealed: until when each may start
 //!               ├─ canary      the label of those that test the network: the operator's alone
 //!               ├─ strangers   pods of others: not on the zone's nodes
 //!               ├─ bindings    who is put on which node past the scheduler
@@ -19,6 +21,7 @@ mod bindings;
 mod cel;
 mod draft;
 mod gate;
+pub mod images;
 pub mod placement;
 mod pods;
 pub mod review;
@@ -171,6 +174,8 @@ pub struct Surroundings<'a> {
     pub mutates: bool,
     /// By what pods get forwarders.
     pub forwarding: Option<&'a sidecars::Handover>,
+    /// The list of digests that may start is there.
+    pub scans: bool,
 }
 
 /// What the guards of each topic do.
@@ -180,6 +185,8 @@ pub struct Modes {
     pub segmentation: Mode,
     /// Those of hosting.
     pub hosting: Mode,
+    /// Those of scanning.
+    pub scanning: Mode,
     /// Those of logging.
     pub logging: Mode,
 }
@@ -216,6 +223,7 @@ pub fn desired(
     guards.extend(services::services(zone, around, now).validating(mode));
     guards.extend(services::aliases(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
     guards.extend(services::endpoints(zone, around).into_iter().flat_map(|draft| draft.validating(mode)));
+    guards.extend(scanned(zone, mode.min(modes.scanning), around, now));
     guards.extend(logs(zone, mode.min(modes.logging), around));
     let Some(hosting) = hosting else { return guards };
     let mode = mode.min(modes.hosting);
@@ -230,6 +238,13 @@ pub fn desired(
         guards.extend(sealed::taint_on_joining(hosting).mutating());
     }
     guards
+}
+
+/// Those of its images.
+fn scanned(zone: &Declaration, mode: Mode, around: &Surroundings, now: Timestamp) -> impl Iterator<Item = Guard> {
+    let list = sealed::list_of_images(zone, around);
+    let (references, scans) = (images::references(zone, around, now), images::scans(zone, around, mode, now));
+    list.into_iter().chain(references).chain(scans).flat_map(move |draft| draft.validating(mode))
 }
 
 /// Those of its logs. Pods are changed only once the configuration is there that they would name.

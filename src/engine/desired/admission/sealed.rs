@@ -1,12 +1,15 @@
 //! What is ours is changed by the operator, by the controllers that clean up, and by whoever breaks the glass
 //! (PCI DSS 1.2.8, 11.5.2). Admission policies and their bindings cannot be sealed: the API server asks no policy about them.
 
+use serde_json::json;
+
 use super::{
     POLICIES, Surroundings, cel,
     draft::{Draft, Refusal},
+    images::list_name,
 };
 use crate::{
-    api::{FindingId, PodSecurity, names},
+    api::{FindingId, ImageAdmission, PodSecurity, names},
     engine::declaration::{Declaration, Matcher},
 };
 
@@ -102,6 +105,37 @@ pub(super) fn configurations(zone: &Declaration, around: &Surroundings) -> Draft
             },
         )
         .breakable()
+}
+
+/// What says which digests may start: whoever changes it lets in what nobody has looked at (PCI DSS 10.3.2).
+pub(super) fn list_of_images(zone: &Declaration, around: &Surroundings) -> Option<Draft> {
+    zone.images.as_ref().filter(|scanning| scanning.admission != ImageAdmission::References)?;
+    let is_ours = |object: &str| {
+        format!(
+            "({object}.metadata.name == {} || {} == {} && {} == {})",
+            cel::text(&list_name(&zone.name)),
+            cel::label(object, names::MANAGED_BY),
+            cel::text(names::MANAGED_BY_VALUE),
+            cel::label(object, names::ZONE_LABEL),
+            cel::text(&zone.name)
+        )
+    };
+    let mut draft = Draft::new(zone, "imagelist")
+        .on("", "v1", &["configmaps"], &["CREATE", "UPDATE", "DELETE"])
+        .by_others(around)
+        .variable("ours", format!("request.operation != \"CREATE\" && {}", is_ours("oldObject")))
+        .variable("claimed", format!("request.operation != \"DELETE\" && {}", is_ours("object")))
+        .must(
+            "!(variables.ours || variables.claimed)",
+            &Refusal {
+                id: FindingId::ManagedObjectTampered,
+                what: "this ConfigMap is, or would pass for, the list of images that may start in the zone",
+                instead: CHANGE_THE_ZONE,
+            },
+        )
+        .breakable();
+    draft.namespaces = json!({ "matchLabels": { names::NAMESPACE_NAME: around.operator_namespace } });
+    Some(draft)
 }
 
 /// True for every namespace or pod, or for all but some: what is only ruled out is no name of a peer.
