@@ -21,7 +21,7 @@ use super::{
     resolve::Zone,
     snapshot::Cluster,
 };
-use crate::api::{Mode, names};
+use crate::api::{ImageAdmission, Mode, names};
 
 /// One request about a guard.
 #[derive(Clone, Debug, PartialEq)]
@@ -269,10 +269,25 @@ pub fn plan(
     // Nothing was everywhere yet as far as this operator has seen: what an earlier one left goes on.
     let kept = wanted.filter(|_| forwarding.is_none()).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
     let live: Vec<_> = live.iter().filter(|guard| kept.as_deref() != Some(guard.name())).map(Arc::clone).collect();
+    let scans = segmentation.is_some_and(|zone| {
+        asks_for_scans(zone) && (cluster.listed.contains(&zone.name) || asked_for_scans(zone, &live))
+    });
     let (segmentation, hosting) = (segmentation.cloned(), hosting.cloned());
-    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans: false };
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans };
     let Computed { desired, digest, next, .. } = memo.compute(sources, cluster, now);
     Guarding { due, writes: writes(&desired, &live), desired, digest, next }
+}
+
+/// What reports say of images is to be asked when a pod is made.
+pub fn asks_for_scans(zone: &Declaration) -> bool {
+    let protects = zone.scanning.protects() && zone.segmentation.protects();
+    protects && zone.images.as_ref().is_some_and(|images| images.admission != ImageAdmission::References)
+}
+
+/// It was asked so far. The policy stays while its list is away, which is made again: without it everything would start meanwhile.
+fn asked_for_scans(zone: &Declaration, live: &[Arc<Guard>]) -> bool {
+    let name = admission::guard_name(&zone.name, admission::SCANS);
+    live.iter().any(|guard| guard.kind == Kind::ValidatingBinding && guard.name() == name)
 }
 
 /// The zone's pods are to get forwarders.
@@ -305,7 +320,9 @@ pub fn in_enforce(
     let (segmentation, hosting) = (Some(Arc::clone(declaration)), Some(Arc::clone(declaration)));
     // Its configuration is written first.
     let forwarding = Some(Handover::Steady(Arc::clone(declaration)));
-    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans: false };
+    // And so is the list of its images.
+    let scans = asks_for_scans(declaration);
+    let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans };
     let Computed { desired, .. } = memo.compute(sources, cluster, now);
     writes(&desired, live)
 }

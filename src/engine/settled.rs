@@ -103,11 +103,12 @@ fn in_force(mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
     snapshot
 }
 
-/// Takes the configurations of forwarders to be in place: they come before all that names them, and are not shown here.
+/// Takes the configurations of forwarders and the lists of images to be in place: they come before all that names them, and are not shown here.
 fn configure(snapshot: &mut Snapshot, resolution: &Resolution) {
     let named =
         |(name, zone): (&str, &Zone)| Some((name.to_string(), Handover::Steady(Arc::clone(guards::forwarding(zone)?))));
     snapshot.cluster.configured = resolution.zones().filter_map(named).collect();
+    snapshot.cluster.listed = resolution.zones().map(|(name, _)| name.to_string()).collect();
 }
 
 /// Puts the finalizer on zones that are to protect something. Returns true when there was one to put on.

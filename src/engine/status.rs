@@ -176,7 +176,7 @@ fn ready(case: &Case) -> Judgement {
 fn applying(case: &Case) -> Option<(Reason, String)> {
     let is_drift = |write: &&Write| case.was_in_place && !case.zone.is_leaving() && case.is_repair(write);
     let guards_are_late = case.is_guarding_late() && !case.was_in_place;
-    let unconfigured = case.unconfigured().filter(|_| !case.was_in_place);
+    let unconfigured = case.unconfigured().or_else(|| case.untold()).filter(|_| !case.was_in_place);
     if case.due_writes().all(|write| is_drift(&write))
         && !case.is_handing_over()
         && !guards_are_late

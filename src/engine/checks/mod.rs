@@ -482,6 +482,15 @@ impl<'a> Case<'a> {
         Some(self.snapshot.collected.get(self.name).and_then(|all| all.trouble.as_deref()))
     }
 
+    /// Admission is to ask what reports say of images, and was not told: why, where that is known.
+    pub fn untold(&self) -> Option<Option<&str>> {
+        let asks = guards::asks_for_scans(self.declaration) && self.snapshot.is_kept;
+        if !asks || self.snapshot.cluster.listed.contains(self.name) {
+            return None;
+        }
+        Some(self.snapshot.untold.get(self.name).map(String::as_str))
+    }
+
     /// The namespace is one of the zone's: declared, or under its protection.
     pub fn has_namespace(&self, name: &str) -> bool {
         let claim = self.resolution.namespace(name).filter(|claim| claim.is_member());

@@ -9,7 +9,7 @@ const SHA_256: &str = "sha256:";
 /// The image of a container, of whatever kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Image {
-    /// Name of the container.
+    /// Name of the container, or `volume` and that of the volume.
     pub container: Box<str>,
     /// As the pod names it.
     pub named: Box<str>,
@@ -40,7 +40,18 @@ impl Image {
                 is_exact: status.is_some_and(is_exact),
             }
         };
-        let mut images: Vec<Image> = ordinary.chain(added).map(image).collect();
+        // What a volume brings along is run as well as what is beside it. No status tells what came.
+        let volumes = spec.volumes.iter().flatten().filter_map(|volume| {
+            let reference = volume.image.as_ref()?.reference.as_deref();
+            Some(Image {
+                container: format!("volume {}", volume.name).into(),
+                named: reference.unwrap_or_default().into(),
+                runs: None,
+                is_exact: false,
+            })
+        });
+        let volumes: Vec<Image> = volumes.collect();
+        let mut images: Vec<Image> = ordinary.chain(added).map(image).chain(volumes).collect();
         images.sort();
         images.into()
     }
@@ -75,6 +86,7 @@ mod tests {
             "containers": [{ "name": "app", "image": "a:1" }],
             "initContainers": [{ "name": "first", "image": "b" }],
             "ephemeralContainers": [{ "name": "debug", "image": "c" }],
+            "volumes": [{ "name": "tools", "image": { "reference": "d:1" } }, { "name": "tmp", "emptyDir": {} }],
         });
         let status = |name: &str, image: &str, id: &str| json!({ "name": name, "image": "", "imageID": image, "containerID": id, "ready": true, "restartCount": 0 });
         let status = json!({
@@ -95,6 +107,7 @@ mod tests {
                 image("app", "a:1", Some(digest("a")), true),
                 image("debug", "c", None, false),
                 image("first", "b", Some(digest("b")), false),
+                image("volume tools", "d:1", None, false),
             ]
         );
     }

@@ -29,7 +29,7 @@ use crate::{
 /// The guard of references.
 pub(super) const IMAGES: &str = "images";
 /// The guard of digests.
-pub(super) const SCANS: &str = "scans";
+pub const SCANS: &str = "scans";
 
 /// Where an image may be named in a pod. A volume may be one too, and what is in it runs as well as what is beside it.
 const FIELDS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];

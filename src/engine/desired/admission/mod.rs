@@ -198,6 +198,7 @@ pub const PLACEMENT: &str = "placement";
 
 /// The guard of what forwards the logs of the zone's pods.
 pub const LOGS: &str = "logs";
+pub use images::SCANS;
 
 /// The guards that a zone must have. `segmentation` and `hosting` are the declarations that are in force for these topics;
 /// hosting rests on the label of the namespaces, which segmentation sets.
