@@ -266,6 +266,7 @@ fn is_there(about: &About, need: Need) -> bool {
         Need::Flows => declares(|declaration| !declaration.flows.is_empty()),
         Need::Environment => declares(|declaration| declaration.environment.is_some()),
         Need::PodSecurity => declares(|declaration| declaration.pod_security.is_some()),
+        Need::Scanning => declares(|declaration| declaration.images.is_some()),
         Need::Logging => declares(|declaration| declaration.logs.is_some()),
         Need::Exceptions => declares(|declaration| !declaration.exceptions.is_empty()),
         Need::Confirmation => declares(|declaration| declaration.scope_confirmation.is_some()),
@@ -341,7 +342,7 @@ impl Protective {
             Basis::Namespaces => ("Its namespaces", &self.namespaces.0, self.namespaces.1),
             Basis::Policies => ("The zone's own policies", &self.policies.0, self.policies.1),
             Basis::Nodes => ("Its nodes", &self.nodes.0, self.nodes.1),
-            Basis::Pods | Basis::Services | Basis::Routes | Basis::Access | Basis::Guards => return None,
+            Basis::Pods | Basis::Services | Basis::Routes | Basis::Access | Basis::Reports | Basis::Guards => return None,
         };
         (!objects.is_empty()).then(|| Rest { what, objects: objects.clone(), more })
     }

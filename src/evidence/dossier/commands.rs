@@ -28,6 +28,7 @@ pub(super) fn show(zone: &str, basis: Basis) -> String {
         Basis::Pods => "pods --all-namespaces".to_string(),
         Basis::Services => "services,endpointslices --all-namespaces".to_string(),
         Basis::Routes => "ingresses --all-namespaces".to_string(),
+        Basis::Reports => "vulnerabilityreports,sbomreports --all-namespaces".to_string(),
         Basis::Access => "clusterroles,clusterrolebindings,roles,rolebindings --all-namespaces".to_string(),
         Basis::Guards => "validatingadmissionpolicies,validatingadmissionpolicybindings".to_string(),
     };

@@ -39,6 +39,8 @@ pub(super) enum Need {
     Environment,
     /// The Pod Security Standard of the zone.
     PodSecurity,
+    /// What may run in the zone.
+    Scanning,
     /// Where the zone's logs go.
     Logging,
     /// An exception.
@@ -72,6 +74,8 @@ pub(super) enum Basis {
     Routes,
     /// Roles and bindings.
     Access,
+    /// What scanners report.
+    Reports,
     /// Admission policies.
     Guards,
 }
@@ -115,6 +119,7 @@ impl Need {
             Need::Flows => "the zone declares no flow",
             Need::Environment => "the zone does not say which environment it belongs to",
             Need::PodSecurity => "the zone declares no Pod Security Standard",
+            Need::Scanning => "the zone declares no scanning",
             Need::Logging => "the zone declares no logging",
             Need::Exceptions => "the zone has no exception",
             Need::AdminPolicies => "no policy that comes before NetworkPolicies was in what was judged",
