@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Digests that are told to admission. With as many fixes they are well below what one object may hold.
-pub const DIGESTS: usize = 5_000;
+pub const DIGESTS: usize = 3_000;
 const SHA_256: &str = "sha256:";
 /// Digits of a digest: the key of none else.
 const HEX: usize = 64;

@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::report::{Scan, Vulnerability};
 
 /// Fixes that are kept of one zone.
-pub const FIXES: usize = 5_000;
+pub const FIXES: usize = 4_000;
 
 /// Since when the fixes of a zone are known, by a key of vulnerability and package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
