@@ -17,6 +17,7 @@ mod faults;
 mod fields;
 mod guards;
 mod health;
+mod images;
 mod leader;
 mod lifecycle;
 mod logs;
