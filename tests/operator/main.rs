@@ -26,6 +26,7 @@ mod open_reports;
 mod other_policies;
 mod plan;
 mod rights;
+mod scan_reports;
 mod storm;
 mod support;
 mod zones;
