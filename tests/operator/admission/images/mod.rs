@@ -22,7 +22,7 @@ use pcizone::{
     },
 };
 use serde_json::{Value, json};
-use testbed::Options;
+use testbed::{Options, Version};
 
 use super::{
     asking::{Answer, Row},
@@ -36,8 +36,12 @@ const MARK: &str = "mark.example.com";
 
 /// Pods need no service account, since no controller makes them. No operator runs; vault is of the zone.
 async fn bed() -> Bed {
+    bed_of(Version::Current).await
+}
+
+async fn bed_of(version: Version) -> Bed {
     let apiserver_args = vec!["--disable-admission-plugins=ServiceAccount".to_string()];
-    let bed = Bed::with(Options { apiserver_args, ..Options::default() }).await;
+    let bed = Bed::with(Options { version, apiserver_args, ..Options::default() }).await;
     bed.shop().await;
     bed.kubectl(&["label", "namespace", "vault", "pcizone.dev/zone=cde"]).await;
     bed

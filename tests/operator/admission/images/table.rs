@@ -3,8 +3,9 @@
 use k8s_openapi::jiff::Timestamp;
 use pcizone::{api::Mode, engine::images::gate};
 use serde_json::json;
+use testbed::Version;
 
-use super::{HEX, MARK, Place, bed, bring, bringing, enforce, exception, later, zone};
+use super::{HEX, MARK, Place, bed_of, bring, bringing, enforce, exception, later, zone};
 use crate::admission::{
     asking::{Answer, ask},
     people::People,
@@ -187,7 +188,16 @@ fn unreadable() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_and_the_engine_say_the_same_of_each_reference() {
-    let bed = bed().await;
+    agree(Version::Current).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_api_server_says_it_too() {
+    agree(Version::V135).await;
+}
+
+async fn agree(version: Version) {
+    let bed = bed_of(version).await;
     let people = People::of(&bed).await;
     let pinned = format!("{MARK}/good@sha256:{HEX}");
     bring(&bed.client, "running", &pinned).await.unwrap();
