@@ -197,7 +197,8 @@ fn exchanges(draft: Draft, scanning: &Scanning, around: &Surroundings) -> Draft 
     if !is_by_digest(scanning, around) {
         return draft;
     }
-    let exchanged = "request.operation == \"UPDATE\" && request.subResource == \"\" ? variables.images : []";
+    let exchanged =
+        "request.operation == \"UPDATE\" && request.?subResource.orValue(\"\") == \"\" ? variables.images : []";
     draft.variable("exchanged", exchanged).none_of("exchanged", &gate::exchanged(scanning))
 }
 
