@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
 use kube::{Api, api::DeleteParams};
-use pcizone::{api::Mode, engine::desired::admission::images::list_name};
+use pcizone::{api::Mode, engine::images::allow_list};
 use serde_json::{Value, json};
 
 use super::{HEX, MARK, Place, bed, bring, bringing, enforce, exception, later, row, zone};
@@ -18,7 +18,8 @@ use crate::{
 
 const LISTS: &str = "/api/v1/namespaces/pcizone-system/configmaps";
 /// Until a list that was written is what the API server goes by.
-const WORDS: [(&str, &str); 4] = [("absent", "0"), ("past", "1"), ("soon", "2"), ("future", "3")];
+const WORDS: [(&str, &str); 6] =
+    [("absent", "0"), ("stale", "1"), ("soon", "2"), ("future", "3"), ("critical", "4"), ("overdue", "5")];
 
 /// An image by what the list says of it.
 fn image(what: &str) -> String {
@@ -27,11 +28,17 @@ fn image(what: &str) -> String {
 }
 
 fn list() -> Value {
-    let end = |what: &str, end: Timestamp| (image(what).split_off(image(what).len() - 64), end.to_string());
-    // What pods have beside it.
-    let good = (HEX.to_string(), later(3600).to_string());
-    let data = BTreeMap::from([end("past", later(-60)), end("future", later(3600)), good]);
-    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": list_name("cde"), "namespace": "pcizone-system" }, "data": data })
+    let (past, to_come) = (later(-60), later(3600));
+    let told = |what: &str, told: String| (image(what).split_off(image(what).len() - 64), told);
+    let data = BTreeMap::from([
+        told("stale", format!("{past} - -")),
+        told("critical", format!("{to_come} {past} {to_come}")),
+        told("overdue", format!("{to_come} {to_come} {past}")),
+        told("future", format!("{to_come} {to_come} {to_come}")),
+        // What pods have beside it.
+        (HEX.to_string(), format!("{to_come} - -")),
+    ]);
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": allow_list::name("cde"), "namespace": "pcizone-system" }, "data": data })
 }
 
 fn scanning(admission: &str, exceptions: &[Value]) -> pcizone::engine::declaration::Declaration {
@@ -74,12 +81,21 @@ async fn a_digest_may_start_as_long_as_the_list_says() {
     bring(&bed.client, "running", &format!("{MARK}/good@sha256:{HEX}")).await.unwrap();
     bed.apply(&list().to_string()).await;
     let accepted = exception("ImageUnscanned", &format!("Image/{MARK}/absent@sha256:00*"), later(3600));
+    let one = |finding: &str| exception(finding, &format!("Image/{MARK}/*"), later(3600));
+    let rows = |absent, stale, critical, overdue| {
+        [("absent", absent), ("stale", stale), ("critical", critical), ("overdue", overdue), ("future", "")]
+    };
+    let (unscanned, old) = ("(ImageUnscanned)", "(ImageScanStale)");
+    let (critical, overdue) = ("(ImageCriticalOverdue)", "(ImageFixOverdue)");
     for (admission, exceptions, rows) in [
-        ("Overdue", vec![], [("absent", ""), ("past", "(ImageCriticalOverdue)"), ("future", "")]),
-        ("Proven", vec![], [("absent", "(ImageUnscanned)"), ("past", "(ImageScanStale)"), ("future", "")]),
-        ("Proven", vec![accepted], [("absent", ""), ("past", "(ImageScanStale)"), ("future", "")]),
+        ("Overdue", vec![], rows("", "", critical, overdue)),
+        ("Overdue", vec![one("ImageCriticalOverdue")], rows("", "", "", overdue)),
+        ("Overdue", vec![one("ImageFixOverdue")], rows("", "", critical, "")),
+        ("Proven", vec![], rows(unscanned, old, critical, overdue)),
+        ("Proven", vec![accepted], rows("", old, critical, overdue)),
+        ("Proven", vec![one("ImageScanStale")], rows(unscanned, "", critical, overdue)),
         // Nothing of the kind is asked for any more.
-        ("References", vec![], [("absent", ""), ("past", ""), ("future", "")]),
+        ("References", vec![], rows("", "", "", "")),
     ] {
         if admission == "References" {
             for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
@@ -117,10 +133,10 @@ async fn an_instant_in_the_list_holds_to_the_second_with_nobody_there_to_change_
     bring(&bed.client, "running", &format!("{MARK}/good@sha256:{HEX}")).await.unwrap();
     let end = later(8);
     let mut list = list();
-    list["data"]["2".repeat(64)] = json!(end.to_string());
+    list["data"]["2".repeat(64)] = json!(format!("- {end} -"));
     bed.apply(&list.to_string()).await;
     enforce(&bed, &scanning("Overdue", &[]), Mode::Enforce, true).await;
-    until(&bed, &image("past"), "(ImageCriticalOverdue)").await;
+    until(&bed, &image("critical"), "(ImageCriticalOverdue)").await;
     let image = image("soon");
     let [pods, running] = [Place::Container, Place::Ephemeral]
         .map(|place| super::ends::closes(&bed.client, &image, place, end, "(ImageCriticalOverdue)"));
@@ -138,10 +154,9 @@ async fn without_its_list_a_zone_that_wants_proof_starts_nothing_and_the_rest_go
     {
         bed.apply(&list().to_string()).await;
         enforce(&bed, &scanning(admission, &[]), mode, true).await;
-        until(&bed, &image("past"), if admission == "Proven" { "(ImageScanStale)" } else { "(ImageCriticalOverdue)" })
-            .await;
-        lists.delete(&list_name("cde"), &DeleteParams::default()).await.unwrap();
-        until(&bed, &image("past"), wanted).await;
+        until(&bed, &image("critical"), "(ImageCriticalOverdue)").await;
+        lists.delete(&allow_list::name("cde"), &DeleteParams::default()).await.unwrap();
+        until(&bed, &image("critical"), wanted).await;
         until(&bed, &image("future"), wanted).await;
         let pod = "/api/v1/namespaces/vault/pods/running";
         let answer = ask(&bed.client, &row(Who::Master, "PATCH", pod, label())).await;
@@ -160,9 +175,9 @@ async fn the_list_is_the_operators_alone() {
     bed.kubectl(&["create", "configmap", "other", "--namespace", "pcizone-system"]).await;
     bed.kubectl(&["create", "configmap", "other", "--namespace", "storefront"]).await;
     enforce(&bed, &scanning("Proven", &[]), Mode::Enforce, true).await;
-    let name = list_name("cde");
+    let name = allow_list::name("cde");
     let own = format!("{LISTS}/{name}");
-    let data = json!({ "data": { "0".repeat(64): "2099-01-01T00:00:00Z" } });
+    let data = json!({ "data": { "0".repeat(64): "2099-01-01T00:00:00Z - -" } });
     let labelled =
         json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "pcizone", "pcizone.dev/zone": "cde" } } });
     let elsewhere = "/api/v1/namespaces/storefront/configmaps";
