@@ -141,7 +141,8 @@ impl Images {
             let wanted = wanted(&self.hub);
             let is_blind = live.is_none() && trouble.is_none();
             // Before the objects were seen nothing is learnt: it would begin today.
-            if is_blind && wanted.iter().any(|one| one.protects) || !self.hub.knows_reports() {
+            let is_early = !wanted.is_empty() && !self.hub.knows_reports();
+            if is_early || is_blind && wanted.iter().any(|one| one.protects) {
                 continue;
             }
             let live: BTreeMap<String, ConfigMap> = live.into_iter().flat_map(BTreeMap::into_values).collect();
