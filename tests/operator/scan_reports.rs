@@ -1,8 +1,10 @@
 //! What scanners report, on a real API server with the real definitions of the Trivy Operator, OpenReports and Kyverno.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
-use serde_json::json;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::support::{Bed, bare_zone};
 
@@ -201,4 +203,49 @@ async fn without_the_component_nothing_else_is_held_up_and_once_it_is_there_they
     assert_eq!(asked(&bed).await.1, 0);
     bed.kubectl(&["apply", "--filename", COMPONENT]).await;
     until_counts(&bed, &[("vulnerabilityreports.aquasecurity.github.io", 1)]).await;
+}
+
+/// What `pcizone check` finds about images in the live cluster, to whoever has this kubeconfig.
+async fn found(kubeconfig: &Path) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pcizone"));
+    command.args(["check", "--quiet", "-o", "json"]).env("KUBECONFIG", kubeconfig);
+    let output = command.output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["zones"][0]["findings"].as_array().unwrap().iter();
+    let line = |finding: &Value| {
+        format!("{} {}", finding["id"].as_str().unwrap(), finding["evidence"].as_str().unwrap_or_default())
+    };
+    let lines = findings.map(line).filter(|line| line.starts_with("Image") || line.starts_with("ScanEvidence"));
+    lines.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_reads_them_too_and_says_what_it_may_not_read() {
+    let bed = bed().await;
+    let fresh = scan("VulnerabilityReport", "vault", "replicaset-web", 1);
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    bed.apply(&fresh.replace("2026-11-20T08:00:00Z", &now)).await;
+    let image = format!("docker.io/library/nginx@{}", digest(1));
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: web, namespace: vault}}, spec: {{containers: [{{name: web, image: '{image}'}}]}}}}"
+    );
+    bed.kubectl(&["create", "serviceaccount", "--namespace", "vault", "default"]).await;
+    bed.apply(&pod).await;
+    let zone = bare_zone("cde", "Enforce", "{names: [checkout, vault]}");
+    bed.apply(&zone).await;
+    let admin = bed.cluster.admin_kubeconfig();
+    assert_eq!(found(admin).await, Vec::<String>::new(), "nobody asks");
+
+    bed.apply(&format!("{zone}  scanning: {{registries: [docker.io], sbom: Optional}}\n")).await;
+    let operator = bed.cluster.service_account_kubeconfig("pcizone-system", "pcizone").await.unwrap();
+    let unread = found(&operator).await.join("\n");
+    assert!(unread.contains("ScanEvidenceUnread"), "{unread}");
+    assert!(
+        unread.contains("vulnerabilityreports.aquasecurity.github.io cannot be read: the right to list"),
+        "{unread}"
+    );
+    assert!(!unread.contains("ImageUnscanned"), "{unread}");
+    let found = found(admin).await;
+    assert!(!found.iter().any(|line| line.contains("ImageUnscanned") || line.contains("Unread")), "{found:?}");
 }
