@@ -342,7 +342,9 @@ impl Protective {
             Basis::Namespaces => ("Its namespaces", &self.namespaces.0, self.namespaces.1),
             Basis::Policies => ("The zone's own policies", &self.policies.0, self.policies.1),
             Basis::Nodes => ("Its nodes", &self.nodes.0, self.nodes.1),
-            Basis::Pods | Basis::Services | Basis::Routes | Basis::Access | Basis::Reports | Basis::Guards => return None,
+            Basis::Pods | Basis::Services | Basis::Routes | Basis::Access | Basis::Reports | Basis::Guards => {
+                return None;
+            }
         };
         (!objects.is_empty()).then(|| Rest { what, objects: objects.clone(), more })
     }

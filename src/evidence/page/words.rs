@@ -198,11 +198,7 @@ fn bar(of: impl Fn(Verdict) -> usize, all: usize) -> Bar {
     let mut before = 0;
     let mut parts = Vec::new();
     for (verdict, count) in counted {
-        parts.push(Part {
-            class: class(verdict),
-            start: percent(before, all),
-            width: percent(count, all),
-        });
+        parts.push(Part { class: class(verdict), start: percent(before, all), width: percent(count, all) });
         before += count;
     }
     Bar { words: words.join(", ").into(), parts }
