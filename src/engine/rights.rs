@@ -84,9 +84,11 @@ pub fn optional() -> impl Iterator<Item = Right> {
     intake::Kind::ALL.iter().copied().filter(needed).flat_map(of_optional)
 }
 
-/// The further rights of the component that reads what scanners report.
+/// The further rights of the component that reads what scanners report. Whoever writes a policy that reads a `ConfigMap` must be allowed to get
+/// every one.
 pub fn scanning() -> impl Iterator<Item = Right> {
-    intake::Kind::ALL.iter().copied().filter(|kind| kind.is_report()).flat_map(of_optional)
+    let reports = intake::Kind::ALL.iter().copied().filter(|kind| kind.is_report()).flat_map(of_optional);
+    reports.chain([right("", "configmaps", &["get"], Place::Cluster)])
 }
 
 /// What it needs of one of them.

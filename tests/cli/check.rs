@@ -390,3 +390,104 @@ fn a_policy_that_opens_the_world_is_told_by_the_opening_that_does() {
     let message = world["message"].as_str().expect("a message");
     assert!(message.starts_with("It lets everybody reach") && message.contains("on TCP 15021"), "{message}");
 }
+
+/// An image that runs in the zone, by digest.
+const APP: &str =
+    "registry.example.com/pci/app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// A report of the Trivy Operator about it.
+fn trivy(kind: &str, content: &Value) -> String {
+    let mut report = json!({
+        "apiVersion": "aquasecurity.github.io/v1alpha1", "kind": kind,
+        "metadata": { "name": "replicaset-app", "namespace": "vault" },
+        "report": {
+            "updateTimestamp": "2026-11-23T08:00:00Z", "scanner": { "name": "Trivy" }, "registry": { "server": "registry.example.com" },
+            "artifact": { "repository": "pci/app", "digest": APP.split_once('@').unwrap().1 },
+        },
+    });
+    let fields = content.as_object().unwrap().clone();
+    report["report"].as_object_mut().unwrap().extend(fields);
+    format!("---\n{report}\n")
+}
+
+/// A report of results about it, in another shape.
+fn results(api_version: &str, source: &str) -> String {
+    let digest = APP.split_once('@').unwrap().1;
+    let report = json!({
+        "apiVersion": api_version, "kind": if api_version.starts_with("open") { "Report" } else { "PolicyReport" },
+        "metadata": { "name": "scan", "namespace": "vault" }, "source": source,
+        "results": [{
+            "policy": "none", "category": "Vulnerability Scan", "result": "pass", "timestamp": { "seconds": 1_795_420_800, "nanos": 0 },
+            "properties": { "artifact.digest": digest },
+        }],
+    });
+    format!("---\n{report}\n")
+}
+
+#[test]
+fn reports_of_scanners_are_read_from_files_and_those_that_cannot_be_read_prove_nothing() {
+    let scanning = "mode: Enforce\n  scope:\n    namespaces:\n      names: [vault]\n  scanning:\n    registries: [registry.example.com/pci]\n";
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "app", "namespace": "vault" },
+        "spec": { "containers": [{ "name": "app", "image": APP }] },
+    });
+    let scan = trivy("VulnerabilityReport", &json!({ "vulnerabilities": [] }));
+    let overdue =
+        json!({ "vulnerabilityID": "CVE-2026-1", "severity": "CRITICAL", "fixedVersion": "2", "resource": "openssl" });
+    let old = trivy(
+        "VulnerabilityReport",
+        &json!({ "updateTimestamp": "2026-10-01T08:00:00Z", "vulnerabilities": [overdue] }),
+    );
+    let bill = trivy(
+        "SbomReport",
+        &json!({ "components": { "bomFormat": "CycloneDX", "components": [{ "name": "openssl" }] } }),
+    );
+    for (what, reports, wanted) in [
+        ("none", String::new(), vec!["ScanEvidenceUnread"]),
+        ("a scan and a bill", format!("{scan}{bill}"), vec![]),
+        ("a scan alone", scan.clone(), vec!["SbomMissing"]),
+        ("a bill alone", bill.clone(), vec!["ImageUnscanned"]),
+        ("an old scan", format!("{old}{bill}"), vec!["ImageCriticalOverdue", "ImageScanStale"]),
+        ("of openreports.io", format!("{}{bill}", results("openreports.io/v1alpha1", "x")), vec![]),
+        ("of wgpolicyk8s.io", format!("{}{bill}", results("wgpolicyk8s.io/v1alpha2", "x")), vec![]),
+        ("of a later version", format!("{}{bill}", results("wgpolicyk8s.io/v1beta1", "x")), vec![]),
+        (
+            "of a version that is not read",
+            format!("{}{bill}", results("wgpolicyk8s.io/v1alpha1", "x")),
+            vec!["ImageUnscanned"],
+        ),
+        ("our own", format!("{}{bill}", results("openreports.io/v1alpha1", "pcizone")), vec!["ImageUnscanned"]),
+        (
+            "of a strange shape",
+            format!("{bill}{}", trivy("VulnerabilityReport", &json!({ "vulnerabilities": "none" }))),
+            vec!["ImageUnscanned"],
+        ),
+    ] {
+        let files = [
+            ("zone.yaml", confirmed(scanning)),
+            ("pod.yaml", pod.to_string()),
+            ("vault.yaml", VAULT.to_string()),
+            ("reports.yaml", reports),
+        ];
+        let run = check(&files, &["-o", "json"]);
+        let report = run.json();
+        let about = |finding: &&Value| {
+            ["Image/registry.example.com", "PciZone/"]
+                .iter()
+                .any(|kind| finding["subject"].as_str().unwrap().starts_with(kind))
+        };
+        let of_images = |id: &str| id.contains("Image") || id.contains("Scan") || id.contains("Sbom");
+        let findings = report["zones"][0]["findings"].as_array().unwrap().iter().filter(about);
+        let mut found: Vec<&str> =
+            findings.filter_map(|finding| finding["id"].as_str()).filter(|id| of_images(id)).collect();
+        found.sort_unstable();
+        assert_eq!(found, wanted, "{what}: {report:#}");
+    }
+    let files = [
+        ("zone.yaml", zone()),
+        ("vault.yaml", VAULT.to_string()),
+        ("old.yaml", results("wgpolicyk8s.io/v1alpha1", "x")),
+    ];
+    let run = check(&files, &[]);
+    assert!(run.stderr.contains("skipped 1 object of kinds that do not decide: PolicyReport 1"), "{run:?}");
+}

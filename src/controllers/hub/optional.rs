@@ -200,6 +200,11 @@ impl<T: Kept> OptionalStore<T> {
         }
     }
 
+    /// It was listed.
+    pub(super) fn is_filled(&self) -> bool {
+        matches!(*self.state.borrow(), State::Filled(_))
+    }
+
     /// It is there, and may not be listed.
     pub(super) fn is_forbidden(&self) -> bool {
         matches!(*self.state.borrow(), State::Hidden(Refusal::Forbidden(_)))

@@ -164,7 +164,7 @@ impl Hub {
     pub fn note_reports(&self, metrics: &Metrics) {
         for store in &self.reports {
             let says = |report: &Arc<Report>| !report.says.is_empty();
-            let reports = store.is_there().then(|| store.all().into_iter().filter(says).count());
+            let reports = store.is_filled().then(|| store.all().into_iter().filter(says).count());
             metrics.set_scan_reports(store.kind.resource(), reports.and_then(|count| i64::try_from(count).ok()));
         }
     }
@@ -175,4 +175,180 @@ async fn follow(hub: &Hub, client: &Client, store: &OptionalStore<Report>) {
     let config = watcher::Config::default().page_size(PAGE);
     let keep = |object: Object| object.arriving.report(store.kind, &mut common);
     store.follow_as(hub, client, config, keep, Hub::on_judged).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use bytes::Bytes;
+    use futures::stream::{Pending, pending};
+    use http::{Request, Response};
+    use http_body::Frame;
+    use http_body_util::{Either, Full, StreamBody};
+    use kube::{client::Body, runtime::watcher::Event};
+    use serde_json::{Value, json};
+    use tokio::time::timeout;
+    use tower::{BoxError, service_fn};
+
+    use super::*;
+    use crate::{controllers::traffic::Traffic, engine::images::report::What};
+
+    type Answer = Either<Full<Bytes>, StreamBody<Pending<Result<Frame<Bytes>, BoxError>>>>;
+
+    /// What an API server answers to a list, by its plural: a code, and so many objects.
+    type Kinds = &'static [(&'static str, u16, usize)];
+
+    fn vulnerability_report(number: usize) -> Value {
+        let digest = format!("sha256:{number:064x}");
+        json!({
+            "metadata": { "name": format!("web-{number}"), "namespace": "vault", "resourceVersion": "7",
+                          "managedFields": [{ "time": "9999-12-31T23:59:59Z" }] },
+            "report": {
+                "updateTimestamp": "2026-11-20T08:00:00Z", "scanner": { "name": "Trivy" }, "artifact": { "digest": digest },
+                "vulnerabilities": [],
+            },
+        })
+    }
+
+    /// A stub of an API server. Watches of it never say anything. Lists that were asked for stand in `asked`.
+    fn client(kinds: Kinds, asked: Arc<Mutex<Vec<String>>>) -> Client {
+        let answer = move |request: Request<Body>| {
+            let (path, query) = (request.uri().path().to_string(), request.uri().query().unwrap_or_default());
+            let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+            let number = |key: &str| query.get(key).and_then(|number| number.parse::<usize>().ok());
+            let (from, limit) = (number("continue").unwrap_or(0), number("limit").unwrap_or(0));
+            let plural = path.rsplit('/').next().unwrap_or_default();
+            let (_, code, count) = *kinds.iter().find(|(known, ..)| *known == plural).unwrap_or(&("", 404, 0));
+            let body: Answer = if query.contains_key("watch") {
+                Either::Right(StreamBody::new(pending()))
+            } else if code != 200 {
+                let reason =
+                    json!({ "kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": "no" });
+                Either::Left(Full::from(reason.to_string()))
+            } else {
+                if limit > 1 {
+                    asked.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{plural} {from} {limit}"));
+                }
+                let to = (from + limit).min(count);
+                let next = if to < count { to.to_string() } else { String::new() };
+                let items: Vec<Value> = (from..to).map(vulnerability_report).collect();
+                let list = json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "9", "continue": next }, "items": items });
+                Either::Left(Full::from(list.to_string()))
+            };
+            async move { Response::builder().status(code).body(body).map_err(BoxError::from) }
+        };
+        Client::new(service_fn(answer), "default")
+    }
+
+    /// A hub that knows one zone.
+    fn hub(client: &Client, scanning: &Value) -> Arc<Hub> {
+        let (hub, ..) = Hub::new(client, "pcizone-system", Arc::new(Traffic::default()));
+        declare(&hub, scanning);
+        hub
+    }
+
+    fn declare(hub: &Hub, scanning: &Value) {
+        let spec = json!({ "scope": { "namespaces": { "names": ["vault"] } }, "scanning": scanning });
+        let zone = json!({ "apiVersion": "pcizone.dev/v1alpha1", "kind": "PciZone", "metadata": { "name": "cde" }, "spec": spec });
+        let zone: DynamicObject = serde_json::from_value(zone).unwrap();
+        for event in [Event::Init, Event::InitApply(zone), Event::InitDone] {
+            hub.zones.apply(&event);
+        }
+        hub.rebuild();
+    }
+
+    /// Does something while they are followed.
+    async fn following<T>(hub: &Arc<Hub>, client: &Client, during: impl Future<Output = T>) -> T {
+        tokio::select! {
+            ended = Arc::clone(hub).follow_reports(client.clone()) => panic!("{ended:?}"),
+            done = during => done,
+        }
+    }
+
+    async fn until(hub: &Hub, is: impl Fn(&Hub) -> bool) {
+        let reached = async {
+            while !is(hub) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // Of a clock that is not a real one.
+        timeout(Duration::from_secs(3600), reached).await.unwrap();
+    }
+
+    fn is_known(hub: &Hub) -> bool {
+        hub.reports.iter().all(OptionalStore::is_known)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_are_read_at_a_time_and_all_of_them_are_judged() {
+        const KINDS: Kinds =
+            &[("vulnerabilityreports", 200, 45), ("clustervulnerabilityreports", 200, 0), ("reports", 200, 3)];
+        let asked = Arc::default();
+        let client = client(KINDS, Arc::clone(&asked));
+        let hub = hub(&client, &json!({}));
+        assert!(!is_known(&hub));
+        assert_eq!(hub.snapshot(Vec::new(), Vec::new()).unread_reports.len(), 8, "nothing was listed yet");
+        let all = async {
+            until(&hub, is_known).await;
+            let all = hub.snapshot(Vec::new(), Vec::new());
+            // No zone wants them any more.
+            declare(&hub, &Value::Null);
+            until(&hub, |hub| hub.report_kinds().is_empty()).await;
+            let snapshot = hub.snapshot(Vec::new(), Vec::new());
+            assert!(snapshot.reports.is_empty() && snapshot.unread_reports.is_empty());
+            all
+        };
+        let snapshot = following(&hub, &client, all).await;
+        assert_eq!(snapshot.unread_reports, Vec::<String>::new());
+        assert_eq!(snapshot.report_kinds, [Kind::VulnerabilityReport, Kind::ClusterVulnerabilityReport, Kind::Report]);
+        // Those of the kind Report are in another shape, and say nothing.
+        assert_eq!(snapshot.reports.keys().collect::<Vec<_>>(), ["vault"]);
+        let reports = &snapshot.reports["vault"];
+        assert_eq!(reports.len(), 45);
+        assert!(
+            reports
+                .iter()
+                .all(|report| matches!(report.says[0].what, What::Scan(_)) && report.kind == Kind::VulnerabilityReport)
+        );
+        let mut asked = asked.lock().unwrap().clone();
+        asked.sort();
+        assert_eq!(
+            asked,
+            [
+                "clustervulnerabilityreports 0 20",
+                "reports 0 20",
+                "vulnerabilityreports 0 20",
+                "vulnerabilityreports 20 20",
+                "vulnerabilityreports 40 20",
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_zone_that_asks_nothing_is_read() {
+        let asked = Arc::default();
+        let client = client(&[("vulnerabilityreports", 200, 5)], Arc::clone(&asked));
+        let hub = hub(&client, &Value::Null);
+        following(&hub, &client, sleep(Duration::from_secs(60))).await;
+        assert!(asked.lock().unwrap().is_empty() && !is_known(&hub));
+        hub.until_reports_known().await;
+        let snapshot = hub.snapshot(Vec::new(), Vec::new());
+        assert!(snapshot.reports.is_empty() && snapshot.unread_reports.is_empty() && snapshot.report_kinds.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_be_read_is_told_with_the_component_that_grants_it() {
+        const KINDS: Kinds =
+            &[("sbomreports", 403, 0), ("v1alpha1", 403, 0), ("policyreports", 503, 0), ("reports", 200, 1)];
+        let client = client(KINDS, Arc::default());
+        let hub = hub(&client, &json!({}));
+        following(&hub, &client, until(&hub, is_known)).await;
+        let snapshot = hub.snapshot(Vec::new(), Vec::new());
+        let [sboms, policies] = &*snapshot.unread_reports else { panic!("{:?}", snapshot.unread_reports) };
+        let missing = "the right to list sbomreports.aquasecurity.github.io is missing: install the operator's component deploy/kustomize/components/scanning";
+        assert_eq!(sboms, missing);
+        assert!(policies.starts_with("policyreports.wgpolicyk8s.io cannot be read: "), "{policies}");
+        assert_eq!(snapshot.report_kinds, [Kind::SbomReport, Kind::Report, Kind::PolicyReport], "they may be there");
+    }
 }

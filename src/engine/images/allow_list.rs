@@ -2,7 +2,8 @@
 //! report; it sees this.
 //!
 //! ```text
-//!  data:  0123…ef (64 digits of a digest)   2026-12-04T00:00:00Z   until then it may start
+//!  data:  0123…ef (64 digits of a digest)   2026-12-04T00:00:00Z 2026-12-27T00:00:00Z -
+//!                                           until then its scan is new enough, and no critical and no other fix is overdue
 //!         CVE-2026-1234.0123456789abcdef    2026-11-27T00:00:00Z   since then a fix of it is known
 //! ```
 
@@ -18,7 +19,7 @@ use kube::Resource as _;
 use super::{
     fixes::Fixes,
     running::Evidence,
-    verdict::{Said, Verdict},
+    verdict::{Limits, Said, Verdict},
 };
 use crate::{
     api::{PciZone, Scanning, names},
@@ -27,6 +28,8 @@ use crate::{
 
 /// Digests that are told to admission. With as many fixes they are well below what one object may hold.
 pub const DIGESTS: usize = 3_000;
+/// Stands for an end that there is not.
+pub const NEVER: &str = "-";
 const SHA_256: &str = "sha256:";
 /// Digits of a digest: the key of none else.
 const HEX: usize = 64;
@@ -56,19 +59,24 @@ pub fn contents(
 ) -> Contents {
     let judged = |(digest, said): (&str, &[Said])| {
         let verdict = Verdict::of(said, rules, fixes, now);
-        let until = verdict.may_start_until(rules.admission)?;
+        let limits = verdict.limits(rules.admission)?;
         let hex = digest.strip_prefix(SHA_256)?.to_string();
         let scanned = verdict.scan.map(|(_, scan)| scan.at);
-        Some(((!runs.contains(digest), std::cmp::Reverse(scanned)), hex, until))
+        Some(((!runs.contains(digest), std::cmp::Reverse(scanned)), hex, told(limits)))
     };
     let mut digests: Vec<_> = evidence.all().filter_map(judged).collect();
     digests.sort();
     let left_out = digests.len().saturating_sub(DIGESTS);
     digests.truncate(DIGESTS);
-    let digests = digests.into_iter().map(|(_, hex, until)| (hex, until));
-    let fixes = fixes.kept().map(|(key, since)| (key.to_string(), since));
-    let data = digests.chain(fixes).map(|(key, at)| (key, seconds(at).to_string())).collect();
-    Contents { data, left_out }
+    let digests = digests.into_iter().map(|(_, hex, told)| (hex, told));
+    let fixes = fixes.kept().map(|(key, since)| (key.to_string(), seconds(since).to_string()));
+    Contents { data: digests.chain(fixes).collect(), left_out }
+}
+
+/// As the policy reads it.
+fn told(Limits { fresh, critical, others }: Limits) -> String {
+    let limit = |at: Option<Timestamp>| at.map_or(NEVER.to_string(), |at| seconds(at).to_string());
+    [fresh, critical, others].map(limit).join(" ")
 }
 
 /// Since when fixes are known, by what was kept.
@@ -163,11 +171,12 @@ mod tests {
         let What::Scan(scan) = &report.says[1].what else { unreachable!() };
         fixes.learn([scan].into_iter(), at("2026-11-02"));
         let kept = (one.key.to_string(), "2026-11-02T00:00:00Z".to_string());
-        let entry = |number: usize, until: &str| (format!("{number:064}"), format!("{until}T00:00:00Z"));
+        let entry = |number: usize, told: &str| (format!("{number:064}"), told.to_string());
+        let (fresh, both) = ("2026-11-08T00:00:00Z - -", "2026-11-09T00:00:00Z 2026-12-02T00:00:00Z -");
         for (admission, wanted) in [
             (ImageAdmission::References, vec![kept.clone()]),
-            (ImageAdmission::Overdue, vec![entry(2, "2026-12-02"), kept.clone()]),
-            (ImageAdmission::Proven, vec![entry(1, "2026-11-08"), entry(2, "2026-11-09"), kept.clone()]),
+            (ImageAdmission::Overdue, vec![entry(2, "- 2026-12-02T00:00:00Z -"), kept.clone()]),
+            (ImageAdmission::Proven, vec![entry(1, fresh), entry(2, both), kept.clone()]),
         ] {
             let rules = Scanning { admission, ..Scanning::default() };
             let evidence = Evidence::of([&report].into_iter());
@@ -184,8 +193,9 @@ mod tests {
 
     #[test]
     fn what_runs_has_space_first_and_all_of_it_fits_into_one_object() {
+        let both = [Level::Critical, Level::High].map(|level| Vulnerability::new(level, "CVE-1", "p", "2", None));
         let scans: Vec<(usize, &str, &[Vulnerability])> =
-            (0..DIGESTS + 2).map(|number| (number, "2026-11-02", [].as_slice())).collect();
+            (0..DIGESTS + 2).map(|number| (number, "2026-11-02", both.as_slice())).collect();
         let report = report(&scans);
         let evidence = Evidence::of([&report].into_iter());
         let rules = Scanning { admission: ImageAdmission::Proven, ..Scanning::default() };

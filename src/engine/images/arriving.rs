@@ -10,9 +10,10 @@ use serde::Deserialize;
 use super::{
     container::is_digest,
     policy_reports::{self, Judged},
+    reference::Reference,
     report::{Level, Report, Scan, Statement, VULNERABILITIES, Vulnerability, What},
     trivy::{self, Content},
-    values::{LETTERS, cut, fields, list, text},
+    values::{cut, fields, list, text},
 };
 use crate::engine::{held::Held, intake::Kind};
 
@@ -20,16 +21,6 @@ use crate::engine::{held::Held, intake::Kind};
 const NAME: usize = 128;
 /// Letters of a version that are kept; several may stand in it.
 const VERSION: usize = 64;
-/// Letters of a registry, and of a repository. What is longer is no image.
-const PLACE: usize = 255;
-/// Letters of a tag.
-const TAG: usize = 128;
-/// Where images without a registry come from.
-const DOCKER_HUB: &str = "docker.io";
-/// Other names of it.
-const ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
-/// Images of it without an owner.
-const LIBRARY: &str = "library";
 
 /// A report as it arrives, of whatever kind.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -126,30 +117,15 @@ impl Artifact<'_> {
         (digest.is_some() || !image.is_empty()).then(|| Statement { digest, image: image.into(), what })
     }
 
-    /// As `REGISTRY/REPOSITORY` or `REGISTRY/REPOSITORY:TAG`; empty where it is none.
+    /// As `REGISTRY/REPOSITORY` or `REGISTRY/REPOSITORY:TAG`, as pods name it after it was read; empty where it is none.
     fn image(&self) -> String {
-        let is_short = |text: &str, most| !text.is_empty() && text.chars().count() <= most;
-        let Some(repository) = self.repository.filter(|one| is_short(one, PLACE)) else { return String::new() };
-        let server = self.registry.filter(|registry| !registry.is_empty());
-        let (registry, path) = match (server, repository.split_once('/')) {
-            (Some(registry), _) => (registry, repository),
-            (None, Some((first, rest))) if is_registry(first) => (first, rest),
-            (None, _) => (DOCKER_HUB, repository),
-        };
-        if !is_short(registry, PLACE) {
-            return String::new();
-        }
-        let is_hub = registry == DOCKER_HUB || ALIASES.contains(&registry);
-        let registry = if is_hub { DOCKER_HUB } else { registry };
-        let owner = if is_hub && !path.contains('/') { format!("{LIBRARY}/") } else { String::new() };
-        let tag = self.tag.filter(|tag| is_short(tag, TAG)).map(|tag| format!(":{tag}")).unwrap_or_default();
-        cut(&format!("{registry}/{owner}{path}{tag}"), LETTERS + TAG)
+        let there = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_string);
+        let Some(repository) = there(self.repository) else { return String::new() };
+        let place: Vec<String> = there(self.registry).into_iter().chain([repository]).collect();
+        let tag = there(self.tag).map(|tag| format!(":{tag}")).unwrap_or_default();
+        let reference = Reference::parse(&format!("{}{tag}", place.join("/")));
+        reference.map(|read| read.without_digest()).unwrap_or_default()
     }
-}
-
-/// The first part of a name is that of a registry.
-fn is_registry(part: &str) -> bool {
-    part.contains(['.', ':']) || part == "localhost"
 }
 
 /// A vulnerability as a report tells it.
@@ -225,20 +201,21 @@ mod tests {
 
     #[test]
     fn an_image_has_its_registry_and_the_docker_hub_is_spelt_out() {
-        let long = "a".repeat(PLACE + 1);
+        let long = "a".repeat(256);
         for (registry, repository, tag, wanted) in [
             ("index.docker.io", "library/nginx", "1.27", "docker.io/library/nginx:1.27"),
-            ("registry-1.docker.io", "nginx", "", "docker.io/library/nginx"),
+            ("docker.io", "nginx", "", "docker.io/library/nginx"),
             ("", "nginx", "1.27", "docker.io/library/nginx:1.27"),
             ("", "grafana/grafana", "", "docker.io/grafana/grafana"),
             ("", "registry.example.com/pci/app", "2", "registry.example.com/pci/app:2"),
             ("", "localhost:5000/app", "", "localhost:5000/app"),
             ("registry.example.com:8443", "pci/app", "2", "registry.example.com:8443/pci/app:2"),
             ("index.docker.io.evil.io", "nginx", "", "index.docker.io.evil.io/nginx"),
-            ("registry.example.com", "a\nb", "", "registry.example.com/a b"),
+            ("registry.example.com", "a\nb", "", ""),
             ("registry.example.com", "", "2", ""),
             ("registry.example.com", &long, "2", ""),
             (&long, "app", "2", ""),
+            ("registry.example.com", "app", &format!("2@sha256:{}", "a".repeat(64)), "registry.example.com/app:2"),
         ] {
             let artifact =
                 Artifact { registry: Some(registry), repository: Some(repository), tag: Some(tag), digest: None };

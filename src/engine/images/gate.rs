@@ -15,8 +15,14 @@ use crate::{
 };
 
 /// Findings that an exception can open the gate for.
-pub(in crate::engine) const GATED: [FindingId; 3] =
-    [FindingId::ImageRegistryNotAllowed, FindingId::ImageNotPinned, FindingId::ImageUnscanned];
+pub(in crate::engine) const GATED: [FindingId; 6] = [
+    FindingId::ImageRegistryNotAllowed,
+    FindingId::ImageNotPinned,
+    FindingId::ImageUnscanned,
+    FindingId::ImageScanStale,
+    FindingId::ImageCriticalOverdue,
+    FindingId::ImageFixOverdue,
+];
 /// Characters of an image that cannot be read that are told. There is no bound to what one may write there.
 pub(in crate::engine) const SHOWN: usize = 200;
 /// Characters of a list in a refusal.
@@ -149,21 +155,27 @@ pub(in crate::engine) fn unscanned() -> Reason {
     }
 }
 
-pub(in crate::engine) fn unproven() -> Reason {
+pub(in crate::engine) fn stale() -> Reason {
     Reason {
         id: FindingId::ImageScanStale,
-        what: "has no fresh scan any more, or a fix of it is overdue",
-        instead:
-            "Let the scanner look again, or build it with the fixed version; status.topFindings of the zone says which"
-                .to_string(),
+        what: "was scanned too long ago",
+        instead: "Let the scanner look again; whether it still runs, its own pods say".to_string(),
+    }
+}
+
+pub(in crate::engine) fn critical() -> Reason {
+    Reason {
+        id: FindingId::ImageCriticalOverdue,
+        what: "has a critical vulnerability whose fix is overdue",
+        instead: "Build it with the fixed version, which the report of the image names".to_string(),
     }
 }
 
 pub(in crate::engine) fn overdue() -> Reason {
     Reason {
-        id: FindingId::ImageCriticalOverdue,
+        id: FindingId::ImageFixOverdue,
         what: "has a vulnerability whose fix is overdue",
-        instead: "Build it with the fixed version".to_string(),
+        instead: "Build it with the fixed version, which the report of the image names".to_string(),
     }
 }
 

@@ -80,6 +80,11 @@ impl Reference {
         self.digest.as_deref()?.strip_prefix("sha256:")
     }
 
+    /// Registry, path and tag.
+    pub fn without_digest(&self) -> String {
+        Reference { digest: None, ..self.clone() }.to_string()
+    }
+
     /// What findings are about.
     pub fn subject(&self) -> String {
         format!("Image/{self}")

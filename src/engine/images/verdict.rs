@@ -39,6 +39,17 @@ pub struct Verdict<'a> {
     pub signed_by: Vec<&'a Arc<str>>,
 }
 
+/// Until when an image may start, by what is looked at; nothing where it sets no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Its scan is new enough.
+    pub fresh: Option<Timestamp>,
+    /// No fix of something critical is overdue.
+    pub critical: Option<Timestamp>,
+    /// No other fix is.
+    pub others: Option<Timestamp>,
+}
+
 /// A fix that has to be in place by a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Fix<'a> {
@@ -98,14 +109,21 @@ impl<'a> Verdict<'a> {
         self.fresh_until.is_some_and(|until| now < until)
     }
 
-    /// Until when admission may let it start by what reports say; `None` where they say nothing that counts there.
-    pub fn may_start_until(&self, admission: ImageAdmission) -> Option<Timestamp> {
-        let due = self.fixes.iter().map(|fix| fix.due).min();
-        match admission {
-            ImageAdmission::References => None,
-            ImageAdmission::Overdue => due,
-            ImageAdmission::Proven => self.fresh_until.map(|fresh| due.map_or(fresh, |due| due.min(fresh))),
-        }
+    /// Until when admission lets it start; `None` where it is told nothing of it.
+    pub fn limits(&self, admission: ImageAdmission) -> Option<Limits> {
+        let due = |is: fn(Level) -> bool| self.fixes.iter().filter(|fix| is(fix.of.severity)).map(|fix| fix.due).min();
+        let is_proven = admission == ImageAdmission::Proven;
+        let limits = Limits {
+            fresh: self.fresh_until.filter(|_| is_proven),
+            critical: due(|level| level == Level::Critical),
+            others: due(|level| level != Level::Critical),
+        };
+        let is_told = match admission {
+            ImageAdmission::References => false,
+            ImageAdmission::Overdue => limits.critical.is_some() || limits.others.is_some(),
+            ImageAdmission::Proven => limits.fresh.is_some(),
+        };
+        is_told.then_some(limits)
     }
 
     /// The instants at which it changes by the clock alone.
@@ -229,16 +247,18 @@ mod tests {
         let statement = scan("Trivy", "2026-11-01", &[critical("CVE-1", Some("2026-10-31"))]);
         let mut fixes = Fixes::default();
         let What::Scan(seen) = &statement.what else { unreachable!() };
-        let until = |fixes: &Fixes, admission| {
-            Verdict::of(&[(&report, &statement)], &Scanning::default(), fixes, at("2026-11-02"))
-                .may_start_until(admission)
+        let limits = |fixes: &Fixes, admission| {
+            Verdict::of(&[(&report, &statement)], &Scanning::default(), fixes, at("2026-11-02")).limits(admission)
         };
-        assert_eq!(until(&fixes, ImageAdmission::Proven), Some(at("2026-11-08")));
-        assert_eq!(until(&fixes, ImageAdmission::Overdue), Some(at("2026-12-01")));
-        assert_eq!(until(&fixes, ImageAdmission::References), None);
+        let (fresh, critical) = (Some(at("2026-11-08")), Some(at("2026-12-01")));
+        assert_eq!(limits(&fixes, ImageAdmission::Proven), Some(Limits { fresh, critical, others: None }));
+        assert_eq!(limits(&fixes, ImageAdmission::Overdue), Some(Limits { fresh: None, critical, others: None }));
+        assert_eq!(limits(&fixes, ImageAdmission::References), None);
         let early = Scan { at: at("2026-10-03"), ..seen.clone() };
         fixes.learn([&early].into_iter(), at("2026-11-02"));
-        assert_eq!(until(&fixes, ImageAdmission::Proven), Some(at("2026-11-02")));
-        assert_eq!(Verdict::default().may_start_until(ImageAdmission::Proven), None);
+        let critical = Some(at("2026-11-02"));
+        assert_eq!(limits(&fixes, ImageAdmission::Proven), Some(Limits { fresh, critical, others: None }));
+        assert_eq!(Verdict::default().limits(ImageAdmission::Proven), None);
+        assert_eq!(Verdict::default().limits(ImageAdmission::Overdue), None);
     }
 }

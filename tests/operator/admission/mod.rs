@@ -5,6 +5,7 @@
 mod alone;
 mod asking;
 mod bed;
+mod images;
 mod joining;
 mod people;
 mod placement;

@@ -52,6 +52,8 @@ spec:
       to: {{cidrs: [203.0.113.0/28]}}
       ports: [{{port: 9200}}]
   hosting: {{nodes: {{selector: {{matchLabels: {{node-restriction.kubernetes.io/pool: pci}}}}}}}}
+  # Where pods have their images from, and not where the sidecars have theirs.
+  scanning: {{registries: [registry.example.com/app, registry.example.com/other, docker.io/library], digests: Optional}}
   logging:
     sources: [{{path: /var/log/app}}, {{path: /srv/audit, sizeMebibytes: 64}}]
     forwarder: {{image: \"{FORWARDER}\"}}

@@ -10,12 +10,11 @@ use testbed::VictoriaLogs;
 use super::{
     ROUND, SINK, bed, found, install_component,
     lines::Lines,
-    program::Program,
     run, segmentation,
     stub::{Authority, Behaviour, Stub},
     told, until_forwarding, until_found, zone,
 };
-use crate::support::{Bed, ask_for, bare_zone};
+use crate::support::{Bed, Program, ask_for, bare_zone};
 
 const SECRET: &str = "hunter2-tr0ub4dor-9f31c7";
 /// Sinks of the zone that gets far too much, as many as one may have.

@@ -5,7 +5,6 @@ mod bad_sinks;
 mod credentials;
 mod delivery;
 mod lines;
-mod program;
 mod restart;
 mod rights;
 mod stub;

@@ -1,6 +1,7 @@
 //! A cluster with the operator in it, and waiting for what must come.
 
 mod audit;
+mod program;
 mod replica;
 mod traces;
 mod zones;
@@ -28,6 +29,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub use program::Program;
 pub use replica::{Operator, free_address};
 pub use zones::{
     FLOW_EGRESS, FLOW_INGRESS, bare_zone, condition, evidence, flow, is, is_current, message, says, waits, zone,

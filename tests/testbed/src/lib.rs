@@ -65,7 +65,7 @@ mod workdir;
 pub use assets::{Assets, Binary};
 pub use audit::{AuditEvent, AuditReader};
 pub use control_plane::{ControlPlane, Durability, Options, Version};
-pub use definitions::open_reports;
+pub use definitions::{open_reports, policy_reports, trivy_operator};
 pub use image::Image;
 pub use kubeconfig::config_from;
 pub use kubectl::Kubectl;

@@ -4,7 +4,7 @@
 //!  images      those that the request brings into the pod, but for what the zone itself declares
 //!  readings    each with its reference normalised: [as written, docker.io/library/as-written]
 //!  unreadable, foreign, unpinned       images: what the reference alone tells
-//!  unscanned, past                     scans: what the operator's list tells of the digest
+//!  unscanned, stale, critical, overdue scans: what the operator's list tells of the digest
 //! ```
 //! It says the same as [`crate::engine::images::gate`] and [`crate::engine::images::reference`], which say why. The log sidecars are not
 //! looked at, whoever brings them: the operator adds them to pods of others, and the zone declares them by digest. Nor are the pods of the canary,
@@ -15,14 +15,13 @@ use k8s_openapi::jiff::Timestamp;
 use super::{
     Surroundings, cel,
     draft::{Draft, Refusal},
-    guard_name,
     pods::pods,
 };
 use crate::{
     api::{Digests, Exception, FindingId, ImageAdmission, Mode, Scanning, names},
     engine::{
         declaration::Declaration,
-        images::{gate, reference},
+        images::{allow_list, gate, reference},
     },
 };
 
@@ -46,12 +45,7 @@ const NAME: &str = "^[^@/]+/[a-z0-9._/-]+";
 /// The end of a reference that is pinned.
 const PIN: &str = "@sha256:[a-f0-9]{64}$";
 /// Later than every end.
-const NEVER: &str = "timestamp(\"9999-12-31T23:59:59Z\")";
-
-/// Name of the `ConfigMap`, in the operator's namespace, that says until when which digests may start: the 64 digits, and an instant by RFC 3339.
-pub fn list_name(zone: &str) -> String {
-    guard_name(zone, IMAGES)
-}
+const NEVER: &str = "9999-12-31T23:59:59Z";
 
 /// What the references tell, and the runtime class.
 pub(super) fn references(zone: &Declaration, around: &Surroundings, now: Timestamp) -> Option<Draft> {
@@ -76,21 +70,30 @@ pub(super) fn scans(zone: &Declaration, around: &Surroundings, mode: Mode, now: 
         .on("", "v1", &["pods/ephemeralcontainers"], &["UPDATE"])
         .inside()
         .when(format!("!{}", cel::IS_STATIC));
-    let until = format!(
+    let told = format!(
         "variables.references.map(r, [r, params.?data[?(r.matches({}) ? r.substring(r.size() - 64) : \"\")].orValue(\"\")])",
         cel::text(PIN)
     );
-    let mut draft = read(exempt(draft), zone, around).variable("until", until);
+    let ends = format!(
+        "variables.told.filter(p, p[1] != \"\").map(p, [p[0]] + p[1].split(\" \").map(e, e == {} ? {} : e))",
+        cel::text(allow_list::NEVER),
+        cel::text(NEVER)
+    );
+    let mut draft = read(exempt(draft), zone, around).variable("told", told).variable("ends", ends);
+    let past = |part: usize| format!("variables.ends.filter(p, variables.now >= timestamp(p[{part}])).map(p, p[0])");
     if is_proven {
-        let unscanned = "variables.until.filter(p, p[1] == \"\").map(p, p[0])";
+        let unscanned = "variables.told.filter(p, p[1] == \"\").map(p, p[0])";
         draft = but_for(draft, "unscanned", unscanned, zone, FindingId::ImageUnscanned, now)
             .none_of("unscanned", &gate::unscanned());
+        draft =
+            but_for(draft, "stale", &past(1), zone, FindingId::ImageScanStale, now).none_of("stale", &gate::stale());
     }
-    let past = "variables.until.filter(p, p[1] != \"\" && variables.now >= timestamp(p[1])).map(p, p[0])";
-    let reason = if is_proven { gate::unproven() } else { gate::overdue() };
-    let draft = draft.variable("past", past).none_of("past", &reason);
+    let draft = but_for(draft, "critical", &past(2), zone, FindingId::ImageCriticalOverdue, now)
+        .none_of("critical", &gate::critical());
+    let draft =
+        but_for(draft, "overdue", &past(3), zone, FindingId::ImageFixOverdue, now).none_of("overdue", &gate::overdue());
     // A list that is missing refuses by itself, also where the guards are only to warn.
-    Some(draft.reading(around.operator_namespace, &list_name(&zone.name), is_proven && mode == Mode::Enforce))
+    Some(draft.reading(around.operator_namespace, &allow_list::name(&zone.name), is_proven && mode == Mode::Enforce))
 }
 
 /// The list is there, and the zone wants it to be asked.
@@ -136,9 +139,10 @@ fn named(object: &str) -> String {
 /// them deleted is told that it is never. So what ends holds with the operator dead.
 fn clock() -> String {
     let records = "object.metadata.?managedFields.orValue([])";
+    let never = format!("timestamp({})", cel::text(NEVER));
     format!(
-        "request.operation == \"CREATE\" ? timestamp(object.metadata.creationTimestamp) : {records}.size() == 0 ? {NEVER} : \
-         {records}.map(m, has(m.time) ? timestamp(m.time) : {NEVER}).max()"
+        "request.operation == \"CREATE\" ? timestamp(object.metadata.creationTimestamp) : {records}.size() == 0 ? {never} : \
+         {records}.map(m, has(m.time) ? timestamp(m.time) : {never}).max()"
     )
 }
 
@@ -193,7 +197,8 @@ fn exchanges(draft: Draft, scanning: &Scanning, around: &Surroundings) -> Draft 
     if !is_by_digest(scanning, around) {
         return draft;
     }
-    let exchanged = "request.operation == \"UPDATE\" && request.subResource == \"\" ? variables.images : []";
+    let exchanged =
+        "request.operation == \"UPDATE\" && request.?subResource.orValue(\"\") == \"\" ? variables.images : []";
     draft.variable("exchanged", exchanged).none_of("exchanged", &gate::exchanged(scanning))
 }
 

@@ -6,11 +6,13 @@ use serde_json::json;
 use super::{
     POLICIES, Surroundings, cel,
     draft::{Draft, Refusal},
-    images::list_name,
 };
 use crate::{
     api::{FindingId, PodSecurity, names},
-    engine::declaration::{Declaration, Matcher},
+    engine::{
+        declaration::{Declaration, Matcher},
+        images::allow_list,
+    },
 };
 
 const CHANGE_THE_ZONE: &str =
@@ -113,7 +115,7 @@ pub(super) fn list_of_images(zone: &Declaration, around: &Surroundings) -> Optio
     let is_ours = |object: &str| {
         format!(
             "({object}.metadata.name == {} || {} == {} && {} == {})",
-            cel::text(&list_name(&zone.name)),
+            cel::text(&allow_list::name(&zone.name)),
             cel::label(object, names::MANAGED_BY),
             cel::text(names::MANAGED_BY_VALUE),
             cel::label(object, names::ZONE_LABEL),

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Bed, PATIENCE};
+use super::{Bed, PATIENCE};
 
 /// A running operator.
 pub struct Program {
@@ -42,13 +42,19 @@ impl Program {
     }
 
     pub async fn metrics(&self) -> String {
+        self.page("/metrics").await
+    }
+
+    /// What it says of a page, without the head; empty as long as it does not listen.
+    pub async fn page(&self, path: &str) -> String {
         let exchange = async {
             let mut stream = TcpStream::connect(&self.listen).await?;
-            stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: operator\r\n\r\n").await?;
+            stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: operator\r\n\r\n").as_bytes()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
             std::io::Result::Ok(answer)
         };
-        timeout(PATIENCE, exchange).await.expect("an answer in time").expect("an answer")
+        let answer = timeout(PATIENCE, exchange).await.expect("an answer in time").unwrap_or_default();
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_string()).unwrap_or_default()
     }
 }
