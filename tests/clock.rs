@@ -107,3 +107,27 @@ fn the_status_and_the_full_list_say_the_same_dates() {
     }
     assert!(kept > 0 && kept < later.findings.len());
 }
+
+#[test]
+fn each_requirement_has_its_nearest_date_even_where_the_status_has_no_room_for_it() {
+    let mut model = model();
+    let zone = model.objects.get_mut("PciZone/cde").unwrap_or_else(|| panic!("the zone"));
+    let flows = zone["spec"]["segmentation"]["flows"].as_array_mut().unwrap_or_else(|| panic!("flows"));
+    let flow = flows[0].clone();
+    flows.extend((0..20).map(|number| {
+        let mut flow = flow.clone();
+        flow["name"] = json!(format!("other-{number}"));
+        flow["reviewedAt"] = json!("2026-06-10T00:00:00Z");
+        flow
+    }));
+    let judged = judge(&mut model);
+    let due: Vec<(String, String)> = judged.due.iter().map(|(of, at)| (of.clone(), at.to_string())).collect();
+    let wanted = [
+        ("1.2.7", "2026-12-10T00:00:00Z"),  // the reviews of the others
+        ("12.3.2", "2027-02-01T00:00:00Z"), // the exception
+        ("12.5.2", "2027-05-01T00:00:00Z"), // the admitted workload, before the confirmation
+        ("6.2.3", "2027-03-01T00:00:00Z"),  // the attestation
+    ];
+    assert_eq!(due, wanted.map(|(of, at)| (of.to_string(), at.to_string())));
+    assert!(judged.status.obligations.iter().all(|one| one.requirement == "1.2.7"), "the status has no room");
+}

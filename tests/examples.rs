@@ -8,11 +8,16 @@ mod engine_support;
 use std::{fs, path::Path};
 
 use engine_support::Model;
-use pcizone::api::FindingId;
+use pcizone::{api::FindingId, engine::Evaluation};
 use serde_json::{Value, json};
 
-/// The shop in place, with one zone of the examples.
+/// What is found in the shop with one zone of the examples.
 fn judged(zone: &str) -> Vec<(FindingId, String)> {
+    evaluated(zone).findings.into_iter().map(|found| (found.id, found.subject)).collect()
+}
+
+/// The shop in place, with one zone of the examples.
+fn evaluated(zone: &str) -> Evaluation {
     let now = "2026-11-24T08:00:00Z".parse().unwrap_or_else(|error| panic!("{error}"));
     let mut model = Model { now, ..Model::default() };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/zones").join(zone);
@@ -30,8 +35,7 @@ fn judged(zone: &str) -> Vec<(FindingId, String)> {
     let metadata = json!({ "name": "pci-1", "labels": { "node-restriction.kubernetes.io/pool": "pci" } });
     model.put(json!({ "apiVersion": "v1", "kind": "Node", "metadata": metadata }));
     model.settle(|_, _| {}).unwrap_or_else(|error| panic!("{error}"));
-    let findings = model.judge().remove(&name).map(|judged| judged.findings).unwrap_or_default();
-    findings.into_iter().map(|found| (found.id, found.subject)).collect()
+    model.judge().remove(&name).unwrap_or_else(|| panic!("{name} was not judged"))
 }
 
 #[test]
@@ -68,4 +72,27 @@ fn the_zone_with_logging_wants_a_cluster_in_which_it_can_be_asked() {
         assert!(found.contains(one), "{one:?} is not among {found:?}");
     }
     assert_eq!(found.len(), wanted.len(), "{found:?}");
+}
+
+#[test]
+fn the_zone_with_scanning_wants_reports_and_every_attestation_has_its_date() {
+    let zone = || "PciZone/checkout".to_string();
+    let evaluation = evaluated("scanning.yaml");
+    let found: Vec<(FindingId, String)> =
+        evaluation.findings.iter().map(|found| (found.id, found.subject.clone())).collect();
+    let wanted = [
+        (FindingId::ScopeConfirmationOverdue, zone()),
+        (FindingId::CniEnforcementUnproven, zone()),
+        (FindingId::ScanEvidenceUnread, zone()),
+    ];
+    assert_eq!(found, wanted);
+    let due: Vec<(String, String)> = evaluation.due.iter().map(|(of, at)| (of.clone(), at.to_string())).collect();
+    let wanted = [
+        ("11.4.4", "2027-09-21T00:00:00Z"),
+        ("11.4.5", "2027-09-21T00:00:00Z"),
+        ("6.2.2", "2027-10-15T00:00:00Z"),
+        ("6.2.3", "2027-05-02T00:00:00Z"),
+        ("6.2.4", "2027-05-02T00:00:00Z"),
+    ];
+    assert_eq!(due, wanted.map(|(of, at)| (of.to_string(), at.to_string())));
 }

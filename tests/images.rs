@@ -199,7 +199,7 @@ fn of_names() -> Vec<Row> {
         (
             "something else than what is named",
             |w| w.pods[0] = pod("vault", "web", &format!("{APP}@{}", digest("a")), Some(digest("b"))),
-            &[("ImageDigestDrift", IMAGE)],
+            &[("ImageDigestDrift", IMAGE), ("ImageUnscanned", IMAGE), ("SbomMissing", IMAGE)],
             "False",
         ),
         (

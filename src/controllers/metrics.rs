@@ -1,5 +1,7 @@
 //! Metrics in OpenMetrics text. Labels are bounded: zones, kinds, ids, never namespaces or pods.
 
+mod dates;
+mod images;
 mod logs;
 
 use std::{
@@ -16,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::logs::LogMetrics;
+use self::{dates::DateMetrics, images::ImageMetrics, logs::LogMetrics};
 use crate::engine::Evaluation;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -83,6 +85,8 @@ pub struct Metrics {
     leading: Gauge<i64, AtomicI64>,
     judgement: Histogram,
     logs: LogMetrics,
+    images: ImageMetrics,
+    dates: DateMetrics,
     shown: Mutex<Shown>,
 }
 
@@ -110,6 +114,8 @@ impl Default for Metrics {
             leading: Gauge::default(),
             judgement: Histogram::new([0.001, 0.01, 0.1, 1.0, 10.0]),
             logs: LogMetrics::default(),
+            images: ImageMetrics::default(),
+            dates: DateMetrics::default(),
             shown: Mutex::default(),
         };
         let Metrics {
@@ -126,6 +132,8 @@ impl Default for Metrics {
             leading,
             judgement,
             logs,
+            images,
+            dates,
             shown: _,
         } = &mut metrics;
         registry.register("api_requests", "Requests to the API server; code 0 means no answer", requests.clone());
@@ -144,6 +152,8 @@ impl Default for Metrics {
         registry.register("leading", "1 when this replica writes", leading.clone());
         registry.register("judgement_seconds", "Time to judge all zones", judgement.clone());
         logs.register(registry);
+        images.register(registry);
+        dates.register(registry);
         metrics
     }
 }
@@ -191,6 +201,8 @@ impl Metrics {
             exchange(&self.findings, &mut shown.findings, HashMap::new());
             exchange(&self.conditions, &mut shown.conditions, HashMap::new());
             self.logs.set(&BTreeMap::new(), Timestamp::UNIX_EPOCH);
+            self.images.set(&BTreeMap::new());
+            self.dates.set(&BTreeMap::new());
         }
     }
 
@@ -216,6 +228,8 @@ impl Metrics {
     pub fn set_judgement(&self, seconds: f64, evaluations: &BTreeMap<String, Evaluation>, now: Timestamp) {
         self.judgement.observe(seconds);
         self.logs.set(evaluations, now);
+        self.images.set(evaluations);
+        self.dates.set(evaluations);
         let mut findings: HashMap<FindingLabels, i64> = HashMap::new();
         let mut conditions: HashMap<ConditionLabels, i64> = HashMap::new();
         for (zone, evaluation) in evaluations {
@@ -275,14 +289,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        api::{FindingId, PciZoneStatus},
-        engine::checks::Found,
-    };
+    use crate::{api::FindingId, engine::checks::Found};
 
     fn judged(zone: &str, findings: Vec<Found>) -> BTreeMap<String, Evaluation> {
-        let status = PciZoneStatus::default();
-        [(zone.to_string(), Evaluation { status, findings, evictions: Vec::new(), next: None })].into()
+        [(zone.to_string(), Evaluation { findings, ..Evaluation::default() })].into()
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod apply;
 mod canary;
+mod config_maps;
 mod error;
 mod events;
 mod evict;

@@ -12,7 +12,7 @@ use super::{
     evictions::{self, Eviction},
     exceptions,
     images::zone::Images,
-    misplaced,
+    misplaced, obligations,
     reach::Reach,
     resolve::Resolution,
     since,
@@ -22,12 +22,14 @@ use super::{
 use crate::api::{PciZoneStatus, Reason};
 
 /// The judgement of one zone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// What its status must be.
     pub status: PciZoneStatus,
     /// Everything that was found, worst first, each with its date.
     pub findings: Vec<Found>,
+    /// By when what each requirement asks of people has to be done, the nearest date.
+    pub due: BTreeMap<String, Timestamp>,
     /// Pods to evict.
     pub evictions: Vec<Eviction>,
     /// When the judgement changes by the clock alone.
@@ -61,7 +63,8 @@ pub fn evaluate(snapshot: &Snapshot, resolution: &Resolution, now: Timestamp) ->
             let status = status::status(&case, &found, record.status());
             let again = leaves.then(|| later(now, evictions::AGAIN));
             let next = next.into_iter().chain(again).min();
-            Evaluation { status, findings: found, evictions: evictions.now, next }
+            let due = obligations::due(declaration, case.images.as_ref(), now);
+            Evaluation { status, findings: found, due, evictions: evictions.now, next }
         } else {
             unreadable(record, zone.is_some_and(|zone| zone.answer().is_some()), now)
         };
@@ -76,7 +79,7 @@ pub fn blind(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<String, Evaluation
     let judge = |record: &ZoneRecord| {
         let generation = record.metadata().generation.unwrap_or_default();
         let status = status::blocked(generation, Reason::MissingRights, &message, record.status(), now);
-        (record.name().to_string(), Evaluation { status, findings: Vec::new(), evictions: Vec::new(), next: None })
+        (record.name().to_string(), Evaluation { status, ..Evaluation::default() })
     };
     snapshot.zones.iter().map(judge).collect()
 }
@@ -94,7 +97,7 @@ fn unreadable(record: &ZoneRecord, is_known: bool, now: Timestamp) -> Evaluation
     let message = format!("The spec cannot be read; {protection}. {error}");
     let generation = record.metadata().generation.unwrap_or_default();
     let status = status::blocked(generation, Reason::SpecInvalid, &message, record.status(), now);
-    Evaluation { status, findings: Vec::new(), evictions: Vec::new(), next: None }
+    Evaluation { status, ..Evaluation::default() }
 }
 
 /// Incidents that are still to be reported.

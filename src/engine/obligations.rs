@@ -1,5 +1,7 @@
 //! What has to be done by when: reviews, renewals, confirmations.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
@@ -15,10 +17,24 @@ const OBLIGATIONS: usize = 10;
 
 /// The nearest ones, with the fixes of images.
 pub(super) fn nearest(declaration: &Declaration, images: Option<&Images>, now: Timestamp) -> Vec<Obligation> {
+    let mut obligations = with_fixes(declaration, images, now);
+    obligations.truncate(OBLIGATIONS);
+    obligations
+}
+
+/// The nearest date of each requirement. Of a zone with many flows that is more than the nearest ones tell.
+pub(super) fn due(declaration: &Declaration, images: Option<&Images>, now: Timestamp) -> BTreeMap<String, Timestamp> {
+    let mut due = BTreeMap::new();
+    for one in with_fixes(declaration, images, now) {
+        due.entry(one.requirement).or_insert(one.due.0);
+    }
+    due
+}
+
+fn with_fixes(declaration: &Declaration, images: Option<&Images>, now: Timestamp) -> Vec<Obligation> {
     let mut obligations = all(declaration, now);
     obligations.extend(images.into_iter().flat_map(fixes));
     sort(&mut obligations);
-    obligations.truncate(OBLIGATIONS);
     obligations
 }
 

@@ -16,6 +16,7 @@ mod check;
 mod ci;
 mod faults;
 mod forms;
+mod images;
 mod input;
 mod kubectl;
 mod plan;

@@ -127,6 +127,9 @@ fn zone(random: &mut Random, name: &str, live: bool) -> Value {
         spec["attestations"] = json!([{"control": "CodeReview", "statement": "All changes had a second reader.", "by": "qa",
                                        "at": "2026-09-01T00:00:00Z", "validUntil": until}]);
     }
+    if random.chance(40) {
+        spec["scanning"] = json!({"registries": random.of(&[json!([]), json!(["registry.example.com"])])});
+    }
     if live && random.chance(15) {
         spec["mode"] = json!("Sometimes");
     }
@@ -180,7 +183,8 @@ fn policy(random: &mut Random, name: &str) -> Value {
 }
 
 fn pod(random: &mut Random, name: &str) -> Value {
-    let mut spec = json!({"containers": [{"name": "main", "image": "main:1", "securityContext": {"privileged": random.chance(30)}}],
+    let images = ["main:1", "registry.example.com/main:1", "registry.example.com:/<b>"];
+    let mut spec = json!({"containers": [{"name": "main", "image": random.of(&images), "securityContext": {"privileged": random.chance(30)}}],
                           "hostNetwork": random.chance(40)});
     if random.chance(60) {
         spec["nodeName"] = json!(format!("node-{}", random.below(3)));

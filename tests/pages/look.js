@@ -15,7 +15,7 @@ for (const colorScheme of ["light", "dark"]) {
     await tab.goto(pathToFileURL(resolve(page)).href);
     const picture = (name) => tab.screenshot({ path: `${folder}/${width}-${colorScheme}-${name}.png` });
     await picture("top");
-    for (const [name, selector] of [["claims", "[id^=requirements-]"], ["findings", "[id^=findings-]"], ["ways", "[id^=ways-]"], ["flows", "[id^=flows-]"], ["objects", "[id^=objects-]"]]) {
+    for (const [name, selector] of [["claims", "[id^=requirements-]"], ["findings", "[id^=findings-]"], ["ways", "[id^=ways-]"], ["images", "[id^=images-]"], ["flows", "[id^=flows-]"], ["objects", "[id^=objects-]"]]) {
       await tab.locator(selector).first().evaluate((heading) => {
         const section = heading.parentElement;
         section.querySelectorAll("details").forEach((details, number) => { details.open = number < 3; });

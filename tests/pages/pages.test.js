@@ -29,19 +29,44 @@ after(async () => {
 });
 
 test("it is quiet, asks for nothing, and runs no script of others", async () => {
-  const { tab, wrong, close } = await open();
-  await expand(tab);
-  await tab.waitForTimeout(200);
-  assert.deepEqual(wrong, []);
-  assert.ok((await tab.textContent("body")).includes('<script>alert("need")</script>'), "markup of others stays text");
-  // The policy holds: what is put in is not run.
-  await tab.evaluate(() => {
-    const script = document.createElement("script");
-    script.textContent = "window.injected = true";
-    document.body.append(script);
-  }).catch(() => {});
-  assert.equal(await tab.evaluate(() => window.injected), undefined);
-  assert.ok(wrong.some((line) => line.includes("Content Security Policy")), wrong.join("\n"));
+  const hostile = join(folder, "hostile.html");
+  writeFileSync(hostile, run("report", "hostile.yaml"));
+  for (const [file, text] of [[page, '<script>alert("need")</script>'], [hostile, "<img src=https://example.com/z onerror='window.taken = true'>"]]) {
+    const { tab, wrong, close } = await open({}, file);
+    await expand(tab);
+    await tab.waitForTimeout(200);
+    assert.deepEqual(wrong, []);
+    assert.ok((await tab.textContent("main")).includes(text), "markup of others stays text");
+    assert.equal(await tab.locator("main img, main script").count(), 0);
+    // The policy holds: what is put in is not run.
+    await tab.evaluate(() => {
+      const script = document.createElement("script");
+      script.textContent = "window.injected = true";
+      document.body.append(script);
+    }).catch(() => {});
+    assert.deepEqual(await tab.evaluate(() => [window.injected, window.taken]), [undefined, undefined]);
+    assert.ok(wrong.some((line) => line.includes("Content Security Policy")), wrong.join("\n"));
+    await close();
+  }
+});
+
+test("each image has a row with its verdict, and the search finds it", async () => {
+  const { tab, close } = await open();
+  const rows = await tab.$$eval("#zone-cardholder-data [data-item=image]", (all) =>
+    all.map((row) => [row.querySelector("th").firstChild.textContent, row.querySelector(".badge").textContent, row.dataset.state]));
+  assert.deepEqual(rows, [
+    ["docker.io/library/vault:1", "Violated"],
+    ["registry.example.com/pci/proxy:3", "Unproven"],
+    ["registry.example.com/pci/migrate:9", "Accepted"],
+    ["registry.example.com/pci/web:1", "Proven"],
+    ["docker.io/library/csi:1", "Unproven"],
+    ["docker.io/library/agent:1", "No finding"],
+  ].map(([name, verdict]) => [name, verdict, verdict]));
+  await tab.fill("#q", "CVE-2026-3001 pci/proxy");
+  await tab.locator("#told").filter({ hasText: "0 of 6 images" }).waitFor();
+  await tab.fill("#q", "sha256:aaaa gitlab.example.com");
+  await tab.locator("#told").filter({ hasText: "1 of 6 images" }).waitFor();
+  assert.equal(await shown(tab, "[data-item=image]"), 1, "it is open");
   await close();
 });
 
@@ -174,7 +199,9 @@ test("names as long as they can be stay within the page", async () => {
     .replaceAll("storefront-to-checkout", long(63))
     .replaceAll("pentest@example.com", long(253))
     .replaceAll("PAY-1421", long(253))
-    .replaceAll("pci-2", long(253));
+    .replaceAll("pci-2", long(253))
+    .replaceAll("pci/web", `pci/${"n/".repeat(80)}web`)
+    .replaceAll("name: Trivy", `name: ${long(128)}`);
   writeFileSync(file, text);
   const written = join(folder, "long.html");
   writeFileSync(written, run("report", file, "--as-is"));

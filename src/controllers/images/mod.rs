@@ -5,8 +5,6 @@
 //!                       └─▶ until when each digest may start ─▶ ConfigMap ─▶ the policy that asks for it
 //! ```
 
-mod live;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -14,24 +12,35 @@ use std::{
 };
 
 use k8s_openapi::{api::core::v1::ConfigMap, jiff::Timestamp};
-use kube::{Client, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 
-use self::live::Seen;
-use super::{apply::Applier, error::Error, hub::Hub, metrics::Metrics};
-use crate::engine::{
-    declaration::Declaration,
-    images::{
-        allow_list::{self, Contents},
-        fixes::Fixes,
-        report::{Report, What},
-        running::Evidence,
+use super::{
+    apply::Applier,
+    config_maps::{self, Seen},
+    error::Error,
+    hub::Hub,
+    metrics::Metrics,
+};
+use crate::{
+    api::names,
+    engine::{
+        declaration::Declaration,
+        images::{
+            allow_list::{self, Contents},
+            fixes::Fixes,
+            report::{Report, What},
+            running::Evidence,
+        },
+        ownership,
     },
 };
 
+/// Has the rights that this needs.
+const COMPONENT: &str = "deploy/kustomize/components/scanning";
 /// How often it is looked what is to be done; changes in between are one write.
 const LOOK: Duration = Duration::from_secs(1);
 /// After a write that failed nothing is written for so long.
@@ -55,6 +64,8 @@ pub struct Images {
     pub namespace: String,
 }
 
+/// A zone, and what is there for it.
+type One = (String, ConfigMap);
 type Reports = BTreeMap<String, Vec<Arc<Report>>>;
 
 /// A zone that declares something about images.
@@ -108,11 +119,13 @@ impl Images {
     pub async fn run(self) -> Error {
         self.hub.until_synced().await;
         let (to, seen) = watch::channel(Seen::default());
-        tokio::join!(live::follow(&self, to), self.keep(seen));
+        let api = Api::namespaced(self.client.clone(), &self.namespace);
+        let is_wanted = || wanted(&self.hub).iter().any(|one| one.protects);
+        tokio::join!(config_maps::follow(api, COMPONENT, is_wanted, one, to), self.keep(seen));
         Error::Ended("what keeps images")
     }
 
-    async fn keep(&self, mut seen: watch::Receiver<Seen>) {
+    async fn keep(&self, mut seen: watch::Receiver<Seen<One>>) {
         let mut failed: BTreeMap<String, (Instant, String)> = BTreeMap::new();
         let mut idle: BTreeMap<String, Instant> = BTreeMap::new();
         let mut last: Option<(Inputs, Arc<Plan>, Instant)> = None;
@@ -128,10 +141,11 @@ impl Images {
             let wanted = wanted(&self.hub);
             let is_blind = live.is_none() && trouble.is_none();
             // Before the objects were seen nothing is learnt: it would begin today.
-            if is_blind && wanted.iter().any(|one| one.protects) || !self.hub.knows_reports() {
+            let is_early = !wanted.is_empty() && !self.hub.knows_reports();
+            if is_early || is_blind && wanted.iter().any(|one| one.protects) {
                 continue;
             }
-            let live = live.unwrap_or_default();
+            let live: BTreeMap<String, ConfigMap> = live.into_iter().flat_map(BTreeMap::into_values).collect();
             let inputs = Inputs::new(&wanted, self.hub.all_reports(), &live);
             let holds =
                 |(before, _, at): &(Inputs, Arc<Plan>, Instant)| at.elapsed() < ANYWAY && before.is_same(&inputs);
@@ -233,6 +247,12 @@ impl Images {
         }
         is_written
     }
+}
+
+/// What an object is for: its name and its label say the same.
+fn one(map: ConfigMap) -> Option<One> {
+    let zone = ownership::label(&map.metadata, names::ZONE_LABEL)?.to_string();
+    (allow_list::name(&zone) == map.name_any()).then_some((zone, map))
 }
 
 /// The zones that declare something about images.

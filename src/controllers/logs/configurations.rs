@@ -1,7 +1,4 @@
 //! Keeps the forwarders' configurations: one `ConfigMap` in each namespace of a zone whose pods get a forwarder.
-//!
-//! They are watched by our label, and only where a zone has a forwarder: the right to read `ConfigMaps` is one that not every cluster
-//! has to grant.
 
 use std::{
     cell::LazyCell,
@@ -12,13 +9,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api, Client,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
-};
+use kube::{Api, Client, ResourceExt};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -27,7 +18,12 @@ use tokio::{
 use super::Logs;
 use crate::{
     api::names,
-    controllers::{apply::Applier, error::Error, hub::Hub},
+    controllers::{
+        apply::Applier,
+        config_maps::{self, Seen},
+        error::Error,
+        hub::Hub,
+    },
     engine::{
         change::count,
         declaration::Declaration,
@@ -48,83 +44,14 @@ const AGAIN: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// Writes at once.
 const AT_ONCE: usize = 16;
-/// How long one watch request lasts, in seconds.
-const WATCH_SECONDS: u32 = 290;
-const FORBIDDEN: u16 = 403;
-
-/// What the watch shows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    /// Those that are there, once they were listed.
-    live: Option<BTreeSet<Live>>,
-    /// Why they are not seen.
-    trouble: Option<String>,
-}
+/// Has the rights that this needs.
+const COMPONENT: &str = "deploy/kustomize/components/logs";
 
 /// Follows them for ever, while a zone has a forwarder or something is left of one.
-pub(super) async fn follow(client: Client, hub: Arc<Hub>, to: watch::Sender<Seen>) {
-    let api: Api<ConfigMap> = Api::all(client);
-    let ours = format!("{}={}", names::MANAGED_BY, names::MANAGED_BY_VALUE);
-    loop {
-        if !is_wanted(&hub) && to.borrow().live.as_ref().is_none_or(BTreeSet::is_empty) {
-            sleep(LOOK).await;
-            continue;
-        }
-        let config = watcher::Config::default().labels(&ours).timeout(WATCH_SECONDS);
-        let mut events = watcher::watcher(api.clone(), config).default_backoff().boxed();
-        let mut listed = BTreeSet::new();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => to.send_modify(|seen| take(seen, &mut listed, event)),
-                Err(error) => {
-                    let why = trouble(&error);
-                    tracing::warn!(why, "configurations of log forwarders are not seen; it is tried again");
-                    to.send_modify(|seen| seen.trouble = Some(why));
-                }
-            }
-        }
-        sleep(LOOK).await;
-    }
-}
-
-fn trouble(error: &watcher::Error) -> String {
-    let forbidden = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == FORBIDDEN);
-    let is_forbidden = match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => forbidden(error),
-        _ => false,
-    };
-    if is_forbidden {
-        "the operator may not list ConfigMaps: install its component deploy/kustomize/components/logs".to_string()
-    } else {
-        format!("ConfigMaps of log forwarders are not seen: {error}")
-    }
-}
-
-fn take(seen: &mut Seen, listed: &mut BTreeSet<Live>, event: Event<ConfigMap>) {
-    let is_it = |one: &Live, other: &Live| (&one.namespace, &one.name) == (&other.namespace, &other.name);
-    match event {
-        Event::Init => listed.clear(),
-        Event::InitApply(map) => {
-            listed.insert(Live::read(&map));
-        }
-        Event::InitDone => {
-            seen.live = Some(std::mem::take(listed));
-            seen.trouble = None;
-        }
-        Event::Apply(map) => {
-            let read = Live::read(&map);
-            let live = seen.live.get_or_insert_default();
-            live.retain(|one| !is_it(one, &read));
-            live.insert(read);
-        }
-        Event::Delete(map) => {
-            let read = Live::read(&map);
-            seen.live.get_or_insert_default().retain(|one| !is_it(one, &read));
-        }
-    }
-    if let Some(live) = &mut seen.live {
-        live.retain(|one| one.name.starts_with(names::CONFIGURATION_PREFIX));
-    }
+pub(super) async fn follow(client: Client, hub: Arc<Hub>, to: watch::Sender<Seen<Live>>) {
+    let is_named = |map: &ConfigMap| map.name_any().starts_with(names::CONFIGURATION_PREFIX);
+    let keep = |map: ConfigMap| is_named(&map).then(|| Live::read(&map));
+    config_maps::follow(Api::all(client), COMPONENT, || is_wanted(&hub), keep, to).await;
 }
 
 fn is_wanted(hub: &Hub) -> bool {
@@ -171,7 +98,7 @@ struct Failed {
 }
 
 /// Keeps them for ever.
-pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
+pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen<Live>>) {
     let Logs { hub, applier, metrics, .. } = logs;
     let mut failed: BTreeMap<String, Failed> = BTreeMap::new();
     let mut idle: BTreeMap<Live, Instant> = BTreeMap::new();
@@ -179,6 +106,7 @@ pub(super) async fn keep(logs: &Logs, seen: watch::Receiver<Seen>) {
     loop {
         sleep(LOOK).await;
         let Seen { live, trouble } = seen.borrow().clone();
+        let live: Option<BTreeSet<Live>> = live.map(|live| live.into_values().collect());
         let (wanted, rendered) = wanted(hub);
         let steps = live.as_ref().map(|live| plan_steps(hub, &wanted, live));
         // A replica that does not write answers the webhook all the same.

@@ -42,7 +42,7 @@ impl Logs {
     /// Runs until dropped.
     pub async fn run(self) -> Error {
         self.hub.until_synced().await;
-        let (to, live) = watch::channel(configurations::Seen::default());
+        let (to, live) = watch::channel(super::config_maps::Seen::default());
         tokio::join!(
             configurations::follow(self.client.clone(), Arc::clone(&self.hub), to),
             configurations::keep(&self, live),

@@ -102,9 +102,7 @@ mod tests {
     fn judged(all: &[(&str, Option<LogsStatus>)]) -> BTreeMap<String, Evaluation> {
         let one = |logs: &Option<LogsStatus>| Evaluation {
             status: PciZoneStatus { logs: logs.clone(), ..PciZoneStatus::default() },
-            findings: Vec::new(),
-            evictions: Vec::new(),
-            next: None,
+            ..Evaluation::default()
         };
         all.iter().map(|(zone, logs)| ((*zone).to_string(), one(logs))).collect()
     }

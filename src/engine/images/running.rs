@@ -114,12 +114,15 @@ pub fn judge<'a>(
         };
         one.is_told_by_tag = one.reference.as_ref().is_ok_and(|one| evidence.tags.contains(one.to_string().as_str()));
         one.verdicts = match pinned {
-            // What is named may be an index, and what a node tells the manifest of its platform: one image, whichever the report names.
+            // What is named may be an index, and what a node tells the manifest of its platform: one image, whichever the report names. Where a
+            // node tells just what it asked for, something else is another image.
             Some(pinned) => {
-                vec![(
-                    pinned,
-                    about(&mut std::iter::once(pinned).chain(one.runs.iter().copied().filter(|d| *d != pinned))),
-                )]
+                let is_other = |digest: &&str| *digest != pinned && one.exact.contains(digest);
+                let mut same =
+                    std::iter::once(pinned).chain(one.runs.iter().copied().filter(|d| *d != pinned && !is_other(d)));
+                let others = one.runs.iter().copied().filter(is_other);
+                let own = (pinned, about(&mut same));
+                std::iter::once(own).chain(others.map(|digest| (digest, about(&mut std::iter::once(digest))))).collect()
             }
             None => one.runs.iter().map(|digest| (*digest, about(&mut std::iter::once(*digest)))).collect(),
         };

@@ -54,7 +54,7 @@ pub(super) fn object(subject: &str) -> Option<String> {
     let (kind, namespace, name) = split(subject)?;
     let resource = match kind {
         "PciZone" => "pcizones.pcizone.dev".to_string(),
-        "Exception" | "Attestation" | "User" | "Group" | "Flow" => return None,
+        "Exception" | "Attestation" | "User" | "Group" | "Flow" | "Image" => return None,
         "CalicoNetworkPolicy" => "networkpolicies.projectcalico.org".to_string(),
         "CalicoGlobalNetworkPolicy" => "globalnetworkpolicies.projectcalico.org".to_string(),
         kind => kind.to_lowercase(),

@@ -29,6 +29,8 @@ pub(super) struct Facts<'a> {
     pub(super) pods: usize,
     /// Pods of others on its nodes.
     pub(super) strangers: usize,
+    /// All of these pods, by namespace and name.
+    pub(super) here: Vec<&'a Pod>,
     /// Some pod is labelled as a store of account data.
     pub(super) has_stores: bool,
     /// Some Ingress leads into it.
@@ -46,10 +48,13 @@ impl<'a> Surroundings<'a> {
             if let Some(zone) = own {
                 let facts = zones.entry(zone).or_default();
                 facts.pods += 1;
+                facts.here.push(pod);
                 facts.has_stores |= pod.labels.get(names::ROLE_LABEL).is_some_and(|role| role == names::CHD_STORE);
             }
             if let Some(zone) = here.filter(|zone| own != Some(zone)) {
-                zones.entry(zone).or_default().strangers += 1;
+                let facts = zones.entry(zone).or_default();
+                facts.strangers += 1;
+                facts.here.push(pod);
             }
         }
         let zone_of = |namespace: &str| {

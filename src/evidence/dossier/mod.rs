@@ -13,6 +13,7 @@ mod coverage;
 mod declared;
 mod facts;
 mod findings;
+mod images;
 mod ledger;
 mod objects;
 mod scope;
@@ -26,6 +27,7 @@ pub use claims::{Attested, Cited, Claim, Rest, Verdict};
 pub use commands::quoted;
 pub use declared::{AcceptedNow, Admitted, Attestation, Exception, Flow};
 pub use findings::{Group, Kind, Subject};
+pub use images::{Fix, FixState, Image, Images, Inventory, Scan};
 pub use ledger::{Entry, Way, WayKind};
 pub use objects::{Object, Objects};
 pub use scope::{Confirmation, Scope};
@@ -82,6 +84,8 @@ pub struct LookedAt {
     pub routes: usize,
     /// Role bindings of both kinds.
     pub bindings: usize,
+    /// Reports of scanners.
+    pub scan_reports: usize,
 }
 
 /// One zone.
@@ -106,6 +110,8 @@ pub struct Zone {
     pub findings: Vec<Kind>,
     /// Ways into the zone that no policy governs.
     pub ways: Vec<Way>,
+    /// The images that run; `None` where it declares nothing about them, or was not judged.
+    pub images: Option<Images>,
     /// What it declares to be open.
     pub flows: Vec<Flow>,
     /// What may run on its nodes besides.
@@ -128,6 +134,8 @@ const ROWS: usize = 6000;
 const ENTRIES: usize = 500;
 /// Objects of each kind, shared by the zones.
 const OBJECTS: usize = 2000;
+/// Images, those of the zones and as many of others, shared by the zones.
+const IMAGES: usize = 2000;
 
 /// Objects of each kind that a requirement names, shared by the zones.
 const NAMED: usize = 50;
@@ -141,6 +149,8 @@ struct Bounds {
     entries: usize,
     /// Objects of each kind.
     objects: usize,
+    /// Images of a zone's pods, and as many of others.
+    images: usize,
     /// Objects of each kind that a requirement names.
     named: usize,
 }
@@ -153,6 +163,7 @@ impl Bounds {
             subjects: (ROWS / kinds).clamp(3, 500),
             entries: (ENTRIES / zones).clamp(3, 50),
             objects: (OBJECTS / zones).clamp(3, 200),
+            images: (IMAGES / zones).clamp(3, 500),
             named: (NAMED / zones).clamp(1, 5),
         }
     }
@@ -291,6 +302,7 @@ impl LookedAt {
             services: snapshot.services.len(),
             routes: snapshot.routes.len(),
             bindings: snapshot.bindings.len(),
+            scan_reports: snapshot.reports.values().map(Vec::len).sum(),
         }
     }
 }
@@ -323,6 +335,7 @@ impl About<'_> {
             requirements: claims::claims(self),
             findings: findings::findings(self),
             ways: ledger::ways(self),
+            images: images::images(self),
             flows: declared::flows(self),
             admits: declared::admits(self),
             exceptions: declared::exceptions(self),

@@ -78,7 +78,7 @@
         opened.push(holder);
       }
     }
-    const parts = ["finding", "requirement", "way", "edge"].filter((item) => counts[item])
+    const parts = ["finding", "requirement", "way", "image", "edge"].filter((item) => counts[item])
       .map((item) => `${counts[item].shown} of ${counts[item].total} ${item}s`);
     const rest = folded ? ` ${folded} more are counted and not listed, so not searched.` : "";
     told.textContent = isActive ? `Shown: ${parts.join(", ")}.${rest}` : "";

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use askama::Template;
 
 use super::{shell::Shell, words};
-use crate::evidence::dossier::{Dossier, Verdict};
+use crate::evidence::dossier::{Dossier, FixState, Verdict};
 
 const STYLE: &str = include_str!("report.css");
 

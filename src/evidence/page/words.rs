@@ -11,9 +11,9 @@ use std::{borrow::Cow, fmt::Debug};
 use k8s_openapi::jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    api::{Category, EntityType, FindingCounts, FindingState, Severity},
+    api::{Category, EntityType, FindingCounts, FindingState, FixWithinDays, Severity},
     engine::reach::words::few,
-    evidence::dossier::{Claim, Verdict},
+    evidence::dossier::{Claim, Inventory, Verdict},
 };
 
 /// A time, or a reference to one: templates have either.
@@ -153,6 +153,14 @@ pub(super) fn not_judged(claims: &[Claim]) -> Vec<&Claim> {
     claims.iter().filter(|claim| claim.verdict == Verdict::NotJudged).collect()
 }
 
+/// In how many days fixes have to be in place.
+pub(super) fn fix_within(days: &FixWithinDays) -> String {
+    let FixWithinDays { critical, high, medium, low } = days;
+    let all = [("critical", Some(*critical)), ("high", Some(*high)), ("medium", *medium), ("low", *low)];
+    let some = all.into_iter().filter_map(|(name, days)| Some(format!("{name} in {}", many(days?, "day"))));
+    some.collect::<Vec<_>>().join(", ")
+}
+
 /// A bar of several parts.
 pub(super) struct Bar {
     /// The same in words.
@@ -174,6 +182,15 @@ pub(super) struct Part {
 /// How many requirements have which verdict.
 pub(super) fn verdicts(claims: &[Claim]) -> Bar {
     let of = |verdict| claims.iter().filter(|claim| claim.verdict == verdict).count();
+    bar(of, claims.len())
+}
+
+/// How many images have which verdict.
+pub(super) fn images(all: &Inventory) -> Bar {
+    bar(|verdict| all.verdicts.get(&verdict).copied().unwrap_or_default(), all.total)
+}
+
+fn bar(of: impl Fn(Verdict) -> usize, all: usize) -> Bar {
     let counted: Vec<(Verdict, usize)> =
         Verdict::ALL.into_iter().map(|verdict| (verdict, of(verdict))).filter(|(_, count)| *count > 0).collect();
     let words: Vec<String> =
@@ -181,11 +198,7 @@ pub(super) fn verdicts(claims: &[Claim]) -> Bar {
     let mut before = 0;
     let mut parts = Vec::new();
     for (verdict, count) in counted {
-        parts.push(Part {
-            class: class(verdict),
-            start: percent(before, claims.len()),
-            width: percent(count, claims.len()),
-        });
+        parts.push(Part { class: class(verdict), start: percent(before, all), width: percent(count, all) });
         before += count;
     }
     Bar { words: words.join(", ").into(), parts }

@@ -33,7 +33,32 @@ fn kind(image: usize) -> &'static str {
     }
 }
 
+/// The last of the proven ones have their evidence in a report of openreports.io.
+fn is_open(image: usize) -> bool {
+    (180..200).contains(&image)
+}
+
+fn open_report(image: usize, now: Timestamp) -> Value {
+    let result = |category: &str, more: (&str, &str)| {
+        json!({
+            "source": "Trivy Vulnerability", "policy": category, "category": category, "result": "pass",
+            "timestamp": { "seconds": now.as_second(), "nanos": 0 },
+            "properties": {
+                "artifact.digest": digest(image), "artifact.repository": "pci/app", "registry.server": "registry.example.com", more.0: more.1,
+            },
+        })
+    };
+    json!({
+        "apiVersion": "openreports.io/v1alpha1", "kind": "Report", "metadata": { "name": format!("app-{image}"), "namespace": "vault" },
+        "source": "Trivy Vulnerability",
+        "results": [result("Vulnerability Scan", ("a", "b")), result("Bill of Materials", ("sbom", "CycloneDX"))],
+    })
+}
+
 async fn report(bed: &Bed, image: usize, now: Timestamp) {
+    if is_open(image) {
+        return bed.apply(&open_report(image, now).to_string()).await;
+    }
     let days = |days: i64| now - SignedDuration::from_hours(24 * days);
     let mut all: Vec<Value> = (0..EACH)
         .map(|number| vulnerability(&format!("CVE-2026-{image}{number:04}"), "MEDIUM", "2026-01-01T00:00:00Z"))
@@ -122,8 +147,8 @@ async fn of_two_thousand_pods_each_image_gets_its_own_verdict() {
     let metrics = program.metrics().await;
     let of = |series: &str| metrics.lines().find(|line| line.starts_with(series)).unwrap_or_default().to_string();
     eprintln!(
-        "{PODS} pods, {IMAGES} images, {} reports of {EACH} vulnerabilities: all verdicts after {seconds:.1} s; memory {} MB, {} MB before the zone\n{}\n{}",
-        2 * (IMAGES - 30),
+        "{PODS} pods, {IMAGES} images, {} scans of {EACH} vulnerabilities, 20 reports of openreports.io: all verdicts after {seconds:.1} s; memory {} MB, {} MB before the zone\n{}\n{}",
+        IMAGES - 30 - 20,
         program.memory() / 1_000_000,
         bare / 1_000_000,
         of("pcizone_judgement_seconds_sum"),

@@ -103,7 +103,7 @@ fn bill(number: usize, at: Timestamp) -> Value {
             "scanner": { "name": "Trivy", "vendor": "Aqua Security", "version": "0.68.0" },
             "summary": { "componentsCount": 1, "dependenciesCount": 0 },
             "updateTimestamp": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            "components": { "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "metadata": {}, "components": [], "dependencies": [] },
+            "components": { "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "metadata": {}, "components": [{ "type": "library", "name": "openssl", "version": "3.0.1" }], "dependencies": [] },
         },
     })
 }

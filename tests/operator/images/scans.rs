@@ -36,8 +36,9 @@ async fn what_scanners_report_decides_what_starts() {
     bed.until_ready("cde").await;
     let image = |number: usize| format!("{APP}@{}", digest(number));
     until_starts(&bed, &image(1), Err("(ImageUnscanned)")).await;
-    until_starts(&bed, "docker.io/library/nginx", Err("(ImageRegistryNotAllowed)")).await;
-    until_starts(&bed, &format!("{APP}:1"), Err("(ImageNotPinned)")).await;
+    // Which of two policies speaks is up to the API server.
+    until_starts(&bed, "docker.io/library/nginx", Err("zone cde: the image docker.io/library/nginx")).await;
+    until_starts(&bed, &format!("{APP}:1"), Err("zone cde: the image registry.example.com/pci/app:1")).await;
 
     let now = Timestamp::now();
     put(&bed, &scan(1, now, vec![vulnerability("CVE-2026-1", "HIGH", "2026-11-01T00:00:00Z")])).await;
