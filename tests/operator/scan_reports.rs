@@ -213,9 +213,8 @@ async fn found(kubeconfig: &Path) -> Vec<String> {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["zones"][0]["findings"].as_array().unwrap().iter();
-    let line = |finding: &Value| {
-        format!("{} {}", finding["id"].as_str().unwrap(), finding["evidence"].as_str().unwrap_or_default())
-    };
+    let line =
+        |finding: &Value| format!("{} {}", finding["id"].as_str().unwrap(), finding["message"].as_str().unwrap());
     let lines = findings.map(line).filter(|line| line.starts_with("Image") || line.starts_with("ScanEvidence"));
     lines.collect()
 }

@@ -150,7 +150,10 @@ impl Hub {
             if !store.is_known() {
                 return Some(format!("{kind} were not listed yet"));
             }
-            Some(format!("{kind} cannot be read: {}", store.hidden(&self.traffic)?))
+            let why = store.hidden(&self.traffic)?;
+            // A number that grows would be a new status each second.
+            let why = if store.is_filled() { "the watch of them is not heard any more".to_string() } else { why };
+            Some(format!("{kind} cannot be read: {why}"))
         };
         self.reports.iter().filter_map(why).collect()
     }
