@@ -132,8 +132,7 @@ mod tests {
 
     /// Those that do not begin with `other`.
     fn keep(map: ConfigMap) -> Option<String> {
-        let name = map.name_any();
-        (!name.starts_with("other")).then_some(name)
+        map.metadata.name.filter(|name| !name.starts_with("other"))
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use std::{fs, path::Path};
 
+use pcizone::{
+    cli::manifests::{Reader, Settings},
+    engine::{self, Snapshot},
+    evidence::{Dossier, dossier::Verdict},
+};
 use serde_json::{Value, json};
 
 use crate::support::{NOW, Run, folder, run_in, zone_with};
@@ -142,6 +147,34 @@ fn proven_is_only_what_was_seen() {
     ] {
         assert_eq!(of(rules, &reports, args), (wanted.0.to_string(), wanted.1), "{what}");
     }
+}
+
+/// Another report might say that a fix is overdue.
+#[test]
+fn nothing_is_proven_while_some_reports_are_not_seen() {
+    let now = NOW.parse().expect("a time");
+    let mut reader = Reader::new(Settings { namespace: "default".to_string(), now, live: false }, Snapshot::default());
+    let all = [
+        pod("app-0", &format!("registry.example.com/app@{}", digest("a")), Some("a")),
+        scan("a", "2026-11-23T00:00:00Z"),
+    ];
+    let text = zone("{registries: [registry.example.com], sbom: Optional}") + &documents(&all);
+    reader.read("all", false, text.as_bytes());
+    let mut snapshot = reader.finish().unwrap_or_else(|faults| panic!("{faults}")).snapshot;
+    let mut verdict = |unread: &[&str]| {
+        snapshot.unread_reports = unread.iter().map(ToString::to_string).collect();
+        let resolution = engine::resolve(&snapshot);
+        let evaluations = engine::evaluate(&snapshot, &resolution, now);
+        let dossier = Dossier::new(&snapshot, &resolution, &evaluations, now, true);
+        let images = dossier.zones.into_iter().next().and_then(|zone| zone.images).expect("the section");
+        (images.own.shown.first().map(|image| image.verdict), images.unread)
+    };
+    let why = "the right to list policyreports is missing";
+    assert_eq!(verdict(&[]), (Some(Verdict::Proven), None));
+    assert_eq!(
+        verdict(&[why]),
+        (Some(Verdict::Unproven), Some(format!("What scanners report cannot be read: {why}.")))
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::{Bed, bare_zone};
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/components/scanning/rbac.yaml");
 /// More than two pages.
-const MANY: usize = 45;
+const MANY: usize = 25;
 const TRIVY: [&str; 4] = ["vulnerabilityreports", "clustervulnerabilityreports", "sbomreports", "clustersbomreports"];
 const OPEN: [&str; 2] = ["reports", "clusterreports"];
 const POLICY: [&str; 2] = ["policyreports", "clusterpolicyreports"];

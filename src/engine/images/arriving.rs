@@ -65,7 +65,9 @@ impl Arriving {
         let results = results.filter(|_| policy_reports::is_one(kind)).unwrap_or_default();
         let mut says: Vec<Statement> = says.into_iter().collect();
         says.extend(policy_reports::read(source.as_deref(), &results));
-        says.iter_mut().for_each(|statement| common.share(statement));
+        for statement in &mut says {
+            common.share(statement);
+        }
         says.shrink_to_fit();
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
         Report { kind, namespace, name, says }

@@ -106,8 +106,8 @@ pub(super) fn read(source: Option<&str>, results: &[Judged]) -> Vec<Statement> {
                 scans.entry((source, about)).or_default().add(one, properties, result != PASS);
             }
         } else if result == PASS && properties.digest.as_deref().is_some_and(is_digest) {
-            others.extend(given(properties.sbom.as_ref()).map(|_| (about, None)));
-            others.extend(given(properties.signer.as_ref()).map(|signer| (about, Some(signer))));
+            others.extend(given(properties.sbom.as_deref()).map(|_| (about, None)));
+            others.extend(given(properties.signer.as_deref()).map(|signer| (about, Some(signer))));
         }
     }
     let scans = scans.into_iter().filter_map(|((scanner, about), scanned)| scanned.statement(scanner, about));
@@ -119,9 +119,9 @@ pub(super) fn read(source: Option<&str>, results: &[Judged]) -> Vec<Statement> {
 }
 
 /// A property that says something, and is not cut: a signer who is cut could be another one.
-fn given(property: Option<&Box<str>>) -> Option<&str> {
+fn given(property: Option<&str>) -> Option<&str> {
     let says = |text: &&str| !text.is_empty() && !text.eq_ignore_ascii_case(NO) && text.chars().count() < LETTERS;
-    property.map(|property| property.trim()).filter(says)
+    property.map(str::trim).filter(says)
 }
 
 impl Properties {

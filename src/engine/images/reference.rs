@@ -139,13 +139,12 @@ fn cut(text: &str, at: char) -> (&str, Option<&str>) {
 
 /// A host, and perhaps a port.
 fn is_registry(text: &str) -> bool {
-    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) => (is_all(address, |byte| byte.is_ascii_hexdigit() || byte == b':'), port),
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            let (host, port) = text.split_at(end);
-            (host.split('.').all(is_label), port)
-        }
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (is_host, port) = if let Some((address, port)) = bracketed {
+        (is_all(address, |byte| byte.is_ascii_hexdigit() || byte == b':'), port)
+    } else {
+        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (host.split('.').all(is_label), port)
     };
     let is_port =
         |text: &str| text.strip_prefix(':').is_some_and(|digits| is_all(digits, |byte| byte.is_ascii_digit()));
@@ -165,8 +164,8 @@ fn is_path_part(text: &str) -> bool {
         run => run.iter().all(|byte| *byte == b'-'),
     };
     let bytes = text.as_bytes();
-    let ends = bytes.first().is_some_and(|byte| is_plain(byte)) && bytes.last().is_some_and(|byte| is_plain(byte));
-    ends && bytes.split(|byte| is_plain(byte)).all(is_separator)
+    let ends = bytes.first().is_some_and(is_plain) && bytes.last().is_some_and(is_plain);
+    ends && bytes.split(is_plain).all(is_separator)
 }
 
 fn is_tag(text: &str) -> bool {

@@ -68,7 +68,7 @@ struct Entry {
     published_date: Option<Box<str>>,
 }
 
-/// A bill of materials of CycloneDX.
+/// A bill of materials of `CycloneDX`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Bill {

@@ -11,6 +11,7 @@ mod admission;
 mod bare;
 mod bed;
 mod counts;
+mod digests;
 mod figure;
 mod fill;
 mod group;
@@ -78,6 +79,8 @@ enum Part {
     Operator,
     /// What its guards cost whoever creates a pod.
     Admission,
+    /// What it costs to ask about the digests of images when a pod is made.
+    Digests,
     /// What a judgement costs, in memory.
     Judgement,
     /// What it costs to read manifests.
@@ -99,6 +102,7 @@ struct Size {
     repairs: usize,
     steady: Duration,
     admission: admission::Size,
+    digests: digests::Size,
     judgement: judgement::Size,
     reading: reading::Size,
     page: page::Size,
@@ -114,6 +118,7 @@ const FULL: Size = Size {
     repairs: 200,
     steady: Duration::from_secs(600),
     admission: admission::Size { namespaces: 5000, nodes: 1000, rounds: 5, alone: 400, together: 1000 },
+    digests: digests::Size { rounds: 5, pods: 400, changes: 10 },
     judgement: judgement::Size { namespaces: 5000, rounds: 9 },
     reading: reading::Size { objects: 1500, rounds: 7, texts: 100 },
     page: page::Size { namespaces: 5000, rounds: 9 },
@@ -128,6 +133,7 @@ const QUICK: Size = Size {
     repairs: 40,
     steady: Duration::from_secs(20),
     admission: admission::Size { namespaces: 500, nodes: 100, rounds: 2, alone: 200, together: 400 },
+    digests: digests::Size { rounds: 2, pods: 100, changes: 4 },
     judgement: judgement::Size { namespaces: 500, rounds: 3 },
     reading: reading::Size { objects: 500, rounds: 3, texts: 10 },
     page: page::Size { namespaces: 500, rounds: 3 },
@@ -138,7 +144,7 @@ const PHASE: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let load = rebuild::in_release()?;
-    if !matches!(arguments.only, Some(Part::Judgement | Part::Reading | Part::Page)) {
+    if !matches!(arguments.only, Some(Part::Digests | Part::Judgement | Part::Reading | Part::Page)) {
         progress::step("Build the operator");
         crate::operator::build()?;
     }
@@ -179,6 +185,9 @@ async fn measure(arguments: &Arguments, load: Option<f64>) -> Result<Report> {
     }
     if wants(Part::Admission) {
         groups.extend(Box::pin(admission::measure(&size.admission, &servers, &others)).await?);
+    }
+    if wants(Part::Digests) {
+        groups.extend(Box::pin(digests::measure(&size.digests, &servers, &others)).await?);
     }
     if wants(Part::Status) {
         groups.extend(Box::pin(storm::measure(&size.storm, &servers, &others)).await?);
