@@ -18,6 +18,8 @@ use crate::api::names;
 
 /// How often it is looked whether they are needed.
 const LOOK: Duration = Duration::from_secs(1);
+/// How soon they are listed anew after a failure.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How long one watch request lasts, in seconds.
 const WATCH_SECONDS: u32 = 290;
 const FORBIDDEN: u16 = 403;
@@ -58,6 +60,7 @@ pub async fn follow<T: Clone>(
         let config = watcher::Config::default().labels(&ours).timeout(WATCH_SECONDS);
         let mut events = watcher::watcher(api.clone(), config).default_backoff().boxed();
         let mut listed = BTreeMap::new();
+        let mut pause = LOOK;
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => to.send_modify(|seen| take(seen, &mut listed, event, &keep)),
@@ -65,10 +68,13 @@ pub async fn follow<T: Clone>(
                     let Some(why) = trouble(&error, component) else { continue };
                     tracing::warn!(why, "ConfigMaps are not seen; it is tried again");
                     to.send_modify(|seen| seen.trouble = Some(why));
+                    // A watch that begins again says nothing of it; a list does.
+                    pause = AGAIN;
+                    break;
                 }
             }
         }
-        sleep(LOOK).await;
+        sleep(pause).await;
     }
 }
 

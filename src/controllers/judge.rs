@@ -148,7 +148,7 @@ impl Judge {
             let found = |zone: &ZoneRecord| Some((zone.name().to_string(), Arc::clone(judged.get(&identity(zone))?)));
             snapshot.judged = zones.iter().filter_map(found).collect();
             snapshot.zones = snapshot.zones.into_iter().map(|zone| as_published(zone, &published)).collect();
-            let evaluations = evaluate(&snapshot, hub.is_complete(), now);
+            let evaluations = evaluate(&snapshot, hub.is_complete() && hub.knows_fixes(), now);
             (zones, evaluations)
         });
         let (zones, mut evaluations) = match judged.await {

@@ -270,7 +270,8 @@ pub fn plan(
     let kept = wanted.filter(|_| forwarding.is_none()).map(|zone| admission::guard_name(&zone.name, admission::LOGS));
     let live: Vec<_> = live.iter().filter(|guard| kept.as_deref() != Some(guard.name())).map(Arc::clone).collect();
     let scans = segmentation.is_some_and(|zone| {
-        asks_for_scans(zone) && (cluster.listed.contains(&zone.name) || asked_for_scans(zone, &live))
+        let has_list = || cluster.listed.contains(&zone.name) || asked_for_scans(zone, &live);
+        asks_for_scans(zone) && (wants_proof(zone) || has_list())
     });
     let (segmentation, hosting) = (segmentation.cloned(), hosting.cloned());
     let sources = Sources { segmentation, hosting, modes, nodes, ranges, forwarding, scans };
@@ -282,6 +283,11 @@ pub fn plan(
 pub fn asks_for_scans(zone: &Declaration) -> bool {
     let protects = zone.scanning.protects() && zone.segmentation.protects();
     protects && zone.images.as_ref().is_some_and(|images| images.admission != ImageAdmission::References)
+}
+
+/// Nothing starts that is not proven, so nothing does while there is no list.
+fn wants_proof(zone: &Declaration) -> bool {
+    zone.images.as_ref().is_some_and(|images| images.admission == ImageAdmission::Proven)
 }
 
 /// It was asked so far. The policy stays while its list is away, which is made again: without it everything would start meanwhile.

@@ -14,6 +14,8 @@ use super::{
 use crate::api::Obligation;
 
 const OBLIGATIONS: usize = 10;
+/// Fixes among them: a zone may have more than there is space for, and people's duties are to be seen beside them.
+const FIXES: usize = 3;
 
 /// The nearest ones, with the fixes of images.
 pub(super) fn nearest(declaration: &Declaration, images: Option<&Images>, now: Timestamp) -> Vec<Obligation> {
@@ -33,7 +35,10 @@ pub(super) fn due(declaration: &Declaration, images: Option<&Images>, now: Times
 
 fn with_fixes(declaration: &Declaration, images: Option<&Images>, now: Timestamp) -> Vec<Obligation> {
     let mut obligations = all(declaration, now);
-    obligations.extend(images.into_iter().flat_map(fixes));
+    let mut fixes: Vec<Obligation> = images.into_iter().flat_map(fixes).collect();
+    sort(&mut fixes);
+    fixes.truncate(FIXES);
+    obligations.extend(fixes);
     sort(&mut obligations);
     obligations
 }

@@ -178,7 +178,7 @@ fn nothing_is_proven_while_some_reports_are_not_seen() {
 }
 
 #[test]
-fn a_tag_has_a_row_for_each_content_and_one_for_what_no_node_tells() {
+fn each_content_has_a_row_and_so_has_what_no_node_tells() {
     let tag = "registry.example.com/app:1";
     let all = [
         pod("app-0", tag, Some("a")),
@@ -186,6 +186,8 @@ fn a_tag_has_a_row_for_each_content_and_one_for_what_no_node_tells() {
         pod("app-2", tag, Some("b")),
         pod("app-3", tag, None),
         pod("job-0", &format!("registry.example.com/job@{}", digest("c")), None),
+        pod("job-1", &format!("registry.example.com/job@{}", digest("c")), Some("c")),
+        pod("job-2", &format!("registry.example.com/job@{}", digest("c")), Some("d")),
         scan("a", "2026-11-23T00:00:00Z"),
         scan("b", "2026-11-23T00:00:00Z"),
         scan("c", "2026-11-23T00:00:00Z"),
@@ -198,7 +200,8 @@ fn a_tag_has_a_row_for_each_content_and_one_for_what_no_node_tells() {
             row("app:1", "", "Violated", 1),
             row("app:1", "a", "Violated", 2),
             row("app:1", "b", "Violated", 1),
-            row("job", "c", "Proven", 1),
+            row("job", "c", "Violated", 2),
+            row("job", "d", "Violated", 1),
         ]
     );
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde_json::Value;
@@ -15,7 +18,11 @@ use crate::engine::{
 
 /// What is known of the images of each zone.
 #[derive(Default)]
-pub struct KnownImages(RwLock<Known>);
+pub struct KnownImages {
+    known: RwLock<Known>,
+    /// Since when fixes are known was looked up, since this replica leads.
+    is_known: AtomicBool,
+}
 
 #[derive(Default)]
 struct Known {
@@ -34,20 +41,35 @@ impl KnownImages {
         self.look(|known| known.trouble.clone())
     }
 
+    /// Whether it was looked up since when fixes are known. Returns whether that is news.
+    pub fn set_known(&self, is_known: bool) -> bool {
+        self.is_known.swap(is_known, Ordering::AcqRel) != is_known
+    }
+
     /// Returns whether that is news.
     pub fn set(&self, fixes: BTreeMap<String, Arc<Fixes>>, trouble: BTreeMap<String, String>) -> bool {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let is_news = known.fixes != fixes || known.trouble != trouble;
         *known = Known { fixes, trouble };
         is_news
     }
 
     fn look<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Hub {
+    /// A judgement would not take a fix for one of today that is known for long.
+    pub fn knows_fixes(&self) -> bool {
+        !self.wants_reports() || self.images.is_known.load(Ordering::Acquire)
+    }
+
+    /// There is a zone of this name.
+    pub fn has_zone(&self, name: &str) -> bool {
+        self.zone_store().get(name).is_some()
+    }
+
     /// A policy asks for what admission of this zone is told.
     pub fn names_images(&self, zone: &str) -> bool {
         let wanted = allow_list::name(zone);

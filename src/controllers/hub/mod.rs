@@ -116,6 +116,7 @@ pub struct Hub {
     routes: Vec<(route::Kind, OptionalStore<Route>)>,
     grants: OptionalStore<Grant>,
     reports: Vec<OptionalStore<Report>>,
+    departed: reports::Departed,
     guards: BTreeMap<Kind, Store<Guard>>,
     /// Known before anything is planned.
     server: OnceLock<Server>,
@@ -211,6 +212,7 @@ impl Hub {
             routes: optional::routes(),
             grants: OptionalStore::new(intake::Kind::ReferenceGrant),
             reports: reports::stores(),
+            departed: reports::Departed::default(),
             guards: Kind::ALL.into_iter().map(|kind| (kind, Store::default())).collect(),
             server: OnceLock::new(),
             in_force: InForce::default(),

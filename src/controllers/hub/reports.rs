@@ -5,7 +5,13 @@
 //!  list, a few at a time ─▶ Arriving ─▶ Report ─▶ store     one after the other: nothing of a megabyte stays
 //! ```
 
-use std::{borrow::Cow, collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::future::{self, Either};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -15,7 +21,7 @@ use kube::{
     runtime::watcher,
 };
 use serde::{Deserialize, Deserializer};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Hub, optional::OptionalStore};
 use crate::{
@@ -33,6 +39,18 @@ use crate::{
 const PAGE: u32 = 10;
 /// How often it is looked whether they are wanted.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// For so long what a report said holds after it was deleted.
+const DEPARTED: Duration = Duration::from_secs(3600);
+
+/// Kind, namespace and name.
+pub(super) type Key = (Kind, Box<str>, Box<str>);
+/// Reports with the moment at which each was there last.
+pub(super) type Departed = Mutex<BTreeMap<Key, (Arc<Report>, Instant)>>;
+
+fn key(report: &Report) -> Key {
+    (report.kind, report.namespace.clone(), report.name.clone())
+}
 
 /// A store for each kind of reports.
 pub(super) fn stores() -> Vec<OptionalStore<Report>> {
@@ -101,7 +119,7 @@ impl Hub {
     }
 
     /// A zone declares what may run in it.
-    fn wants_reports(&self) -> bool {
+    pub(super) fn wants_reports(&self) -> bool {
         self.resolved(|resolution, _| {
             let mut zones = resolution.zones();
             zones.any(|(_, zone)| zone.declaration.as_ref().is_some_and(|zone| zone.images.is_some()))
@@ -127,16 +145,27 @@ impl Hub {
     }
 
     /// Those that say something of an image, by namespace.
+    ///
+    /// What one said holds on for a while after it was deleted: the Trivy Operator deletes a report before it scans again.
     pub fn all_reports(&self) -> BTreeMap<String, Vec<Arc<Report>>> {
+        let mut departed = self.departed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.wants_reports() {
+            departed.clear();
+        }
+        let now = Instant::now();
+        for report in self.reports.iter().flat_map(OptionalStore::all) {
+            departed.insert(key(&report), (report, now));
+        }
+        departed.retain(|_, (_, seen)| seen.elapsed() < DEPARTED);
         let mut all: BTreeMap<String, Vec<Arc<Report>>> = BTreeMap::new();
-        for report in self.reports.iter().flat_map(OptionalStore::all).filter(|report| !report.says.is_empty()) {
-            all.entry(report.namespace.to_string()).or_default().push(report);
+        for (report, _) in departed.values().filter(|(report, _)| !report.says.is_empty()) {
+            all.entry(report.namespace.to_string()).or_default().push(Arc::clone(report));
         }
         all
     }
 
     /// Why some that may be there are not seen, in sentences.
-    pub(super) fn unread_reports(&self) -> Vec<String> {
+    pub fn unread_reports(&self) -> Vec<String> {
         if !self.wants_reports() {
             return Vec::new();
         }

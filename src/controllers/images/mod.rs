@@ -31,6 +31,7 @@ use crate::{
         declaration::Declaration,
         images::{
             allow_list::{self, Contents},
+            container,
             fixes::Fixes,
             report::{Report, What},
             running::Evidence,
@@ -45,6 +46,8 @@ const COMPONENT: &str = "deploy/kustomize/components/scanning";
 const LOOK: Duration = Duration::from_secs(1);
 /// After a write that failed nothing is written for so long.
 const AGAIN: Duration = Duration::from_secs(10);
+/// For so long a judgement waits until is known since when fixes are.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// For so long nothing may name one before it is deleted.
 const IDLE: Duration = Duration::from_secs(60);
 /// After so long it is worked out again although nothing changed: a scan of the future is one of now by then.
@@ -84,16 +87,18 @@ struct Inputs {
     zones: BTreeMap<String, (String, i64, BTreeSet<String>, bool)>,
     /// Versions of the objects.
     live: BTreeMap<String, Option<String>>,
+    /// Some reports are not seen.
+    is_partial: bool,
 }
 
 impl Inputs {
-    fn new(wanted: &[Wanted], reports: Reports, live: &BTreeMap<String, ConfigMap>) -> Self {
+    fn new(wanted: &[Wanted], reports: Reports, live: &BTreeMap<String, ConfigMap>, is_partial: bool) -> Self {
         let zone = |one: &Wanted| {
             let Wanted { zone, namespaces, protects } = one;
             (zone.name.clone(), (zone.uid.clone(), zone.generation, namespaces.clone(), *protects))
         };
         let live = live.iter().map(|(zone, map)| (zone.clone(), map.resource_version())).collect();
-        Inputs { reports, zones: wanted.iter().map(zone).collect(), live }
+        Inputs { reports, zones: wanted.iter().map(zone).collect(), live, is_partial }
     }
 
     /// Reports that were not taken in anew are the same ones.
@@ -102,6 +107,7 @@ impl Inputs {
         let count = |inputs: &Inputs| inputs.reports.values().map(Vec::len).sum::<usize>();
         self.zones == other.zones
             && self.live == other.live
+            && self.is_partial == other.is_partial
             && count(self) == count(other)
             && reports().all(|(one, other)| Arc::ptr_eq(one, other))
     }
@@ -129,12 +135,15 @@ impl Images {
         let mut failed: BTreeMap<String, (Instant, String)> = BTreeMap::new();
         let mut idle: BTreeMap<String, Instant> = BTreeMap::new();
         let mut last: Option<(Inputs, Arc<Plan>, Instant)> = None;
+        let mut leading = Instant::now();
         loop {
             sleep(LOOK).await;
             if !self.applier.may_write() {
                 // Another replica knows better by now.
                 (failed, idle, last) = (BTreeMap::new(), BTreeMap::new(), None);
                 self.hub.images.set(BTreeMap::new(), BTreeMap::new());
+                self.hub.images.set_known(false);
+                leading = Instant::now();
                 continue;
             }
             let Seen { live, trouble } = seen.borrow_and_update().clone();
@@ -143,25 +152,35 @@ impl Images {
             // Before the objects were seen nothing is learnt: it would begin today.
             let is_early = !wanted.is_empty() && !self.hub.knows_reports();
             if is_early || is_blind && wanted.iter().any(|one| one.protects) {
+                // Better a judgement without it than none.
+                if leading.elapsed() > PATIENCE {
+                    self.hub.images.set_known(true).then(|| self.hub.wake());
+                }
                 continue;
             }
             let live: BTreeMap<String, ConfigMap> = live.into_iter().flat_map(BTreeMap::into_values).collect();
-            let inputs = Inputs::new(&wanted, self.hub.all_reports(), &live);
+            let is_partial = !self.hub.unread_reports().is_empty();
+            let inputs = Inputs::new(&wanted, self.hub.all_reports(), &live, is_partial);
             let holds =
                 |(before, _, at): &(Inputs, Arc<Plan>, Instant)| at.elapsed() < ANYWAY && before.is_same(&inputs);
             let (plan, at) = if let Some((_, plan, at)) = last.take().filter(holds) {
                 (plan, at)
             } else {
                 let known = self.hub.images.fixes();
-                (Arc::new(plan(&wanted, &inputs.reports, &live, &known, Timestamp::now())), Instant::now())
+                let runs: BTreeMap<String, BTreeSet<String>> =
+                    wanted.iter().map(|one| (one.zone.name.clone(), self.running(&one.zone.name))).collect();
+                let world = World { reports: &inputs.reports, runs: &runs, live: &live, known: &known, is_partial };
+                (Arc::new(plan(&wanted, &world, Timestamp::now())), Instant::now())
             };
             last = Some((inputs, Arc::clone(&plan), at));
             failed.retain(|zone, _| plan.contents.contains_key(zone));
-            let told = plan.contents.keys().filter_map(|zone| {
-                let why = trouble.as_ref().or_else(|| failed.get(zone).map(|(_, why)| why))?;
-                Some((zone.clone(), why.clone()))
+            let told = plan.contents.iter().filter_map(|(zone, (_, contents))| {
+                let why = trouble.as_ref().or_else(|| failed.get(zone).map(|(_, why)| why)).cloned();
+                let left_out = (contents.left_out > 0).then(|| format!("{} digests have no space", contents.left_out));
+                Some((zone.clone(), why.or(left_out)?))
             });
-            if self.hub.images.set(plan.fixes.clone(), told.collect()) {
+            let is_news = self.hub.images.set(plan.fixes.clone(), told.collect());
+            if self.hub.images.set_known(true) || is_news {
                 self.hub.wake();
             }
             if trouble.is_some() {
@@ -191,6 +210,14 @@ impl Images {
         }
     }
 
+    /// The digests that pods of a zone run, by what nodes tell and by what pods name.
+    fn running(&self, zone: &str) -> BTreeSet<String> {
+        let pods = self.hub.pods_of(zone);
+        let images = pods.iter().filter(|pod| !pod.ended).flat_map(|pod| pod.images.iter());
+        let digests = images.flat_map(|image| image.runs.as_deref().into_iter().chain(container::digest(&image.named)));
+        digests.map(str::to_string).collect()
+    }
+
     async fn write(
         &self,
         zone: &str,
@@ -216,14 +243,16 @@ impl Images {
         true
     }
 
-    /// Takes away what no zone wants and no policy names.
+    /// Takes away what is of no zone any more, and no policy names.
     async fn clean(
         &self,
         live: &BTreeMap<String, ConfigMap>,
         wanted: &BTreeMap<String, (Arc<Declaration>, Contents)>,
         idle: &mut BTreeMap<String, Instant>,
     ) -> bool {
-        let superfluous = |zone: &&String| !wanted.contains_key(*zone) && !self.hub.names_images(zone);
+        // As long as the zone is there it keeps since when its fixes are known, whatever it declares meanwhile.
+        let superfluous =
+            |zone: &&String| !wanted.contains_key(*zone) && !self.hub.has_zone(zone) && !self.hub.names_images(zone);
         let zones: BTreeSet<&String> = live.keys().filter(superfluous).collect();
         idle.retain(|zone, _| zones.contains(zone));
         let mut is_written = false;
@@ -268,29 +297,39 @@ fn wanted(hub: &Hub) -> Vec<Wanted> {
     })
 }
 
-fn plan(
-    wanted: &[Wanted],
-    reports: &Reports,
-    live: &BTreeMap<String, ConfigMap>,
-    known: &BTreeMap<String, Arc<Fixes>>,
-    now: Timestamp,
-) -> Plan {
+/// What a plan is made from.
+struct World<'a> {
+    reports: &'a Reports,
+    /// The digests that run, by zone.
+    runs: &'a BTreeMap<String, BTreeSet<String>>,
+    live: &'a BTreeMap<String, ConfigMap>,
+    known: &'a BTreeMap<String, Arc<Fixes>>,
+    /// Some reports are not seen: what was said before holds on.
+    is_partial: bool,
+}
+
+fn plan(wanted: &[Wanted], world: &World, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     for Wanted { zone, namespaces, protects } in wanted {
         let Some(rules) = &zone.images else { continue };
         let names = namespaces.iter().map(String::as_str).chain([""]);
-        let own: Vec<&Report> = names.filter_map(|name| reports.get(name)).flatten().map(AsRef::as_ref).collect();
+        let own: Vec<&Report> = names.filter_map(|name| world.reports.get(name)).flatten().map(AsRef::as_ref).collect();
         let scans = own.iter().flat_map(|report| &report.says).filter_map(|said| match &said.what {
             What::Scan(scan) => Some(scan),
             What::Sbom | What::Signed { .. } => None,
         });
-        let kept = live.get(&zone.name).map(allow_list::fixes).unwrap_or_default();
-        let mut fixes = known.get(&zone.name).map_or_else(Fixes::default, |known| Fixes::clone(known));
+        let live = world.live.get(&zone.name);
+        let kept = live.map(allow_list::fixes).unwrap_or_default();
+        let mut fixes = world.known.get(&zone.name).map_or_else(Fixes::default, |known| Fixes::clone(known));
         fixes.merge(&kept);
         fixes.learn(scans, now);
-        let evidence = Evidence::of(own.iter().copied());
         if *protects {
-            let contents = allow_list::contents(rules, &evidence, &BTreeSet::new(), &fixes, now);
+            let evidence = Evidence::of(own.iter().copied());
+            let runs = world.runs.get(&zone.name).into_iter().flatten().map(String::as_str).collect();
+            let mut contents = allow_list::contents(rules, &evidence, &runs, &fixes, now);
+            if world.is_partial {
+                contents.keep(live);
+            }
             plan.contents.insert(zone.name.clone(), (Arc::clone(zone), contents));
         }
         plan.fixes.insert(zone.name.clone(), Arc::new(fixes));

@@ -23,6 +23,7 @@ use crate::{
 
 /// Names in a message.
 const NAMED: usize = 3;
+const UNTOLD: &str = "Neither its name nor a node tells by which digest it runs, so no scan is about it.";
 
 pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     let Some(images) = &case.images else { return };
@@ -38,6 +39,10 @@ pub(super) fn check(case: &Case, found: &mut Vec<Found>) {
     for (named, one) in &images.own {
         reference(images, named, one, found);
         drift(named, one, found);
+        if one.is_untold && !is_blind {
+            let about = About { named, one, digest: "" };
+            found.push(about.found(FindingId::ImageUnscanned, UNTOLD));
+        }
         for (digest, verdict) in &one.verdicts {
             let about = About { named, one, digest };
             if !is_blind {
@@ -237,6 +242,11 @@ fn one(fix: &Fix) -> String {
 
 /// Network, storage and log agents on the zone's nodes, and whatever else runs there.
 fn infrastructure(case: &Case, named: &str, one: &Use, found: &mut Vec<Found>) {
+    if one.is_untold {
+        let about = About { named, one, digest: "" };
+        found.push(about.found(FindingId::InfraImageUnscanned, UNTOLD));
+        return;
+    }
     let is_fresh = |verdict: &Verdict, now: Timestamp| verdict.is_fresh(now);
     let Some((digest, verdict)) = one.verdicts.iter().find(|(_, verdict)| !is_fresh(verdict, case.now)) else { return };
     let message = match &verdict.scan {

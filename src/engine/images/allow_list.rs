@@ -48,6 +48,23 @@ pub struct Contents {
     pub left_out: usize,
 }
 
+impl Contents {
+    /// What the live object says of digests that nothing is said of now stays.
+    pub fn keep(&mut self, live: Option<&ConfigMap>) {
+        let live = live.and_then(|live| live.data.as_ref()).into_iter().flatten();
+        for (digest, told) in live.filter(|(key, _)| is_digest_key(key)) {
+            let count = self.data.keys().filter(|key| is_digest_key(key)).count();
+            if count < DIGESTS && !self.data.contains_key(digest) {
+                self.data.insert(digest.clone(), told.clone());
+            }
+        }
+    }
+}
+
+fn is_digest_key(key: &str) -> bool {
+    key.len() == HEX && !key.contains('.')
+}
+
 /// What admission is told, by what these reports say: until when each digest may start. What runs comes first where not all have space, then
 /// what was scanned last.
 pub fn contents(
@@ -82,7 +99,7 @@ fn told(Limits { fresh, critical, others }: Limits) -> String {
 /// Since when fixes are known, by what was kept.
 pub fn fixes(map: &ConfigMap) -> Fixes {
     let data = map.data.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-    Fixes::read(data.filter(|(key, _)| key.len() != HEX || key.contains('.')))
+    Fixes::read(data.filter(|(key, _)| !is_digest_key(key)))
 }
 
 /// The object. It goes with its zone.

@@ -141,7 +141,7 @@ pub(super) struct Told<'a> {
 }
 
 /// A scan out of what it told.
-pub(super) fn scan<'a>(at: Timestamp, scanner: &str, told: impl Iterator<Item = Told<'a>>) -> Scan {
+pub(super) fn scan<'a>(at: Timestamp, scanner: &str, system: &str, told: impl Iterator<Item = Told<'a>>) -> Scan {
     let mut unfixed_critical: u32 = 0;
     let mut fixable = Vec::new();
     for one in told {
@@ -150,6 +150,7 @@ pub(super) fn scan<'a>(at: Timestamp, scanner: &str, told: impl Iterator<Item = 
             None => unfixed_critical = unfixed_critical.saturating_add(u32::from(one.severity == Level::Critical)),
         }
     }
+    let system = cut(system, NAME);
     // The same one may be in several places of an image.
     fixable.sort_unstable();
     fixable.dedup();
@@ -157,7 +158,7 @@ pub(super) fn scan<'a>(at: Timestamp, scanner: &str, told: impl Iterator<Item = 
     fixable.truncate(VULNERABILITIES);
     let whole = |(severity, id, package, fixed, published): (Level, &str, &str, &str, Option<&str>)| {
         let published = published.and_then(|published| published.parse().ok());
-        Vulnerability::new(severity, &cut(id, NAME), &cut(package, NAME), &cut(fixed, VERSION), published)
+        Vulnerability::new(severity, &cut(id, NAME), &cut(package, NAME), &cut(fixed, VERSION), published).on(&system)
     };
     let fixable = fixable.into_iter().map(whole).collect();
     Scan { at, scanner: cut(scanner, NAME).into(), fixable, unfixed_critical, is_cut }
@@ -167,7 +168,10 @@ pub(super) fn scan<'a>(at: Timestamp, scanner: &str, told: impl Iterator<Item = 
 pub(super) fn level(severity: Option<&str>) -> Level {
     let severity = severity.unwrap_or_default();
     let known = [Level::Critical, Level::High, Level::Medium];
-    known.into_iter().find(|level| severity.eq_ignore_ascii_case(level.as_str())).unwrap_or(Level::Low)
+    // As Red Hat says it.
+    let others = [("important", Level::High), ("moderate", Level::Medium)];
+    let known = known.map(|level| (level.as_str(), level)).into_iter().chain(others);
+    known.into_iter().find(|(word, _)| severity.eq_ignore_ascii_case(word)).map_or(Level::Low, |(_, level)| level)
 }
 
 /// What a report says, in one line for each image, for tests of the readers.
@@ -239,7 +243,7 @@ mod tests {
             fixed: Some("2"),
             published: None,
         });
-        scan(Timestamp::UNIX_EPOCH, "Trivy", told)
+        scan(Timestamp::UNIX_EPOCH, "Trivy", "", told)
     }
 
     #[test]

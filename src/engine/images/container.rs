@@ -15,6 +15,8 @@ pub struct Image {
     pub named: Box<str>,
     /// The digest of what runs, as `sha256:…`, where the node tells one.
     pub runs: Option<Box<str>>,
+    /// It has begun: what runs is known, or is not told.
+    pub has_begun: bool,
     /// The runtime tells just the digest that it asked the registry for: containerd does. Others tell that of the image of their platform,
     /// which is another one where an index was named.
     pub is_exact: bool,
@@ -37,6 +39,7 @@ impl Image {
                 container: name.into(),
                 named: named.unwrap_or_default().into(),
                 runs: status.and_then(|status| digest(&status.image_id)).map(Into::into),
+                has_begun: status.is_some_and(|status| !status.image_id.is_empty()),
                 is_exact: status.is_some_and(is_exact),
             }
         };
@@ -47,6 +50,7 @@ impl Image {
                 container: format!("volume {}", volume.name).into(),
                 named: reference.unwrap_or_default().into(),
                 runs: None,
+                has_begun: statuses().any(|status| !status.image_id.is_empty()),
                 is_exact: false,
             })
         });
@@ -99,6 +103,7 @@ mod tests {
             container: container.into(),
             named: named.into(),
             runs: runs.map(Into::into),
+            has_begun: true,
             is_exact,
         };
         assert_eq!(

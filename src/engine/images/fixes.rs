@@ -8,7 +8,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::report::{Scan, Vulnerability};
+use super::report::{Level, Scan, Vulnerability};
 
 /// Fixes that are kept of one zone.
 pub const FIXES: usize = 4_000;
@@ -48,29 +48,30 @@ impl Fixes {
 
     /// Learns what scans say at `now`; what none of them says any more goes where the space is needed.
     pub fn learn<'a>(&mut self, scans: impl Iterator<Item = &'a Scan>, now: Timestamp) {
-        let mut said: BTreeMap<Arc<str>, Timestamp> = BTreeMap::new();
+        let mut said: BTreeMap<Arc<str>, (Level, Timestamp)> = BTreeMap::new();
         for scan in scans {
             // Nobody scans in the future.
             let at = scan.at.min(now);
             for one in scan.fixable.iter() {
-                let since = said.entry(Arc::clone(&one.key)).or_insert(at);
-                *since = at.min(*since);
+                let (worst, since) = said.entry(Arc::clone(&one.key)).or_insert((one.severity, at));
+                (*worst, *since) = (one.severity.min(*worst), at.min(*since));
             }
         }
         self.is_full = false;
         let mut unknown = BTreeSet::new();
-        for (key, at) in &said {
+        for (key, (severity, at)) in &said {
             match self.known.get_mut(key) {
                 Some(since) => *since = (*since).min(*at),
                 None => {
-                    unknown.insert((*at, Arc::clone(key)));
+                    unknown.insert((*severity, *at, Arc::clone(key)));
                 }
             }
         }
         if self.known.len() + unknown.len() > FIXES {
             self.known.retain(|key, _| said.contains_key(key));
         }
-        for (at, key) in unknown {
+        // The worst first.
+        for (_, at, key) in unknown {
             if self.known.len() >= FIXES {
                 self.is_full = true;
                 break;
@@ -93,7 +94,6 @@ impl Fixes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::images::report::Level;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

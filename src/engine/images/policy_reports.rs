@@ -160,7 +160,7 @@ impl<'a> Scanned<'a> {
 
     /// One that does not tell when it was made proves nothing.
     fn statement(self, scanner: &str, about: [&str; 4]) -> Option<Statement> {
-        let scan = arriving::scan(self.at?, scanner, self.told.into_iter());
+        let scan = arriving::scan(self.at?, scanner, "", self.told.into_iter());
         artifact(about).says(What::Scan(scan))
     }
 }

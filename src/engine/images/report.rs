@@ -92,17 +92,24 @@ pub struct Vulnerability {
 impl Vulnerability {
     /// One, as a scanner tells it.
     pub fn new(severity: Level, id: &str, package: &str, fixed: &str, published: Option<Timestamp>) -> Self {
-        let key = key(id, package).into();
+        let key = key(id, package, "").into();
         Vulnerability { severity, id: id.into(), package: package.into(), fixed: fixed.into(), published, key }
+    }
+
+    /// The same in images of this operating system: each distribution mends a package in its own time.
+    #[must_use]
+    pub fn on(mut self, system: &str) -> Self {
+        self.key = key(&self.id, &self.package, system).into();
+        self
     }
 }
 
 /// Of letters that a key of a `ConfigMap` may have.
-fn key(id: &str, package: &str) -> String {
+fn key(id: &str, package: &str, system: &str) -> String {
     let letter = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
     let name: String = id.chars().take(NAME).map(letter).collect();
     // The name as it is goes into the digest too: two of them may have the same letters.
-    format!("{name}.{}", short_digest(&format!("{id}\n{package}")))
+    format!("{name}.{}", short_digest(&format!("{id}\n{package}\n{system}")))
 }
 
 /// How bad a vulnerability is, by its scanner; the worst first.

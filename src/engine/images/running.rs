@@ -59,6 +59,8 @@ pub struct Use<'a> {
     pub runs: BTreeSet<&'a str>,
     /// Those of them that are just what the registry was asked for.
     pub exact: BTreeSet<&'a str>,
+    /// Something of it has begun, and neither its name nor a node tells by which digest.
+    pub is_untold: bool,
     /// A report is about its tag, which may have meant anything then.
     pub is_told_by_tag: bool,
     /// What holds of what runs: each digest that has to be proven by itself, by the names that it may have in reports.
@@ -79,18 +81,20 @@ impl Use<'_> {
 pub fn uses<'a>(pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<&'a str, Use<'a>> {
     let mut all: BTreeMap<&str, Use> = BTreeMap::new();
     for pod in pods {
-        for Image { container: _, named, runs, is_exact } in pod.images.iter() {
+        for Image { container: _, named, runs, has_begun, is_exact } in pod.images.iter() {
             let one = all.entry(named).or_insert_with(|| Use {
                 reference: Reference::parse(named),
                 pods: Vec::new(),
                 runs: BTreeSet::new(),
                 exact: BTreeSet::new(),
+                is_untold: false,
                 is_told_by_tag: false,
                 verdicts: Vec::new(),
             });
             if one.pods.last().is_none_or(|last| last.key != pod.key) {
                 one.pods.push(pod);
             }
+            one.is_untold |= *has_begun && runs.is_none() && super::container::digest(named).is_none();
             one.runs.extend(runs.as_deref());
             one.exact.extend(runs.as_deref().filter(|_| *is_exact));
         }
@@ -100,13 +104,14 @@ pub fn uses<'a>(pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<&'a str, Use<'a
 
 /// Judges what runs by what reports say of it.
 pub fn judge<'a>(
-    uses: &mut BTreeMap<&'a str, Use<'a>>,
+    named: &'a str,
+    one: &mut Use<'a>,
     evidence: &Evidence<'a>,
     rules: &Scanning,
     fixes: &Fixes,
     now: Timestamp,
 ) {
-    for (named, one) in uses {
+    {
         let pinned = super::container::digest(named);
         let about = |digests: &mut dyn Iterator<Item = &'a str>| -> Verdict<'a> {
             let said: Vec<Said> = digests.flat_map(|digest| evidence.about(digest)).copied().collect();

@@ -20,6 +20,8 @@ pub(super) struct Content {
     registry: Option<Registry>,
     #[serde(deserialize_with = "fields")]
     artifact: Option<Place>,
+    #[serde(deserialize_with = "fields")]
+    os: Option<System>,
     #[serde(deserialize_with = "list")]
     vulnerabilities: Option<Vec<Entry>>,
     #[serde(deserialize_with = "fields")]
@@ -31,6 +33,13 @@ pub(super) struct Content {
 struct Scanner {
     #[serde(deserialize_with = "text")]
     name: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct System {
+    #[serde(deserialize_with = "text")]
+    family: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -83,7 +92,8 @@ pub(super) fn scan(content: Content) -> Option<Statement> {
     let at = content.update_timestamp.as_deref()?.parse().ok()?;
     let found = content.vulnerabilities.as_ref()?;
     let scanner = content.scanner.as_ref().and_then(|scanner| scanner.name.as_deref()).unwrap_or_default();
-    let scan = arriving::scan(at, scanner, found.iter().map(told));
+    let system = content.os.as_ref().and_then(|system| system.family.as_deref()).unwrap_or_default();
+    let scan = arriving::scan(at, scanner, system, found.iter().map(told));
     about(&content, What::Scan(scan))
 }
 

@@ -10,11 +10,13 @@ use super::{
 };
 use crate::{
     api::{FixWithinDays, ImageAdmission, Scanning},
-    engine::dates::later,
+    engine::dates::{earlier, later},
 };
 
 /// By how much the clock of a scanner may go ahead of ours.
 const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+/// Scans of one scanner that are no further apart are one.
+const TOGETHER: SignedDuration = SignedDuration::from_mins(30);
 const DAY: i64 = 24;
 
 /// What was said of an image: a report and its statement.
@@ -94,8 +96,17 @@ impl<'a> Verdict<'a> {
                 }
             }
         }
-        verdict.is_cut = newest.values().any(|(_, scan)| scan.is_cut);
-        verdict.fixes = newest.values().flat_map(|(_, scan)| of_scan(scan, &rules.fix_within_days, fixes)).collect();
+        // What a scanner says of one image at one time may be spread over several reports.
+        let is_last =
+            |scan: &Scan| newest.get(&*scan.scanner).is_some_and(|(_, last)| later(scan.at, TOGETHER) >= last.at);
+        let scans = said.iter().filter_map(|(_, statement)| match &statement.what {
+            What::Scan(scan) if scan.at <= later(now, AHEAD) && is_last(scan) => Some(scan),
+            _ => None,
+        });
+        for scan in scans {
+            verdict.is_cut |= scan.is_cut;
+            verdict.fixes.extend(of_scan(scan, &rules.fix_within_days, fixes));
+        }
         verdict.fixes.sort_by(|a, b| (a.of.severity, a.due, &a.of.id).cmp(&(b.of.severity, b.due, &b.of.id)));
         verdict.fixes.dedup_by(|a, b| a.of.key == b.of.key);
         verdict.scan = newest.into_values().max_by_key(|(_, scan)| scan.at);
@@ -128,7 +139,9 @@ impl<'a> Verdict<'a> {
 
     /// The instants at which it changes by the clock alone.
     pub fn instants(&self) -> impl Iterator<Item = Timestamp> {
-        self.fixes.iter().flat_map(|fix| fix.perhaps.into_iter().chain([fix.due])).chain(self.fresh_until)
+        let fixes = self.fixes.iter().flat_map(|fix| fix.perhaps.into_iter().chain([fix.due]));
+        let ahead = self.ahead.map(|(_, at)| earlier(at, AHEAD));
+        fixes.chain(self.fresh_until).chain(ahead)
     }
 }
 

@@ -27,8 +27,8 @@ pub struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    /// Those of these pods. Reports count where their pods are, and those of the whole cluster everywhere: who may write into another
-    /// namespace says nothing about this one.
+    /// Those of these pods. Reports of the zone's namespaces count for its own pods, those of their namespace for the pods of others, and those of
+    /// the whole cluster everywhere: who may write elsewhere says nothing about these.
     pub fn of(
         snapshot: &'a Snapshot,
         zone: &str,
@@ -40,13 +40,16 @@ impl<'a> Images<'a> {
         let nothing = Fixes::default();
         let fixes = snapshot.fixes.get(zone).map_or(&nothing, AsRef::as_ref);
         let (own, others): (Vec<&Pod>, Vec<&Pod>) = pods.iter().copied().partition(|pod| is_own(pod));
-        let judged = |pods: Vec<&'a Pod>| {
-            let evidence = evidence(snapshot, pods.iter().map(|pod| pod.namespace()));
-            let mut uses = uses(pods.into_iter());
-            judge(&mut uses, &evidence, rules, fixes, now);
-            uses
-        };
-        Images { rules, own: judged(own), others: judged(others), forgets: fixes.is_full() }
+        let evidence_of = |pods: &[&'a Pod]| evidence(snapshot, pods.iter().map(|pod| pod.namespace()));
+        let all = evidence_of(&own);
+        let mut own = uses(own.into_iter());
+        own.iter_mut().for_each(|(named, one)| judge(named, one, &all, rules, fixes, now));
+        let mut others = uses(others.into_iter());
+        for (named, one) in &mut others {
+            let evidence = evidence_of(&one.pods);
+            judge(named, one, &evidence, rules, fixes, now);
+        }
+        Images { rules, own, others, forgets: fixes.is_full() }
     }
 
     /// Verdicts of what the zone's own pods run.

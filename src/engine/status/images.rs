@@ -40,6 +40,9 @@ pub(super) fn scanned(case: &Case, found: &[Found]) -> Judgement {
     if of(FindingState::Unproven).next().is_some() {
         return judge(Stands::Unknown, Reason::Unproven, worst(of(FindingState::Unproven)));
     }
+    if let Some(why) = case.snapshot.untold.get(case.name) {
+        return judge(Stands::Unknown, Reason::Unproven, format!("Admission is not told what reports say: {why}."));
+    }
     let (reason, note) = accepted(found.iter().filter(|f| topic(f.id) == Topic::Scanning), Reason::Proven);
     let message = format!(
         "Every image that runs comes from where it may, has a fresh scan, and no fix of it is overdue{note}. What scanners do not know is not looked at."
@@ -53,8 +56,10 @@ pub(super) fn status(case: &Case) -> Option<ImagesStatus> {
     let scans: Option<Vec<Timestamp>> = verdicts.iter().map(|one| Some(one.scan?.1.at)).collect();
     let is_overdue = |one: &&&Verdict| one.fixes.iter().any(|fix| fix.is_overdue(case.now));
     let due = verdicts.iter().flat_map(|one| &one.fixes).map(|fix| fix.due).filter(|due| *due > case.now);
+    let untold = case.images.iter().flat_map(|images| images.own.values()).filter(|one| one.is_untold).count();
+    let scans = scans.filter(|_| untold == 0);
     Some(ImagesStatus {
-        running: number(verdicts.len()),
+        running: number(verdicts.len() + untold),
         scanned: number(verdicts.iter().filter(|one| one.is_fresh(case.now)).count()),
         overdue: number(verdicts.iter().filter(is_overdue).count()),
         oldest_scan: scans.and_then(|scans| scans.into_iter().min()).map(|at| Time(hour(at))),

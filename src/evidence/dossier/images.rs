@@ -206,7 +206,7 @@ impl Part<'_> {
         };
         let mut rows: Vec<Row> = one.verdicts.iter().map(|(digest, said)| row(Some(digest), Some(said))).collect();
         // What a pod has not started yet, and what a volume brings, has no digest but the one in its name.
-        if container::digest(named).is_none() && one.pods.iter().any(|pod| runs(pod, named, None)) {
+        if one.pods.iter().any(|pod| runs(pod, named, one, None)) {
             rows.push(row(None, None));
         }
         rows
@@ -226,9 +226,7 @@ impl Part<'_> {
 
     fn image(&self, row: Row) -> Image {
         let Row { verdict, name, digest, named, one, said } = row;
-        let is_pinned = container::digest(named).is_some();
-        let pods = one.pods.iter().filter(|pod| is_pinned || runs(pod, named, digest));
-        let pods: Vec<&Pod> = pods.copied().collect();
+        let pods: Vec<&Pod> = one.pods.iter().copied().filter(|pod| runs(pod, named, one, digest)).collect();
         let workloads: BTreeSet<String> = pods.iter().map(|pod| pod.subject()).collect();
         let (workloads, more_workloads) = bounded(workloads.into_iter().collect(), NAMED);
         let mut findings: Vec<FindingId> =
@@ -266,8 +264,11 @@ fn name(named: &str, one: &Use) -> String {
     }
 }
 
-fn runs(pod: &Pod, named: &str, digest: Option<&str>) -> bool {
-    pod.images.iter().any(|image| &*image.named == named && image.runs.as_deref() == digest)
+/// A container of the pod has this content. What is not judged by itself is the image that is named, as the manifest of a platform is.
+fn runs(pod: &Pod, named: &str, one: &Use, content: Option<&str>) -> bool {
+    let is_judged = |digest: &&str| one.verdicts.iter().any(|(judged, _)| judged == digest);
+    let of = |runs: Option<&str>| runs.filter(is_judged).or(container::digest(named)) == content;
+    pod.images.iter().any(|image| &*image.named == named && of(image.runs.as_deref()))
 }
 
 fn scan(said: &verdict::Verdict, now: Timestamp) -> Option<Scan> {

@@ -22,7 +22,7 @@ async fn a_fix_is_overdue_at_its_instant() {
     let due = Timestamp::now() + SignedDuration::from_secs(40);
     let due: Timestamp = due.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().parse().unwrap();
     let published = "2026-01-01T00:00:00Z";
-    let known = Vulnerability::new(Level::Critical, "CVE-2026-1", "openssl", "3.0.2", None);
+    let known = Vulnerability::new(Level::Critical, "CVE-2026-1", "openssl", "3.0.2", None).on("debian");
     let list = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {

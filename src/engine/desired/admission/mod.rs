@@ -245,7 +245,10 @@ pub fn desired(
 fn scanned(zone: &Declaration, mode: Mode, around: &Surroundings, now: Timestamp) -> impl Iterator<Item = Guard> {
     let list = sealed::list_of_images(zone, around);
     let (references, scans) = (images::references(zone, around, now), images::scans(zone, around, mode, now));
-    list.into_iter().chain(references).chain(scans).flat_map(move |draft| draft.validating(mode))
+    // What is the operator's own is sealed also where a zone only warns: it is in nobody's way.
+    let seal = if mode.protects() { Mode::Enforce } else { mode };
+    let list = list.into_iter().flat_map(move |draft| draft.validating(seal));
+    list.chain(references.into_iter().chain(scans).flat_map(move |draft| draft.validating(mode)))
 }
 
 /// Those of its logs. Pods are changed only once the configuration is there that they would name.

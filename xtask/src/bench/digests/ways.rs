@@ -8,7 +8,8 @@ use pcizone::{
     api::{Mode, PciZone},
     engine::{
         declaration::Declaration,
-        desired::admission::{Guard, Modes, Surroundings, desired, images::list_name},
+        desired::admission::{Guard, Modes, Surroundings, desired},
+        images::allow_list,
     },
 };
 use serde_json::{Map, Value, json};
@@ -21,6 +22,10 @@ const REGISTRY: &str = "registry.example.com/pci";
 const EXPRESSION: usize = 90_000;
 /// What the policy asks the `ConfigMap`.
 const ASKED: &str = "params.?data[?";
+
+/// What is told of a digest: until when its scan is new enough, and no critical and no other fix is overdue.
+const TO_COME: &str = "2098-12-04T00:00:00Z 2098-12-27T00:00:00Z 2099-01-26T00:00:00Z";
+const OVER: &str = "2098-12-04T00:00:00Z 2020-01-01T00:00:00Z 2099-01-26T00:00:00Z";
 
 /// A way in which a policy can know digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +75,11 @@ pub(super) fn image(digests: usize) -> String {
     format!("{REGISTRY}/app@sha256:{}", digest(digests / 2))
 }
 
-/// All digests until when each may start; that in the middle is over, or is not.
+/// What is told of each digest; that in the middle is over, or is not.
 fn instants(digests: usize, is_over: bool) -> impl Iterator<Item = (String, &'static str)> {
     (0..digests).map(move |number| {
         let over = is_over && number == digests / 2;
-        (digest(number), if over { "2020-01-01T00:00:00Z" } else { "2099-01-01T00:00:00Z" })
+        (digest(number), if over { OVER } else { TO_COME })
     })
 }
 
@@ -82,7 +87,7 @@ fn instants(digests: usize, is_over: bool) -> impl Iterator<Item = (String, &'st
 pub(super) fn list(digests: usize, is_over: bool) -> Value {
     let data: Map<String, Value> = instants(digests, is_over).map(|(digest, end)| (digest, json!(end))).collect();
     json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": list_name("cde"), "namespace": OPERATOR }, "data": data,
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": allow_list::name("cde"), "namespace": OPERATOR }, "data": data,
     })
 }
 
@@ -130,8 +135,8 @@ fn in_itself(spec: &mut Value, digests: usize, is_over: bool) -> Result<()> {
     spec.remove("paramRef");
     let Some(variables) = spec.get_mut("variables").and_then(Value::as_array_mut) else { return Ok(()) };
     let maps = maps(digests, is_over);
-    let until = variables.iter_mut().find(|one| one["name"] == "until").context("the policy asks no list")?;
-    let expression = until["expression"].as_str().unwrap_or_default();
+    let told = variables.iter_mut().find(|one| one["name"] == "told").context("the policy asks no list")?;
+    let expression = told["expression"].as_str().unwrap_or_default();
     let (before, rest) = expression.split_once(ASKED).context("the policy asks its list otherwise")?;
     let (key, after) = rest.split_once(']').context("the policy asks its list otherwise")?;
     // A bracket of the regular expression in the key comes first.
@@ -139,7 +144,7 @@ fn in_itself(spec: &mut Value, digests: usize, is_over: bool) -> Result<()> {
     let key = format!("{key}]{more})");
     let asked: Vec<String> = (0..maps.len()).map(|index| format!("variables.map{index}[?{key}]")).collect();
     let asked = asked.into_iter().reduce(|all, one| format!("{all}.or({one})")).context("no digests")?;
-    until["expression"] = json!(format!("{before}{asked}{after}"));
+    told["expression"] = json!(format!("{before}{asked}{after}"));
     for (index, map) in maps.into_iter().enumerate() {
         variables.insert(0, json!({ "name": format!("map{index}"), "expression": map }));
     }
@@ -171,9 +176,9 @@ mod tests {
         let policy = guards.iter().find(|guard| guard.name().ends_with("-scans")).unwrap();
         let text = policy.spec.to_string();
         assert!(!text.contains("param"), "{}", &text[text.find("param").unwrap_or_default()..][..200]);
-        assert_eq!(text.matches("2099-01-01T00:00:00Z").count(), 3000);
+        assert_eq!(text.matches(TO_COME).count(), 3000);
         assert!(text.contains("variables.map0[?(r.matches("), "{}", &text[text.len() - 4000..]);
-        assert_eq!(instants(10_000, true).filter(|(_, end)| end.starts_with("2020")).count(), 1);
+        assert_eq!(instants(10_000, true).filter(|(_, end)| *end == OVER).count(), 1);
         let different: BTreeSet<String> = (0..10_000).map(digest).collect();
         assert_eq!(different.len(), 10_000);
     }
