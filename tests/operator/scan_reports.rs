@@ -1,4 +1,4 @@
-//! What scanners report, on a real API server with the real definitions of the Trivy Operator, OpenReports and Kyverno.
+//! What scanners report, on a real API server with the real definitions of the Trivy Operator, `OpenReports` and Kyverno.
 
 use std::{fmt::Write as _, path::Path};
 
