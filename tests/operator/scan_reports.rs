@@ -1,4 +1,4 @@
-//! What scanners report, on a real API server with the real definitions of the Trivy Operator, OpenReports and Kyverno.
+//! What scanners report, on a real API server with the real definitions of the Trivy Operator, `OpenReports` and Kyverno.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -10,7 +10,7 @@ use crate::support::{Bed, bare_zone};
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/components/scanning/rbac.yaml");
 /// More than two pages.
-const MANY: usize = 45;
+const MANY: usize = 25;
 const TRIVY: [&str; 4] = ["vulnerabilityreports", "clustervulnerabilityreports", "sbomreports", "clustersbomreports"];
 const OPEN: [&str; 2] = ["reports", "clusterreports"];
 const POLICY: [&str; 2] = ["policyreports", "clusterpolicyreports"];
@@ -213,9 +213,8 @@ async fn found(kubeconfig: &Path) -> Vec<String> {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["zones"][0]["findings"].as_array().unwrap().iter();
-    let line = |finding: &Value| {
-        format!("{} {}", finding["id"].as_str().unwrap(), finding["evidence"].as_str().unwrap_or_default())
-    };
+    let line =
+        |finding: &Value| format!("{} {}", finding["id"].as_str().unwrap(), finding["message"].as_str().unwrap());
     let lines = findings.map(line).filter(|line| line.starts_with("Image") || line.starts_with("ScanEvidence"));
     lines.collect()
 }

@@ -35,8 +35,8 @@ use crate::{
     },
 };
 
-/// Objects of one answer. Each may have a megabyte, and an answer is held as a whole.
-const PAGE: u32 = 20;
+/// Objects of one answer. Each may have a megabyte, an answer is held as a whole, and that of every kind may come at once.
+const PAGE: u32 = 10;
 /// How often it is looked whether they are wanted.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -179,7 +179,10 @@ impl Hub {
             if !store.is_known() {
                 return Some(format!("{kind} were not listed yet"));
             }
-            Some(format!("{kind} cannot be read: {}", store.hidden(&self.traffic)?))
+            let why = store.hidden(&self.traffic)?;
+            // A number that grows would be a new status each second.
+            let why = if store.is_filled() { "the watch of them is not heard any more".to_string() } else { why };
+            Some(format!("{kind} cannot be read: {why}"))
         };
         self.reports.iter().filter_map(why).collect()
     }
@@ -312,7 +315,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_few_are_read_at_a_time_and_all_of_them_are_judged() {
         const KINDS: Kinds =
-            &[("vulnerabilityreports", 200, 45), ("clustervulnerabilityreports", 200, 0), ("reports", 200, 3)];
+            &[("vulnerabilityreports", 200, 25), ("clustervulnerabilityreports", 200, 0), ("reports", 200, 3)];
         let asked = Arc::default();
         let client = client(KINDS, Arc::clone(&asked));
         let hub = hub(&client, &json!({}));
@@ -334,7 +337,7 @@ mod tests {
         // Those of the kind Report are in another shape, and say nothing.
         assert_eq!(snapshot.reports.keys().collect::<Vec<_>>(), ["vault"]);
         let reports = &snapshot.reports["vault"];
-        assert_eq!(reports.len(), 45);
+        assert_eq!(reports.len(), 25);
         assert!(
             reports
                 .iter()
@@ -345,11 +348,11 @@ mod tests {
         assert_eq!(
             asked,
             [
-                "clustervulnerabilityreports 0 20",
-                "reports 0 20",
-                "vulnerabilityreports 0 20",
-                "vulnerabilityreports 20 20",
-                "vulnerabilityreports 40 20",
+                "clustervulnerabilityreports 0 10",
+                "reports 0 10",
+                "vulnerabilityreports 0 10",
+                "vulnerabilityreports 10 10",
+                "vulnerabilityreports 20 10",
             ]
         );
     }

@@ -58,8 +58,8 @@ impl Arriving {
         let Arriving { metadata, report, source, results } = self;
         let Named { name, namespace, resource_version: _ } = metadata.unwrap_or_default();
         let says = match kind {
-            Kind::VulnerabilityReport | Kind::ClusterVulnerabilityReport => report.and_then(trivy::scan),
-            Kind::SbomReport | Kind::ClusterSbomReport => report.and_then(trivy::sbom),
+            Kind::VulnerabilityReport | Kind::ClusterVulnerabilityReport => report.as_ref().and_then(trivy::scan),
+            Kind::SbomReport | Kind::ClusterSbomReport => report.as_ref().and_then(trivy::sbom),
             _ => None,
         };
         let results = results.filter(|_| policy_reports::is_one(kind)).unwrap_or_default();

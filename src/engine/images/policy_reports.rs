@@ -182,7 +182,7 @@ mod tests {
     }
 
     /// As the adapter of the Trivy Operator writes it, but for the digest.
-    fn result(changes: Value) -> Value {
+    fn result(changes: &Value) -> Value {
         let mut result = json!({
             "policy": "CVE-2026-1", "category": "Vulnerability Scan", "source": "Trivy Vulnerability", "result": "fail", "severity": "critical",
             "message": "openssl: something", "timestamp": { "seconds": SECONDS, "nanos": 0 },
@@ -192,14 +192,14 @@ mod tests {
                 "score": "9.8", "resultID": "0a1b", "primaryLink": "https://avd.example.com/CVE-2026-1",
             },
         });
-        json_patch::merge(&mut result, &changes);
+        json_patch::merge(&mut result, changes);
         result
     }
 
     /// A pass that is no scan.
-    fn passed(properties: Value) -> Value {
+    fn passed(properties: &Value) -> Value {
         result(
-            json!({ "category": "Supply chain", "result": "pass", "source": "policy-engine", "properties": properties }),
+            &json!({ "category": "Supply chain", "result": "pass", "source": "policy-engine", "properties": properties }),
         )
     }
 
@@ -223,14 +223,14 @@ mod tests {
         let scan = format!(
             "{IMAGE}Trivy Vulnerability {AT} 1; critical CVE-2026-1 libssl3 3.0.12-1; high CVE-2026-2 libssl3 3.0.12-1 of 2026-09-01"
         );
-        assert_eq!(says("x", &[result(other), result(json!({})), result(unknown), result(unfixed)]), [scan]);
+        assert_eq!(says("x", &[result(&other), result(&json!({})), result(&unknown), result(&unfixed)]), [scan]);
         // By another scanner, of another image, of a tag.
         let rest = says(
             "x",
             &[
-                result(json!({ "source": "Grype" })),
-                result(json!({ "source": null, "properties": { "artifact.digest": null } })),
-                result(json!({ "properties": { "registry.server": "index.docker.io" } })),
+                result(&json!({ "source": "Grype" })),
+                result(&json!({ "source": null, "properties": { "artifact.digest": null } })),
+                result(&json!({ "properties": { "registry.server": "index.docker.io" } })),
             ],
         );
         let found = format!("{AT} 0; critical CVE-2026-1 libssl3 3.0.12-1");
@@ -262,10 +262,10 @@ mod tests {
             ("a text for a time", json!({ "timestamp": "2026-11-20T07:33:20Z" }), vec![]),
             ("a time that is none", json!({ "timestamp": { "seconds": i64::MAX } }), vec![]),
         ] {
-            assert_eq!(says("x", &[result(change)]), wanted, "{what}");
+            assert_eq!(says("x", &[result(&change)]), wanted, "{what}");
         }
         let at = |seconds: i64| json!({ "timestamp": { "seconds": seconds, "nanos": -879_126_275 } });
-        let future = says("x", &[result(at(SECONDS)), result(at(32_472_144_000))]);
+        let future = says("x", &[result(&at(SECONDS)), result(&at(32_472_144_000))]);
         assert_eq!(
             future,
             [format!("{IMAGE}Trivy Vulnerability 2999-01-01T00:00:00Z 0; critical CVE-2026-1 libssl3 3.0.12-1")]
@@ -276,34 +276,38 @@ mod tests {
     fn a_pass_tells_of_signers_and_bills_of_materials() {
         let longest = "s".repeat(LETTERS - 1);
         for (what, one, wanted) in [
-            ("signed", passed(json!({ "signer": "ci@example.com" })), vec!["signed by ci@example.com".to_string()]),
-            ("listed", passed(json!({ "sbom": "https://sbom.example.com/web" })), vec!["sbom".to_string()]),
+            ("signed", passed(&json!({ "signer": "ci@example.com" })), vec!["signed by ci@example.com".to_string()]),
+            ("listed", passed(&json!({ "sbom": "https://sbom.example.com/web" })), vec!["sbom".to_string()]),
             (
                 "both",
-                passed(json!({ "sbom": "true", "signer": "ci" })),
+                passed(&json!({ "sbom": "true", "signer": "ci" })),
                 vec!["sbom".to_string(), "signed by ci".to_string()],
             ),
-            ("neither", passed(json!({})), vec![]),
-            ("not signed", passed(json!({ "signer": "", "sbom": "false" })), vec![]),
-            ("the longest", passed(json!({ "signer": longest })), vec![format!("signed by {longest}")]),
-            ("longer than any signer that a zone may name", passed(json!({ "signer": longest.clone() + "s" })), vec![]),
-            ("of a tag", passed(json!({ "signer": "ci", "artifact.digest": null })), vec![]),
-            ("of no digest", passed(json!({ "signer": "ci", "artifact.digest": "sha256:abcd" })), vec![]),
-            ("it failed", result(json!({ "category": "", "properties": { "signer": "ci" } })), vec![]),
-            ("of something else", passed(json!({ "signer": ["ci"] })), vec![]),
+            ("neither", passed(&json!({})), vec![]),
+            ("not signed", passed(&json!({ "signer": "", "sbom": "false" })), vec![]),
+            ("the longest", passed(&json!({ "signer": longest })), vec![format!("signed by {longest}")]),
+            (
+                "longer than any signer that a zone may name",
+                passed(&json!({ "signer": longest.clone() + "s" })),
+                vec![],
+            ),
+            ("of a tag", passed(&json!({ "signer": "ci", "artifact.digest": null })), vec![]),
+            ("of no digest", passed(&json!({ "signer": "ci", "artifact.digest": "sha256:abcd" })), vec![]),
+            ("it failed", result(&json!({ "category": "", "properties": { "signer": "ci" } })), vec![]),
+            ("of something else", passed(&json!({ "signer": ["ci"] })), vec![]),
         ] {
             let wanted: Vec<String> = wanted.iter().map(|says| format!("{IMAGE}{says}")).collect();
             assert_eq!(says("x", &[one]), wanted, "{what}");
         }
-        let twice = passed(json!({ "signer": "ci" }));
+        let twice = passed(&json!({ "signer": "ci" }));
         assert_eq!(says("x", &[twice.clone(), twice]).len(), 1);
     }
 
     #[test]
     fn what_we_report_ourselves_proves_nothing() {
-        let ours = |source: &str| result(json!({ "source": source, "result": "pass" }));
+        let ours = |source: &str| result(&json!({ "source": source, "result": "pass" }));
         let signed = |source: &str| {
-            result(json!({ "source": source, "category": "", "result": "pass", "properties": { "signer": "ci" } }))
+            result(&json!({ "source": source, "category": "", "result": "pass", "properties": { "signer": "ci" } }))
         };
         for (source, results) in [
             ("pcizone", vec![ours("Trivy"), signed("x")]),
@@ -319,7 +323,7 @@ mod tests {
     fn reports_of_thousands_of_images_are_bounded() {
         let one = |number: usize| {
             let digest = format!("sha256:{number:064x}");
-            result(json!({ "result": "pass", "properties": { "artifact.digest": digest } }))
+            result(&json!({ "result": "pass", "properties": { "artifact.digest": digest } }))
         };
         let results: Vec<Value> = (0..STATEMENTS + 10).map(one).collect();
         assert_eq!(says("x", &results).len(), STATEMENTS);

@@ -88,20 +88,20 @@ struct Bill {
 }
 
 /// A scan. One that does not tell when it was made, or what it found, proves nothing.
-pub(super) fn scan(content: Content) -> Option<Statement> {
+pub(super) fn scan(content: &Content) -> Option<Statement> {
     let at = content.update_timestamp.as_deref()?.parse().ok()?;
     let found = content.vulnerabilities.as_ref()?;
     let scanner = content.scanner.as_ref().and_then(|scanner| scanner.name.as_deref()).unwrap_or_default();
     let system = content.os.as_ref().and_then(|system| system.family.as_deref()).unwrap_or_default();
     let scan = arriving::scan(at, scanner, system, found.iter().map(told));
-    about(&content, What::Scan(scan))
+    about(content, What::Scan(scan))
 }
 
 /// A bill of materials. One of nothing is none.
-pub(super) fn sbom(content: Content) -> Option<Statement> {
+pub(super) fn sbom(content: &Content) -> Option<Statement> {
     let bill = content.components.as_ref()?;
     let is_there = bill.components > 0 && bill.bom_format.as_ref().is_some_and(|format| !format.is_empty());
-    is_there.then(|| about(&content, What::Sbom))?
+    is_there.then(|| about(content, What::Sbom))?
 }
 
 fn told(entry: &Entry) -> Told<'_> {
@@ -184,9 +184,9 @@ mod tests {
             let (parent, field) = path.rsplit_once('/').unwrap();
             let parent = report.pointer_mut(parent).unwrap().as_object_mut().unwrap();
             if value.is_null() {
-                drop(parent.remove(field))
+                drop(parent.remove(field));
             } else {
-                drop(parent.insert(field.to_string(), value.clone()))
+                drop(parent.insert(field.to_string(), value.clone()));
             }
         }
         report
