@@ -43,7 +43,9 @@ impl<'a> Images<'a> {
         let evidence_of = |pods: &[&'a Pod]| evidence(snapshot, pods.iter().map(|pod| pod.namespace()));
         let all = evidence_of(&own);
         let mut own = uses(own.into_iter());
-        own.iter_mut().for_each(|(named, one)| judge(named, one, &all, rules, fixes, now));
+        for (named, one) in &mut own {
+            judge(named, one, &all, rules, fixes, now);
+        }
         let mut others = uses(others.into_iter());
         for (named, one) in &mut others {
             let evidence = evidence_of(&one.pods);

@@ -32,7 +32,7 @@ async fn a_fix_is_overdue_at_its_instant() {
         "data": { known.key.to_string(): (due - MONTH).to_string() },
     });
     bed.apply(&list.to_string()).await;
-    put(&bed, &scan(1, Timestamp::now(), vec![vulnerability("CVE-2026-1", "CRITICAL", published)])).await;
+    put(&bed, &scan(1, Timestamp::now(), &[vulnerability("CVE-2026-1", "CRITICAL", published)])).await;
     let image = format!("{APP}@{}", digest(1));
     bed.apply(&zone("{registries: [registry.example.com/pci], admission: Overdue, sbom: Optional}")).await;
     let pod = json!({

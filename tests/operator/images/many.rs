@@ -72,7 +72,7 @@ async fn report(bed: &Bed, image: usize, now: Timestamp) {
         }
         _ => return,
     };
-    put(bed, &scan(image, at, all)).await;
+    put(bed, &scan(image, at, &all)).await;
     put(bed, &bill(image, at)).await;
 }
 
@@ -163,7 +163,7 @@ async fn of_two_thousand_pods_each_image_gets_its_own_verdict() {
     };
     let before = writes().await;
     let early = now - SignedDuration::from_hours(24 * 35);
-    put(&bed, &scan(0, early, vec![vulnerability("CVE-2026-8", "CRITICAL", "2026-01-01T00:00:00Z")])).await;
+    put(&bed, &scan(0, early, &[vulnerability("CVE-2026-8", "CRITICAL", "2026-01-01T00:00:00Z")])).await;
     ask_for(LONG, "one more is overdue", async || {
         let found = findings(&program).await?;
         let proven = found.get("ImageCriticalOverdue").and_then(|of| of.get("proven"));

@@ -73,7 +73,7 @@ fn vulnerability(id: &str, severity: &str, published: &str) -> Value {
 }
 
 /// A report of the Trivy Operator.
-fn scan(number: usize, at: Timestamp, vulnerabilities: Vec<Value>) -> Value {
+fn scan(number: usize, at: Timestamp, vulnerabilities: &[Value]) -> Value {
     let count = |severity: &str| vulnerabilities.iter().filter(|one| one["severity"] == severity).count();
     json!({
         "apiVersion": "aquasecurity.github.io/v1alpha1", "kind": "VulnerabilityReport",

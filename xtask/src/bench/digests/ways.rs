@@ -65,7 +65,8 @@ fn digest(number: usize) -> String {
     for _ in 0..4 {
         value ^= value >> 29;
         value = value.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        text.push_str(&format!("{value:016x}"));
+        let part = format!("{value:016x}");
+        text.push_str(&part);
     }
     text
 }
@@ -160,7 +161,8 @@ fn maps(digests: usize, is_over: bool) -> Vec<String> {
             all.push(format!("{{{}}}", std::mem::take(&mut map)));
         }
         let between = if map.is_empty() { "" } else { "," };
-        map.push_str(&format!("{between}\"{digest}\":\"{end}\""));
+        let entry = format!("{between}\"{digest}\":\"{end}\"");
+        map.push_str(&entry);
     }
     all.push(format!("{{{map}}}"));
     all
