@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(doors(json!([rule(&[""], &["secrets"], &["get"], &[]), everything])), [Door::Everything].into());
         let usual = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
         let all = doors(json!([rule(&["*"], &["*"], &usual, &[])]));
-        assert_eq!(all.len(), 12, "every other one: {all:?}");
+        assert_eq!(all.len(), 13, "every other one: {all:?}");
         assert_eq!(doors(json!([rule(&["*"], &["*"], &["*"], &["a"])])), all, "by name it is not everything");
         let core = doors(json!([rule(&[""], &["*"], &["*"], &[])]));
         assert!(core.contains(&Door::Exec) && !core.contains(&Door::Policies), "{core:?}");
